@@ -1,0 +1,95 @@
+/** Patches on disk, how they are normalised and split, and the batches made of them. */
+
+/** One HDF5 file of patches; everything checked against the file before anything is read. */
+export interface PatchFile {
+  readonly path: string;
+  readonly patches: number;
+  readonly height: number;
+  readonly width: number;
+  readonly inBands: number;
+  readonly outBands: number;
+  /** Band centres and widths in nm; absent in the plain layout (a warning says so). */
+  readonly wavelength?: Float64Array;
+  readonly fwhm?: Float64Array;
+  /** 1 = good band. */
+  readonly goodBands?: Uint8Array;
+  readonly units?: string;
+  readonly sensor?: string;
+  readonly responseHash?: string;
+  /** Name of the source scene; the file name without extension where the file does not say. */
+  readonly scene: string;
+  /** Row and column of each patch's first pixel in the source scene, if known: [patches, 2]. */
+  readonly origins?: Int32Array;
+  readonly nodata?: number;
+}
+
+/** Patches of all files of a data set, numbered file by file. */
+export interface PatchSet {
+  readonly files: readonly PatchFile[];
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly inBands: number;
+  readonly outBands: number;
+  /** Things the user should know (plain layout without wavelengths, ...). */
+  readonly warnings: readonly string[];
+}
+
+export interface Split {
+  /** 'scene' with two or more scenes, 'block' with a guard band else, 'patch' where origins are unknown (said aloud). */
+  readonly method: 'scene' | 'block' | 'patch';
+  readonly seed: number;
+  readonly train: readonly number[];
+  readonly validation: readonly number[];
+  readonly test: readonly number[];
+  /** Patches left out so that no pixel is in two parts. */
+  readonly guard: readonly number[];
+  /** One sentence on how the split was made. */
+  readonly description: string;
+}
+
+/** Per side (`input` = landsat, `target` = aviris): value' = (value - offset) / scale, optionally clipped to [0, 1]. */
+export interface AffineNormalization {
+  /** One entry, or one per band. */
+  readonly offset: readonly number[];
+  readonly scale: readonly number[];
+  readonly clip: boolean;
+}
+
+export interface Normalization {
+  readonly method: 'percentile' | 'per_band' | 'none';
+  readonly input: AffineNormalization;
+  readonly target: AffineNormalization;
+  readonly units: string;
+}
+
+export interface LoaderOptions {
+  readonly patches: readonly number[];
+  readonly batchSize: number;
+  /** Absent: values are given as stored. For evaluation give `input` only. */
+  readonly normalize?: { readonly input?: AffineNormalization; readonly target?: AffineNormalization };
+  /** Order, flips and turns come from (seed, epoch) alone, so that a resumed epoch is the same epoch. */
+  readonly shuffle?: { readonly seed: number; readonly epoch: number };
+  readonly augment?: boolean;
+  /** First batch to deliver (resume within an epoch). */
+  readonly startBatch?: number;
+  /** Batches prepared ahead. */
+  readonly prefetch?: number;
+  /** Pixels that are NaN, infinite or the file's nodata value in any band are masked; without a mask they are an error. */
+  readonly mask?: boolean;
+}
+
+export interface LoadedBatch {
+  readonly size: number;
+  /** Numbers of the patches in the PatchSet, in order. */
+  readonly patches: readonly number[];
+  /** [size, h, w, inBands] */
+  readonly input: Float32Array;
+  /** [size, h, w, outBands] */
+  readonly target: Float32Array;
+  /** [size, h, w], 1 = valid; only with `mask`. */
+  readonly mask?: Float32Array;
+  readonly validPixels: number;
+  /** Give the memory back for the next batch; the arrays must not be used afterwards. */
+  release(): void;
+}

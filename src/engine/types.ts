@@ -1,0 +1,126 @@
+/** The seam between training/prediction and the engine: batches and numbers in, numbers out. Implemented by session.ts. */
+import type { ModelSpec } from '../models/spec.js';
+
+export interface LossWeights {
+  readonly l1: number;
+  readonly l2: number;
+  readonly sam: number;
+  readonly gradient: number;
+}
+
+/** Stage 1's documented combination (domain.md 2). */
+export const COMBINED_LOSS: LossWeights = { l1: 1, l2: 0, sam: 0.1, gradient: 0.1 };
+
+export interface AdamOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+}
+
+export interface SessionOptions {
+  readonly model: ModelSpec;
+  readonly loss: LossWeights;
+  readonly adam?: AdamOptions;
+  /** Patch size in pixels. */
+  readonly height: number;
+  readonly width: number;
+  /** Largest batch a step will be given. */
+  readonly batchSize: number;
+  /** 1 = a good band, 0 = left out of the loss; length outBands. */
+  readonly bandMask?: Float32Array;
+  /** Whether batches carry a pixel mask. */
+  readonly pixelMask?: boolean;
+  /** Keep an exponential moving average of the parameters. */
+  readonly ema?: boolean;
+  readonly device?: { readonly kind: 'auto' | 'cpu'; readonly threads?: number; readonly isa?: 'auto' | 'avx512' | 'avx2' | 'baseline' };
+  /** Bytes for everything the engine allocates (arena, parameters, moments, staging). A batch that does not fit is split. */
+  readonly maxMemory?: number;
+}
+
+export interface Batch {
+  /** Patches in this batch (<= SessionOptions.batchSize). */
+  readonly size: number;
+  /** [size, h, w, inBands], normalised. */
+  readonly input: Float32Array;
+  /** [size, h, w, outBands], normalised. */
+  readonly target: Float32Array;
+  /** [size, h, w], 1 = valid. Present exactly when SessionOptions.pixelMask. */
+  readonly mask?: Float32Array;
+  /** Number of valid pixels over the whole batch. */
+  readonly validPixels: number;
+}
+
+export interface LossTerms {
+  readonly total: number;
+  readonly l1: number;
+  readonly l2: number;
+  /** Radians. */
+  readonly sam: number;
+  readonly gradient: number;
+}
+
+export interface StepScalars {
+  readonly learningRate: number;
+  /** 1-based number of this optimizer step, for Adam's bias correction. */
+  readonly step: number;
+  /** 0 = no clipping. */
+  readonly maxNorm: number;
+  /** Decay of the moving average at this step. */
+  readonly emaDecay: number;
+}
+
+export interface StepResult extends LossTerms {
+  /** L2 norm of the whole gradient before clipping. */
+  readonly gradNorm: number;
+  /** False when the loss or the gradient held NaN or infinity: the parameters were then left untouched. */
+  readonly finite: boolean;
+  /** Where the prediction was first not finite, if it was: patch in the batch, row, column, band. */
+  readonly firstBad?: { readonly patch: number; readonly y: number; readonly x: number; readonly band: number };
+}
+
+/** Accumulated over batches in physical units; see domain.md 8. */
+export interface MetricSums {
+  samRad: number;
+  samPixels: number;
+  zeroNormPixels: number;
+  validPixels: number;
+  /** Per band, length outBands. */
+  squaredError: Float64Array;
+  absoluteError: Float64Array;
+  targetSum: Float64Array;
+  targetSquares: Float64Array;
+  targetMax: Float64Array;
+}
+
+export interface MemoryPlan {
+  /** Patches computed at once; smaller than the batch when memory is limited. */
+  readonly microBatch: number;
+  readonly arenaBytes: number;
+  readonly parameterBytes: number;
+  /** Gradients, moments, moving average. */
+  readonly optimizerBytes: number;
+  /** All of the above. */
+  readonly totalBytes: number;
+}
+
+export interface Session {
+  readonly options: SessionOptions;
+  readonly plan: MemoryPlan;
+  readonly deviceName: string;
+  /** PyTorch names and shapes in named_parameters() order. `frozen` ones are not trained. */
+  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly frozen: boolean }[];
+  step(batch: Batch, scalars: StepScalars): Promise<StepResult>;
+  /** Forward and loss only. `ema` uses the moving average. */
+  evaluate(batch: Batch, ema?: boolean): Promise<LossTerms & { finite: boolean }>;
+  /** [size, h, w, outBands], normalised. */
+  predict(input: Float32Array, size: number, ema?: boolean): Promise<Float32Array>;
+  /** Gradients of the loss by name (for `verify` and tests); parameters stay as they are. With 'input' as an extra entry when asked. */
+  gradients(batch: Batch, withInput?: boolean): Promise<{ loss: LossTerms; output: Float32Array; gradients: Map<string, Float32Array> }>;
+  /** target physical, prediction = output * scale[c] + offset[c]; adds to `sums`. */
+  metrics(batch: Batch, scale: Float32Array, offset: Float32Array, sums: MetricSums, ema?: boolean): Promise<void>;
+  read(what: 'parameters' | 'm' | 'v' | 'ema'): Map<string, Float32Array>;
+  write(what: 'parameters' | 'm' | 'v' | 'ema', values: ReadonlyMap<string, Float32Array>): void;
+  /** Stops a running step or prediction before its next instruction (rejects with code ERR_ABORTED). */
+  abort(): void;
+  dispose(): void;
+}
