@@ -1,0 +1,103 @@
+// What the CPU kernels of conv2d share. Forward and backward_data are one problem, `Convolution`, with different views
+// of the weights and different epilogues; backward_weights is `WeightGradient`.
+#pragma once
+#include <cstddef>
+
+#include "backend.h"
+#include "cpu/gemm.h"
+#include "cpu/thread_pool.h"
+
+namespace bandlift::BANDLIFT_ISA {
+
+// What happens to a sum before it is stored: act(sum + bias + add), then zero where mask <= 0. Pointers may be null.
+struct Epilogue {
+  const float* bias = nullptr;
+  const float* add = nullptr;
+  const float* mask = nullptr;
+  int64_t add_pitch = 0, mask_pitch = 0;
+  Activation activation = Activation::none;
+};
+
+// Weights as a convolution sees them: value(o, i, ky, kx) = data[o * out_step + i * in_step + tap], tap = ky * kw + kx,
+// counted from the end when flipped (backward_data).
+struct Weights {
+  const float* data = nullptr;
+  int64_t out_step = 0, in_step = 0;
+  bool flipped = false;
+};
+
+// Images of n x h x w pixels, ci channels at x_pitch in, co at y_pitch out.
+struct ConvShape {
+  int64_t n, h, w, ci, co, x_pitch, y_pitch;
+  int kh, kw;
+  int64_t taps() const { return static_cast<int64_t>(kh) * kw; }
+};
+
+struct Convolution {
+  ConvShape s;
+  const float* x;
+  float* y;
+  Weights weights;
+  Epilogue epilogue;
+};
+
+struct WeightGradient {
+  ConvShape s;
+  const float *x, *dy;
+  float *dw, *db;  // db may be null
+};
+
+enum class ConvAlgorithm { direct, winograd };
+
+// Winograd's transforms cost about 10 operations for each channel of a pixel, once for ci and once for co; they pay
+// from 32 channels on both sides. An image narrower than a few tiles would mostly transform padding.
+inline ConvAlgorithm choose_algorithm(const ConvShape& s) {
+  const bool kernel = s.kw == 3 && (s.kh == 1 || s.kh == 3);
+  return kernel && s.ci >= 32 && s.co >= 32 && s.w >= 12 && s.h >= s.kh ? ConvAlgorithm::winograd
+                                                                        : ConvAlgorithm::direct;
+}
+
+// Scratch memory handed out in order, 64-byte aligned pieces; with a null base it only counts.
+class Arena {
+ public:
+  explicit Arena(void* base) : base_(static_cast<float*>(base)) {}
+  float* take(int64_t floats) {
+    float* piece = base_ ? base_ + used_ : nullptr;
+    used_ += round_up(floats, 16);
+    return piece;
+  }
+  size_t bytes() const { return static_cast<size_t>(used_) * sizeof(float); }
+
+ private:
+  float* base_;
+  int64_t used_ = 0;
+};
+
+float activate(Activation kind, float value);  // sigmoid and softplus, one number at a time
+
+// Stores `count` (1 .. kLanes) channels of one pixel from `channel` on. In place with add: every element is read once,
+// before it is written.
+inline void finish(const Convolution& c, int64_t pixel, int64_t channel, int64_t count, vfloat sum) {
+  const Epilogue& e = c.epilogue;
+  const vfloat zero = {};
+  if (e.bias) sum += load_up_to(e.bias + channel, count);
+  if (e.add) sum += load_up_to(e.add + pixel * e.add_pitch + channel, count);
+  if (e.activation == Activation::relu)
+    sum = sum < zero ? zero : sum;  // NaN stays NaN, as in PyTorch
+  else if (e.activation != Activation::none)
+    for (int i = 0; i < kLanes; ++i) sum[i] = activate(e.activation, sum[i]);
+  if (e.mask) sum = load_up_to(e.mask + pixel * e.mask_pitch + channel, count) > zero ? sum : zero;
+  store_up_to(c.y + pixel * c.s.y_pitch + channel, sum, count);
+}
+
+size_t direct_workspace(const ConvShape& s, int threads);
+void direct_convolution(ThreadPool& pool, const Convolution& c, void* workspace);
+size_t direct_weights_workspace(const ConvShape& s, int threads);
+void direct_weights(ThreadPool& pool, const WeightGradient& g, void* workspace);
+
+size_t winograd_workspace(const ConvShape& s, int threads);
+void winograd_convolution(ThreadPool& pool, const Convolution& c, void* workspace);
+size_t winograd_weights_workspace(const ConvShape& s, int threads);
+void winograd_weights(ThreadPool& pool, const WeightGradient& g, void* workspace);
+
+}  // namespace bandlift::BANDLIFT_ISA

@@ -1,0 +1,126 @@
+// Winograd gradient of the weights: dU[p] = sum over tiles of (A dy)[p]^T (B^T d)[p], then dw += G^T dU.
+// Block after block of tiles: all threads transform it (every task owns a few tiles), then all multiply (every task
+// owns rows of dU). Sums over tiles thus always run in the same order, with one dU whatever the number of threads.
+#include "ops/conv2d/winograd_tiles.h"
+
+namespace bandlift::BANDLIFT_ISA {
+
+namespace {
+
+constexpr int64_t kBlockTiles = 256;            // terms summed in registers: dU's traffic is 1/256 of the arithmetic's
+constexpr int64_t kChunk = 8;                   // tiles of one transform task
+constexpr int64_t kRowsOfTask = 6 * kTileRows;  // output channels of one multiply task
+
+template <int kKernelRows>
+struct Plan {
+  using W = Winograd<kKernelRows>;
+
+  Plan(const ConvShape& s, void* workspace) : tiles(s) {
+    Arena arena(workspace);
+    ci = round_up(s.ci, kLanes);
+    co = round_up(s.co, kLanes);
+    block = least(kBlockTiles, round_up(tiles.count, kChunk));
+    v = arena.take(W::kProducts * block * ci);
+    m = arena.take(W::kProducts * block * co);
+    du = arena.take(W::kProducts * s.co * ci);
+    zeros = arena.take(most(ci, co));
+    chunk_sums = arena.take(block / kChunk * co);
+    bias = reinterpret_cast<double*>(arena.take(2 * s.co));
+    bytes = arena.bytes();
+  }
+
+  Tiles<kKernelRows> tiles;
+  int64_t ci, co, block;  // channels rounded up to whole vectors; tiles of a block
+  float *v, *m, *du, *zeros, *chunk_sums;
+  double* bias;  // db so far: millions of pixels would lose digits in single precision
+  size_t bytes;
+};
+
+// A dy of one tile, all channels; adds the tile's pixels to `sums` for db.
+template <int kKernelRows>
+void transform_gradient(const Plan<kKernelRows>& plan, const WeightGradient& g, int64_t tile, float* m, float* sums) {
+  using W = Winograd<kKernelRows>;
+  int64_t index[W::kRowsOut][kTileOut];
+  plan.tiles.output_pixels(tile, index);
+  const float* pixels[W::kRowsOut][kTileOut];
+  for (int i = 0; i < W::kRowsOut; ++i)
+    for (int j = 0; j < kTileOut; ++j) pixels[i][j] = index[i][j] >= 0 ? g.dy + index[i][j] * g.s.y_pitch : plan.zeros;
+  for (int64_t c = 0; c < g.s.co; c += kLanes) {
+    vfloat y[W::kRowsOut][kTileOut], t[W::kRowsIn][6], sum = load(sums + c);
+    for (int i = 0; i < W::kRowsOut; ++i)
+      for (int j = 0; j < kTileOut; ++j) {
+        y[i][j] = load_up_to(pixels[i][j] + c, g.s.co - c);
+        sum += y[i][j];
+      }
+    store(sums + c, sum);
+    W::gradient(y, t);
+    for (int p = 0; p < W::kProducts; ++p) store(m + p * plan.block * plan.co + c, t[p / 6][p % 6]);
+  }
+}
+
+// dw[o] += G^T dU[:, o], all input channels.
+template <int kKernelRows>
+void finish_filter(const Plan<kKernelRows>& plan, const WeightGradient& g, int64_t o) {
+  using W = Winograd<kKernelRows>;
+  constexpr int kTaps = kKernelRows * 3;
+  for (int64_t i = 0; i < g.s.ci; i += kLanes) {
+    vfloat u[W::kRowsIn][6], t[kKernelRows][3];
+    for (int p = 0; p < W::kProducts; ++p) u[p / 6][p % 6] = load(plan.du + (p * g.s.co + o) * plan.ci + i);
+    W::filter_gradient(u, t);
+    float* dw = g.dw + (o * g.s.ci + i) * kTaps;
+    for (int64_t lane = 0; lane < least(kLanes, g.s.ci - i); ++lane)
+      for (int tap = 0; tap < kTaps; ++tap) dw[lane * kTaps + tap] += t[tap / 3][tap % 3][lane];
+  }
+}
+
+template <int kKernelRows>
+void weight_gradient(ThreadPool& pool, const WeightGradient& g, void* workspace) {
+  using W = Winograd<kKernelRows>;
+  const Plan<kKernelRows> plan(g.s, workspace);
+  __builtin_memset(plan.zeros, 0, most(plan.ci, plan.co) * sizeof(float));
+  for (int64_t o = 0; o < g.s.co; ++o) plan.bias[o] = 0;
+  const int64_t row_groups = (g.s.co + kRowsOfTask - 1) / kRowsOfTask;
+
+  for (int64_t first = 0; first < plan.tiles.count; first += plan.block) {
+    const int64_t count = least(plan.block, plan.tiles.count - first), chunks = (count + kChunk - 1) / kChunk;
+    pool.parallel_for(chunks, [&](int64_t chunk, int) {
+      float* sums = plan.chunk_sums + chunk * plan.co;
+      __builtin_memset(sums, 0, plan.co * sizeof(float));
+      for (int64_t t = chunk * kChunk; t < least(count, (chunk + 1) * kChunk); ++t) {
+        transform_input(plan.tiles, first + t, g.x, g.s.x_pitch, g.s.ci, plan.zeros, plan.v + t * plan.ci,
+                        plan.block * plan.ci);
+        transform_gradient(plan, g, first + t, plan.m + t * plan.co, sums);
+      }
+    });
+    for (int64_t chunk = 0; chunk < chunks; ++chunk)
+      for (int64_t o = 0; o < g.s.co; ++o) plan.bias[o] += plan.chunk_sums[chunk * plan.co + o];
+    pool.parallel_for(W::kProducts * row_groups, [&](int64_t task, int) {
+      const int64_t p = task / row_groups, row = task % row_groups * kRowsOfTask,
+                    rows = least(kRowsOfTask, g.s.co - row);
+      const float* a = plan.m + p * plan.block * plan.co + row;
+      const float* b = plan.v + p * plan.block * plan.ci;
+      float* c = plan.du + (p * g.s.co + row) * plan.ci;
+      for (int64_t i = 0; i < g.s.ci; i += kPanel)
+        gemm_panel<RowsOfA::contiguous>(rows, g.s.ci - i, count, a, plan.co, b + i, plan.ci, c + i, plan.ci, first > 0);
+    });
+  }
+  pool.parallel_for(g.s.co, [&](int64_t o, int) {
+    finish_filter(plan, g, o);
+    if (g.db) g.db[o] += static_cast<float>(plan.bias[o]);
+  });
+}
+
+}  // namespace
+
+size_t winograd_weights_workspace(const ConvShape& s, int) {
+  return s.kh == 1 ? Plan<1>(s, nullptr).bytes : Plan<3>(s, nullptr).bytes;
+}
+
+void winograd_weights(ThreadPool& pool, const WeightGradient& g, void* workspace) {
+  if (g.s.kh == 1)
+    weight_gradient<1>(pool, g, workspace);
+  else
+    weight_gradient<3>(pool, g, workspace);
+}
+
+}  // namespace bandlift::BANDLIFT_ISA

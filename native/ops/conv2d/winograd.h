@@ -1,0 +1,153 @@
+// The transforms of Winograd's minimal filtering, on vectors of channels.
+//
+// Along x, F(4, 3): 4 outputs of a 3-tap filter g from 6 inputs d with 6 multiplications instead of 12,
+//   y = A^T [ (G g) . (B^T d) ],  interpolation points 0, +-1/sqrt 2, +-sqrt 2, infinity.
+// Compared with the usual 0, +-1, +-2 they keep all entries near 1 and halve the rounding error. For points +-p:
+//   row p of A is (1, p, p^2, p^3), of G (1, p, p^2) / product of (p - other points), of B the coefficients of the
+//   product of (t - other points).
+// Along y, F(2, 3): 2 outputs from 4 inputs with 4 multiplications, points 0, +-1, infinity.
+// A 3 x 3 filter uses both, one inside the other: 24 multiplications for 8 outputs instead of 72.
+// The gradient of the weights is the adjoint: dg = G^T [ (A dy) . (B^T d) ].
+#pragma once
+#include "cpu/simd.h"
+
+namespace bandlift::BANDLIFT_ISA {
+
+inline constexpr int kTileIn = 6, kTileOut = 4;  // along x
+inline constexpr float kRoot = 1.41421356237309505f, kHalfRoot = 0.70710678118654752f;
+
+// B^T d: 6 -> 6
+inline void input_x(const vfloat (&d)[6], vfloat (&v)[6]) {
+  const vfloat even_small = d[4] - 2.0f * d[2], odd_small = kHalfRoot * d[3] - kRoot * d[1];
+  const vfloat even_large = d[4] - 0.5f * d[2], odd_large = kRoot * d[3] - kHalfRoot * d[1];
+  v[0] = d[0] - 2.5f * d[2] + d[4];
+  v[1] = even_small + odd_small;
+  v[2] = even_small - odd_small;
+  v[3] = even_large + odd_large;
+  v[4] = even_large - odd_large;
+  v[5] = d[1] - 2.5f * d[3] + d[5];
+}
+
+// A^T m: 6 -> 4
+inline void output_x(const vfloat (&m)[6], vfloat (&y)[4]) {
+  const vfloat even_small = m[1] + m[2], odd_small = m[1] - m[2], even_large = m[3] + m[4], odd_large = m[3] - m[4];
+  y[0] = m[0] + even_small + even_large;
+  y[1] = kHalfRoot * odd_small + kRoot * odd_large;
+  y[2] = 0.5f * even_small + 2.0f * even_large;
+  y[3] = 0.5f * kHalfRoot * odd_small + 2.0f * kRoot * odd_large + m[5];
+}
+
+// A dy: 4 -> 6
+inline void gradient_x(const vfloat (&y)[4], vfloat (&m)[6]) {
+  const vfloat even_small = y[0] + 0.5f * y[2], odd_small = kHalfRoot * y[1] + 0.5f * kHalfRoot * y[3];
+  const vfloat even_large = y[0] + 2.0f * y[2], odd_large = kRoot * y[1] + 2.0f * kRoot * y[3];
+  m[0] = y[0];
+  m[1] = even_small + odd_small;
+  m[2] = even_small - odd_small;
+  m[3] = even_large + odd_large;
+  m[4] = even_large - odd_large;
+  m[5] = y[3];
+}
+
+// G g: 3 -> 6
+inline void filter_x(const vfloat (&g)[3], vfloat (&u)[6]) {
+  const vfloat even_small = (g[0] + 0.5f * g[2]) * (-1 / 1.5f), odd_small = g[1] * (-kHalfRoot / 1.5f);
+  const vfloat even_large = (g[0] + 2.0f * g[2]) * (1 / 6.0f), odd_large = g[1] * (kRoot / 6.0f);
+  u[0] = g[0];
+  u[1] = even_small + odd_small;
+  u[2] = even_small - odd_small;
+  u[3] = even_large + odd_large;
+  u[4] = even_large - odd_large;
+  u[5] = g[2];
+}
+
+// G^T u: 6 -> 3
+inline void filter_gradient_x(const vfloat (&u)[6], vfloat (&g)[3]) {
+  const vfloat even_small = (u[1] + u[2]) * (-1 / 1.5f), odd_small = (u[1] - u[2]) * (-kHalfRoot / 1.5f);
+  const vfloat even_large = (u[3] + u[4]) * (1 / 6.0f), odd_large = (u[3] - u[4]) * (kRoot / 6.0f);
+  g[0] = u[0] + even_small + even_large;
+  g[1] = odd_small + odd_large;
+  g[2] = 0.5f * even_small + 2.0f * even_large + u[5];
+}
+
+// One dimension or two: kKernelRows = 1 (1 x 3) or 3 (3 x 3).
+template <int kKernelRows>
+struct Winograd {
+  static constexpr int kRowsIn = kKernelRows == 1 ? 1 : 4;
+  static constexpr int kRowsOut = kKernelRows == 1 ? 1 : 2;
+  static constexpr int kProducts = kRowsIn * kTileIn;  // multiplications per tile and pair of channels
+
+  // d: kRowsIn rows of 6 pixels, v[row * 6 + column]
+  static void input(const vfloat (&d)[kRowsIn][6], vfloat (&v)[kRowsIn][6]) {
+    if constexpr (kKernelRows == 1) {
+      input_x(d[0], v[0]);
+    } else {
+      vfloat t[4][6];
+      for (int j = 0; j < 6; ++j) {
+        t[0][j] = d[0][j] - d[2][j];
+        t[1][j] = d[1][j] + d[2][j];
+        t[2][j] = d[2][j] - d[1][j];
+        t[3][j] = d[3][j] - d[1][j];
+      }
+      for (int i = 0; i < 4; ++i) input_x(t[i], v[i]);
+    }
+  }
+
+  static void output(const vfloat (&m)[kRowsIn][6], vfloat (&y)[kRowsOut][4]) {
+    if constexpr (kKernelRows == 1) {
+      output_x(m[0], y[0]);
+    } else {
+      vfloat t[2][6];
+      for (int j = 0; j < 6; ++j) {
+        t[0][j] = m[0][j] + m[1][j] + m[2][j];
+        t[1][j] = m[1][j] - m[2][j] + m[3][j];
+      }
+      for (int i = 0; i < 2; ++i) output_x(t[i], y[i]);
+    }
+  }
+
+  static void gradient(const vfloat (&y)[kRowsOut][4], vfloat (&m)[kRowsIn][6]) {
+    if constexpr (kKernelRows == 1) {
+      gradient_x(y[0], m[0]);
+    } else {
+      vfloat sum[4], difference[4];
+      for (int j = 0; j < 4; ++j) sum[j] = y[0][j] + y[1][j], difference[j] = y[0][j] - y[1][j];
+      gradient_x(y[0], m[0]);
+      gradient_x(sum, m[1]);
+      gradient_x(difference, m[2]);
+      gradient_x(y[1], m[3]);
+    }
+  }
+
+  static void filter(const vfloat (&g)[kKernelRows][3], vfloat (&u)[kRowsIn][6]) {
+    if constexpr (kKernelRows == 1) {
+      filter_x(g[0], u[0]);
+    } else {
+      vfloat sum[3], difference[3];
+      for (int j = 0; j < 3; ++j) {
+        sum[j] = 0.5f * (g[0][j] + g[1][j] + g[2][j]);
+        difference[j] = 0.5f * (g[0][j] - g[1][j] + g[2][j]);
+      }
+      filter_x(g[0], u[0]);
+      filter_x(sum, u[1]);
+      filter_x(difference, u[2]);
+      filter_x(g[2], u[3]);
+    }
+  }
+
+  static void filter_gradient(const vfloat (&u)[kRowsIn][6], vfloat (&g)[kKernelRows][3]) {
+    if constexpr (kKernelRows == 1) {
+      filter_gradient_x(u[0], g[0]);
+    } else {
+      vfloat t[4][3];
+      for (int i = 0; i < 4; ++i) filter_gradient_x(u[i], t[i]);
+      for (int j = 0; j < 3; ++j) {
+        g[0][j] = t[0][j] + 0.5f * (t[1][j] + t[2][j]);
+        g[1][j] = 0.5f * (t[1][j] - t[2][j]);
+        g[2][j] = 0.5f * (t[1][j] + t[2][j]) + t[3][j];
+      }
+    }
+  }
+};
+
+}  // namespace bandlift::BANDLIFT_ISA
