@@ -32,7 +32,11 @@ export interface SessionOptions {
   readonly pixelMask?: boolean;
   /** Keep an exponential moving average of the parameters. */
   readonly ema?: boolean;
-  readonly device?: { readonly kind: 'auto' | 'cpu'; readonly threads?: number; readonly isa?: 'auto' | 'avx512' | 'avx2' | 'baseline' };
+  readonly device?: {
+    readonly kind: 'auto' | 'cpu';
+    readonly threads?: number;
+    readonly isa?: 'auto' | 'avx512' | 'avx2' | 'baseline';
+  };
   /** Bytes for everything the engine allocates (arena, parameters, moments, staging). A batch that does not fit is split. */
   readonly maxMemory?: number;
 }
@@ -108,14 +112,21 @@ export interface Session {
   readonly plan: MemoryPlan;
   readonly deviceName: string;
   /** PyTorch names and shapes in named_parameters() order. `frozen` ones are not trained. */
-  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[]; readonly frozen: boolean }[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly frozen: boolean;
+  }[];
   step(batch: Batch, scalars: StepScalars): Promise<StepResult>;
   /** Forward and loss only. `ema` uses the moving average. */
   evaluate(batch: Batch, ema?: boolean): Promise<LossTerms & { finite: boolean }>;
   /** [size, h, w, outBands], normalised. */
   predict(input: Float32Array, size: number, ema?: boolean): Promise<Float32Array>;
   /** Gradients of the loss by name (for `verify` and tests); parameters stay as they are. With 'input' as an extra entry when asked. */
-  gradients(batch: Batch, withInput?: boolean): Promise<{ loss: LossTerms; output: Float32Array; gradients: Map<string, Float32Array> }>;
+  gradients(
+    batch: Batch,
+    withInput?: boolean,
+  ): Promise<{ loss: LossTerms; output: Float32Array; gradients: Map<string, Float32Array> }>;
   /** target physical, prediction = output * scale[c] + offset[c]; adds to `sums`. */
   metrics(batch: Batch, scale: Float32Array, offset: Float32Array, sums: MetricSums, ema?: boolean): Promise<void>;
   read(what: 'parameters' | 'm' | 'v' | 'ema'): Map<string, Float32Array>;

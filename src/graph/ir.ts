@@ -1,0 +1,243 @@
+/**
+ * The graph: what is computed, without devices or memory. Immutable; every pass of src/compiler makes a new one.
+ * Values are in static single assignment: a buffer that is added to (a gradient) appears as an old and a new value,
+ * and only the memory plan knows that both are the same bytes.
+ */
+
+import { BandliftError } from '../errors.js';
+
+/** [n, h, w, c], channels last. Weights keep PyTorch's order: [co, ci, kh, kw]; vectors are [1, 1, 1, c]. */
+export type Shape = readonly [number, number, number, number];
+export type DType = 'f32' | 'f64';
+export type ValueId = number;
+
+/**
+ * input: filled before a run; parameter: kept between runs, only read; state: kept between runs and replaced by a
+ * later value at the same place (gradients, moments); constant: numbers known when the graph is built; node: computed.
+ */
+export type Role = 'input' | 'parameter' | 'state' | 'constant' | 'node';
+
+export interface Value {
+  readonly id: ValueId;
+  readonly name: string;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly role: Role;
+  /** Parameters: whether training changes them. */
+  readonly trainable?: boolean;
+  /** Constants: their numbers, in order. */
+  readonly data?: Float32Array;
+}
+
+export type Attributes = Readonly<Record<string, number | string | boolean>>;
+
+export interface GraphNode {
+  readonly op: OpDefinition;
+  /** null where an optional operand is absent. */
+  readonly inputs: readonly (ValueId | null)[];
+  readonly outputs: readonly ValueId[];
+  readonly attributes: Attributes;
+  /** Where in the model it came from: named in errors and profiles. */
+  readonly label: string;
+}
+
+export interface Graph {
+  /** Indexed by ValueId. Passes may leave values behind that no node uses. */
+  readonly values: readonly Value[];
+  /** In an order in which they can be run. */
+  readonly nodes: readonly GraphNode[];
+  /** What is read after a run, by name. */
+  readonly outputs: ReadonlyMap<string, ValueId>;
+}
+
+export interface ValueType {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+export interface Cost {
+  readonly flops: number;
+  /** Bytes that must be read and written at least once. */
+  readonly bytes: number;
+}
+
+export interface OnnxNode {
+  readonly op: string;
+  readonly attributes: Readonly<Record<string, number | string | readonly number[]>>;
+}
+
+/** Everything TypeScript knows about one operator. Operands stand in the order of its method in native/backend.h. */
+export interface OpDefinition {
+  /** The instruction (Opcode of src/compiler/program_types.ts) it becomes; reshape becomes none. */
+  readonly name: string;
+  readonly inputs: readonly string[];
+  /** Shape rule: checks operands, returns the outputs' types; errors name the operator and the shapes. */
+  infer(operands: readonly (ValueType | null)[], attributes: Attributes, label: string): readonly ValueType[];
+  cost(operands: readonly (ValueType | null)[], results: readonly ValueType[], attributes: Attributes): Cost;
+  /** Gradient rule; absent where there is nothing to differentiate. */
+  gradient?(context: GradientContext): void;
+  /** Loss operators: the attributes that make the node also return the gradient of its first operand, as output 1. */
+  lossGradient?: Attributes;
+  /** [input, output] pairs that may share memory, when the input is not needed afterwards. */
+  readonly inPlace?: readonly (readonly [number, number])[];
+  /** [input, output] pairs that are the same memory: output = input + something. */
+  readonly accumulates?: readonly (readonly [number, number])[];
+  /** Whether an accumulated input is an operand of the instruction too (default: only its output is). */
+  readonly passesAccumulator?: boolean;
+  /** Scalar parameters of the instruction. */
+  params?(attributes: Attributes): readonly number[];
+  /** Whether the instruction's last operand is scratch memory. */
+  readonly workspace?: boolean;
+  /** Number of output operands of the instruction; missing ones are null. Default: as many as the node has. */
+  readonly outputCount?: number;
+  /** ONNX operators with the same meaning (opset 17, on NCHW data). */
+  onnx?(attributes: Attributes): readonly OnnxNode[];
+}
+
+/** What a gradient rule sees; given by src/compiler/autodiff.ts. */
+export interface GradientContext {
+  readonly builder: GraphBuilder;
+  readonly node: GraphNode;
+  input(index: number): Value;
+  output(index: number): Value;
+  /** The gradient of the loss with respect to output `index`. */
+  outputGradient(index: number): Value;
+  /** Whether anything wants the gradient of this input. */
+  needs(index: number): boolean;
+  /** Adds a contribution to the gradient of this input. */
+  contribute(index: number, gradient: Value): void;
+  /** For operators that add to a gradient themselves: the sum so far (zeros at first), then the new sum. */
+  accumulator(index: number): Value;
+  setAccumulated(index: number, sum: Value): void;
+}
+
+export function elements(shape: Shape): number {
+  return shape[0] * shape[1] * shape[2] * shape[3];
+}
+
+export function byteLength(type: ValueType): number {
+  return elements(type.shape) * (type.dtype === 'f64' ? 8 : 4);
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3];
+}
+
+export function formatShape(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** "conv2d 'final_conv': x has 7 bands, weight [..] expects 8". */
+export class ShapeError extends BandliftError {
+  override name = 'ShapeError';
+  constructor(op: string, label: string, message: string) {
+    super(`${op}${label === '' ? '' : ` '${label}'`}: ${message}`);
+  }
+}
+
+/** Collects values and nodes; `build` returns the immutable graph. */
+export class GraphBuilder {
+  readonly #values: Value[] = [];
+  readonly #nodes: GraphNode[] = [];
+  readonly #outputs = new Map<string, ValueId>();
+
+  /** A builder that continues an existing graph: the same values, `nodes` in place of its nodes. */
+  static continue(graph: Graph, nodes: readonly GraphNode[] = graph.nodes): GraphBuilder {
+    const builder = new GraphBuilder();
+    builder.#values.push(...graph.values);
+    builder.#nodes.push(...nodes);
+    for (const [name, id] of graph.outputs) builder.#outputs.set(name, id);
+    return builder;
+  }
+
+  #value(name: string, type: ValueType, role: Role, extra: { trainable?: boolean; data?: Float32Array } = {}): Value {
+    for (const size of type.shape) {
+      if (!Number.isSafeInteger(size) || size < 1) {
+        throw new ShapeError(role, name, `shape ${formatShape(type.shape)} must hold whole numbers of at least 1`);
+      }
+    }
+    if (!Number.isSafeInteger(elements(type.shape) * 8)) {
+      throw new ShapeError(role, name, `shape ${formatShape(type.shape)} is too large to address`);
+    }
+    const value: Value = { id: this.#values.length, name, shape: type.shape, dtype: type.dtype, role, ...extra };
+    this.#values.push(value);
+    return value;
+  }
+
+  input(name: string, shape: Shape, dtype: DType = 'f32'): Value {
+    return this.#value(name, { shape, dtype }, 'input');
+  }
+
+  parameter(name: string, shape: Shape, trainable = true): Value {
+    return this.#value(name, { shape, dtype: 'f32' }, 'parameter', { trainable });
+  }
+
+  state(name: string, shape: Shape, dtype: DType = 'f32'): Value {
+    return this.#value(name, { shape, dtype }, 'state');
+  }
+
+  constant(name: string, shape: Shape, data: Float32Array): Value {
+    if (data.length !== elements(shape)) {
+      throw new ShapeError('constant', name, `${data.length} numbers for shape ${formatShape(shape)}`);
+    }
+    return this.#value(name, { shape, dtype: 'f32' }, 'constant', { data });
+  }
+
+  /** Adds a node; shapes come from the operator's rule. */
+  apply(op: OpDefinition, operands: readonly (Value | null)[], attributes: Attributes, label: string): Value[] {
+    const types = op.infer(operands, attributes, label);
+    const outputs = types.map((type, i) => this.#value(i === 0 ? label : `${label}:${i}`, type, 'node'));
+    this.#nodes.push({
+      op,
+      inputs: operands.map((v) => v?.id ?? null),
+      outputs: outputs.map((v) => v.id),
+      attributes,
+      label,
+    });
+    return outputs;
+  }
+
+  output(name: string, value: Value): void {
+    this.#outputs.set(name, value.id);
+  }
+
+  value(id: ValueId): Value {
+    return this.#values[id]!;
+  }
+
+  build(): Graph {
+    return { values: [...this.#values], nodes: [...this.#nodes], outputs: new Map(this.#outputs) };
+  }
+}
+
+/** The graph without the nodes that no output depends on. */
+export function prune(graph: Graph): Graph {
+  const wanted = new Set(graph.outputs.values());
+  const nodes: GraphNode[] = [];
+  for (const node of [...graph.nodes].reverse()) {
+    if (!node.outputs.some((id) => wanted.has(id))) continue;
+    nodes.push(node);
+    for (const id of node.inputs) if (id !== null) wanted.add(id);
+  }
+  return { ...graph, nodes: nodes.reverse() };
+}
+
+/** FLOPs and minimal traffic of all nodes. */
+export function totalCost(graph: Graph): Cost {
+  let flops = 0;
+  let bytes = 0;
+  for (const node of graph.nodes) {
+    const cost = nodeCost(graph, node);
+    flops += cost.flops;
+    bytes += cost.bytes;
+  }
+  return { flops, bytes };
+}
+
+export function nodeCost(graph: Graph, node: GraphNode): Cost {
+  return node.op.cost(
+    node.inputs.map((id) => (id === null ? null : graph.values[id]!)),
+    node.outputs.map((id) => graph.values[id]!),
+    node.attributes,
+  );
+}

@@ -1,0 +1,47 @@
+/** Small pieces that the operators' shape rules and costs share. */
+import {
+  byteLength,
+  type Cost,
+  elements,
+  formatShape,
+  type Shape,
+  ShapeError,
+  sameShape,
+  type ValueType,
+} from '../ir.js';
+
+export const f32 = (shape: Shape): ValueType => ({ shape, dtype: 'f32' });
+export const f64 = (shape: Shape): ValueType => ({ shape, dtype: 'f64' });
+
+/** The operand, which the operator cannot do without. */
+export function required(operand: ValueType | null | undefined, op: string, label: string, name: string): ValueType {
+  if (operand === null || operand === undefined) throw new ShapeError(op, label, `operand ${name} is missing`);
+  return operand;
+}
+
+/** Checks an optional operand's shape. */
+export function expectShape(
+  operand: ValueType | null | undefined,
+  shape: Shape,
+  op: string,
+  label: string,
+  name: string,
+): void {
+  if (operand === null || operand === undefined) return;
+  if (!sameShape(operand.shape, shape)) {
+    throw new ShapeError(op, label, `${name} has shape ${formatShape(operand.shape)}, expected ${formatShape(shape)}`);
+  }
+}
+
+/** Cost of an operator that touches every operand once: `perElement` operations for each element of the first result. */
+export function streamingCost(perElement: number): (a: readonly (ValueType | null)[], r: readonly ValueType[]) => Cost {
+  return (operands, results) => ({
+    flops: perElement * Math.max(...[...operands, ...results].map((t) => (t === null ? 0 : elements(t.shape)))),
+    bytes: traffic(operands, results),
+  });
+}
+
+/** Bytes of all operands and results. */
+export function traffic(operands: readonly (ValueType | null)[], results: readonly ValueType[]): number {
+  return [...operands, ...results].reduce((sum, t) => sum + (t === null ? 0 : byteLength(t)), 0);
+}

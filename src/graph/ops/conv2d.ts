@@ -1,0 +1,170 @@
+/**
+ * 2-D convolution, stride 1, zero padding k/2, odd kernels:
+ *
+ *     y[n,y,x,o] = act( b[o] + sum_{i,dy,dx} w[o,i,dy,dx] x[n, y+dy-kh/2, x+dx-kw/2, i] + residual[n,y,x,o] )
+ *
+ * (cross-correlation, as torch.nn.Conv2d). x [n,h,w,ci], w [co,ci,kh,kw], b [1,1,1,co], y [n,h,w,co].
+ * A Conv1d of PyTorch ([co,ci,k]) is kh = 1, kw = k; a Linear ([co,ci]) is kh = kw = 1 on one pixel.
+ * Backward needs x and w, and with an activation y.
+ */
+import {
+  type Attributes,
+  elements,
+  formatShape,
+  type GraphBuilder,
+  type OpDefinition,
+  type Shape,
+  ShapeError,
+  type Value,
+  type ValueType,
+} from '../ir.js';
+import { ACTIVATIONS, type ActivationKind, activationBackward, activationOnnx } from './activation.js';
+import { expectShape, f32, required, traffic } from './common.js';
+
+function kernelOf(weight: ValueType, op: string, label: string): { kh: number; kw: number; ci: number; co: number } {
+  const [co, ci, kh, kw] = weight.shape;
+  if (kh % 2 === 0 || kw % 2 === 0) {
+    throw new ShapeError(op, label, `kernel ${kh} x ${kw} of weight ${formatShape(weight.shape)} must be odd`);
+  }
+  return { kh, kw, ci, co };
+}
+
+function convParams(attributes: Attributes): readonly number[] {
+  const { kh, kw, activation } = attributes;
+  return [kh as number, kw as number, ACTIVATIONS.indexOf((activation ?? 'none') as ActivationKind)];
+}
+
+/** 2 flops for each multiply-add; zero padding is counted as if it were data. */
+function convCost(pixels: number, weight: ValueType, operands: readonly (ValueType | null)[], results: ValueType[]) {
+  return { flops: 2 * pixels * elements(weight.shape), bytes: traffic(operands, results) };
+}
+
+const pixelsOf = (shape: Shape) => shape[0] * shape[1] * shape[2];
+
+// ---- forward ----
+
+export const conv2dForward: OpDefinition = {
+  name: 'conv2d_forward',
+  inputs: ['x', 'w', 'b', 'residual'],
+  infer([xIn, wIn, b, residual], _attributes, label) {
+    const x = required(xIn, 'conv2d', label, 'x');
+    const w = required(wIn, 'conv2d', label, 'w');
+    const { ci, co } = kernelOf(w, 'conv2d', label);
+    if (x.shape[3] !== ci) {
+      throw new ShapeError(
+        'conv2d',
+        label,
+        `x ${formatShape(x.shape)} has ${x.shape[3]} channels, weight ${formatShape(w.shape)} expects ${ci}`,
+      );
+    }
+    const y: Shape = [x.shape[0], x.shape[1], x.shape[2], co];
+    expectShape(b, [1, 1, 1, co], 'conv2d', label, 'bias');
+    expectShape(residual, y, 'conv2d', label, 'residual');
+    return [f32(y)];
+  },
+  cost: (operands, results) => convCost(pixelsOf(results[0]!.shape), operands[1]!, operands, [...results]),
+  gradient(g) {
+    const { kh, kw, activation } = g.node.attributes;
+    const label = g.node.label;
+    const dy =
+      activation === 'none'
+        ? g.outputGradient(0)
+        : activationBackward(
+            g.builder,
+            activation as ActivationKind,
+            g.output(0),
+            g.outputGradient(0),
+            `${label}.dact`,
+          );
+    const kernel = { kh: kh!, kw: kw! };
+    if (g.node.inputs[3] !== null && g.needs(3)) g.contribute(3, dy);
+    const hasBias = g.node.inputs[2] !== null && g.needs(2);
+    if (g.needs(1) || hasBias) {
+      const [dw, db] = g.builder.apply(
+        conv2dBackwardWeights,
+        [g.input(0), dy, g.accumulator(1), hasBias ? g.accumulator(2) : null],
+        kernel,
+        `${label}.dw`,
+      );
+      g.setAccumulated(1, dw!);
+      if (hasBias) g.setAccumulated(2, db!);
+    }
+    if (g.needs(0)) {
+      const [dx] = g.builder.apply(conv2dBackwardData, [dy, g.input(1), null, null], kernel, `${label}.dx`);
+      g.contribute(0, dx!);
+    }
+  },
+  inPlace: [[3, 0]],
+  params: convParams,
+  workspace: true,
+  onnx: ({ kh, kw, activation }) => [
+    {
+      op: 'Conv',
+      attributes: {
+        kernel_shape: [kh as number, kw as number],
+        pads: [(kh as number) >> 1, (kw as number) >> 1, (kh as number) >> 1, (kw as number) >> 1],
+      },
+    },
+    ...activationOnnx((activation ?? 'none') as ActivationKind),
+  ],
+};
+
+// ---- backward ----
+
+/** dx = (conv_transposed(dy, w) + add) * (mask > 0); `add` and `mask` are put in by src/compiler/fuse.ts. */
+export const conv2dBackwardData: OpDefinition = {
+  name: 'conv2d_backward_data',
+  inputs: ['dy', 'w', 'add', 'mask'],
+  infer([dyIn, wIn, add, mask], _attributes, label) {
+    const dy = required(dyIn, 'conv2d_backward_data', label, 'dy');
+    const w = required(wIn, 'conv2d_backward_data', label, 'w');
+    const { ci, co } = kernelOf(w, 'conv2d_backward_data', label);
+    expectShape(dy, [dy.shape[0], dy.shape[1], dy.shape[2], co], 'conv2d_backward_data', label, 'dy');
+    const dx: Shape = [dy.shape[0], dy.shape[1], dy.shape[2], ci];
+    expectShape(add, dx, 'conv2d_backward_data', label, 'add');
+    expectShape(mask, dx, 'conv2d_backward_data', label, 'mask');
+    return [f32(dx)];
+  },
+  cost: (operands, results) => convCost(pixelsOf(results[0]!.shape), operands[1]!, operands, [...results]),
+  inPlace: [[2, 0]],
+  params: convParams,
+  workspace: true,
+};
+
+/** dw[o,i,dy,dx] += sum over pixels of dy[o] x[shifted, i]; db[o] += sum over pixels of dy[o] (db may be absent). */
+export const conv2dBackwardWeights: OpDefinition = {
+  name: 'conv2d_backward_weights',
+  inputs: ['x', 'dy', 'dw', 'db'],
+  infer([xIn, dyIn, dwIn, db], { kh, kw }, label) {
+    const op = 'conv2d_backward_weights';
+    const x = required(xIn, op, label, 'x');
+    const dy = required(dyIn, op, label, 'dy');
+    const dw = required(dwIn, op, label, 'dw');
+    expectShape(dy, [x.shape[0], x.shape[1], x.shape[2], dy.shape[3]], op, label, 'dy');
+    expectShape(dw, [dy.shape[3], x.shape[3], kh as number, kw as number], op, label, 'dw');
+    expectShape(db, [1, 1, 1, dy.shape[3]], op, label, 'db');
+    return db === null || db === undefined ? [dw] : [dw, db];
+  },
+  cost: (operands, results) => convCost(pixelsOf(operands[0]!.shape), results[0]!, operands, [...results]),
+  accumulates: [
+    [2, 0],
+    [3, 1],
+  ],
+  params: convParams,
+  workspace: true,
+  outputCount: 2,
+};
+
+// ---- what models call ----
+
+export interface ConvOptions {
+  readonly bias?: Value | null;
+  readonly residual?: Value | null;
+  readonly activation?: ActivationKind;
+}
+
+/** act(conv(x, w) + bias + residual); x [n,h,w,ci], w [co,ci,kh,kw] -> [n,h,w,co]. */
+export function conv2d(builder: GraphBuilder, x: Value, w: Value, options: ConvOptions, label: string): Value {
+  const attributes = { kh: w.shape[2], kw: w.shape[3], activation: options.activation ?? 'none' };
+  return builder.apply(conv2dForward, [x, w, options.bias ?? null, options.residual ?? null], attributes, label)[0]!;
+}

@@ -1,0 +1,81 @@
+/** What a case table is made of; test/ops runs every case against the reference, bench/ops.ts times those with `bench`. */
+import type { Graph, GraphBuilder, Shape } from '../../src/graph/ir.js';
+import { GraphBuilder as Builder, elements } from '../../src/graph/ir.js';
+import { Random } from '../../src/random.js';
+import type { Tolerance } from '../support/allclose.js';
+
+/** How the numbers of an input are made. */
+export type Fill = 'normal' | 'uniform' | 'mask' | 'ones' | 'zeros' | { readonly value: number };
+
+export interface OpCase {
+  readonly name: string;
+  /** Declares the operands and outputs of a graph with this one operator. */
+  readonly build: (b: GraphBuilder) => void;
+  /** By operand name; 'normal' where nothing is said. Parameters are scaled by 1/sqrt(fan-in) like a network's. */
+  readonly fill?: Readonly<Record<string, Fill>>;
+  /** Output to differentiate (vector-Jacobian product); absent: forward only. */
+  readonly differentiate?: string;
+  /** A realistic size, for the benchmark; too slow for the float64 reference. */
+  readonly bench?: boolean;
+}
+
+export interface OpCases {
+  readonly op: string;
+  readonly tolerance: Tolerance;
+  /** Why the tolerance is what it is. */
+  readonly reason: string;
+  readonly cases: readonly OpCase[];
+}
+
+export function buildCase(c: OpCase): Graph {
+  const builder = new Builder();
+  c.build(builder);
+  return builder.build();
+}
+
+/** Numbers for every input, parameter and state of a graph, from a fixed seed; f64 inputs stay f64. */
+export function fillCase(c: OpCase, graph: Graph): Map<string, Float32Array | Float64Array> {
+  const random = new Random(11);
+  const numbers = new Map<string, Float32Array | Float64Array>();
+  for (const value of graph.values) {
+    if (value.role === 'node' || value.role === 'constant') continue;
+    const array =
+      value.dtype === 'f64' ? new Float64Array(elements(value.shape)) : new Float32Array(elements(value.shape));
+    const kind = c.fill?.[value.name] ?? 'normal';
+    const scale = value.role === 'parameter' ? 1 / Math.sqrt(fanIn(value.shape)) : 1;
+    for (let i = 0; i < array.length; i++) array[i] = sample(kind, random) * scale;
+    numbers.set(value.name, array);
+  }
+  return numbers;
+}
+
+const fanIn = ([, ci, kh, kw]: Shape): number => ci * kh * kw;
+
+function sample(kind: Fill, random: Random): number {
+  if (typeof kind === 'object') return kind.value;
+  switch (kind) {
+    case 'normal':
+      return random.normal();
+    case 'uniform':
+      return random.uniform();
+    case 'mask':
+      return random.uniform() < 0.7 ? 1 : 0;
+    case 'ones':
+      return 1;
+    case 'zeros':
+      return 0;
+  }
+}
+
+/** Odd sizes that every operator must survive: one pixel, one band, primes, a batch of three. */
+export const ODD_SHAPES: readonly Shape[] = [
+  [1, 1, 1, 1],
+  [1, 1, 1, 340],
+  [1, 5, 7, 1],
+  [3, 1, 13, 7],
+  [3, 11, 5, 17],
+  [2, 7, 3, 37],
+];
+
+/** One training patch of the documented size. */
+export const PATCH: Shape = [1, 256, 256, 340];

@@ -1,0 +1,31 @@
+/** All case tables: what bench/ops.ts walks through and test/compiler checks by finite differences. */
+import { activationCases } from './activation.js';
+import { adamCases } from './adam.js';
+import { addCases } from './add.js';
+import type { OpCases } from './case.js';
+import { conv2dCases } from './conv2d.js';
+import { fillCases } from './fill.js';
+import { gateCases } from './gate.js';
+import { globalMeanCases } from './global_mean.js';
+import { normalEquationsCases } from './normal_equations.js';
+import { quadraticFeaturesCases } from './quadratic_features.js';
+import { reshapeCases } from './reshape.js';
+import { softmaxMixingCases } from './softmax_mixing.js';
+import { spectralLossCases } from './spectral_loss.js';
+import { spectralMetricsCases } from './spectral_metrics.js';
+
+export const ALL_CASES: readonly OpCases[] = [
+  conv2dCases,
+  activationCases,
+  addCases,
+  fillCases,
+  reshapeCases,
+  globalMeanCases,
+  gateCases,
+  softmaxMixingCases,
+  quadraticFeaturesCases,
+  spectralLossCases,
+  spectralMetricsCases,
+  normalEquationsCases,
+  adamCases,
+];

@@ -1,0 +1,297 @@
+/**
+ * The obvious float64 implementation of every graph operator, and an interpreter of graphs over it. Slow on purpose:
+ * loops as in the formulas of src/graph/ops, nothing shared with native/. Its gradients are checked by finite differences
+ * in test/compiler/autodiff.test.ts, and the native kernels against it in test/ops.
+ */
+import { type Attributes, elements, type Graph, type Shape } from '../../src/graph/ir.js';
+import { spectralLossReference, spectralMetricsReference } from './reference_loss.js';
+
+/** Numbers of a value in the order of its shape. */
+export interface Array4 {
+  readonly shape: Shape;
+  readonly data: Float64Array;
+}
+
+export type Kernel = (x: (Array4 | null)[], a: Attributes, outputs: readonly Shape[]) => Float64Array[];
+
+const zeros = (shape: Shape) => new Float64Array(elements(shape));
+const at = (s: Shape, n: number, y: number, x: number, c: number) => ((n * s[1] + y) * s[2] + x) * s[3] + c;
+
+/** Calls f for every element of a shape. */
+function each(s: Shape, f: (n: number, y: number, x: number, c: number, i: number) => void): void {
+  let i = 0;
+  for (let n = 0; n < s[0]; n++)
+    for (let y = 0; y < s[1]; y++) for (let x = 0; x < s[2]; x++) for (let c = 0; c < s[3]; c++) f(n, y, x, c, i++);
+}
+
+const activate: Record<string, (x: number) => number> = {
+  none: (x) => x,
+  relu: (x) => Math.max(x, 0),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  softplus: (x) => (x > 30 ? x : Math.log1p(Math.exp(x))),
+};
+
+/** Derivative from the output. */
+const slope: Record<string, (y: number) => number> = {
+  none: () => 1,
+  relu: (y) => (y > 0 ? 1 : 0),
+  sigmoid: (y) => y * (1 - y),
+  softplus: (y) => -Math.expm1(-y),
+};
+
+const convForward: Kernel = ([x, w, b, residual], { activation }, [ys]) => {
+  const y = zeros(ys!);
+  const [, , kh, kw] = w!.shape;
+  each(ys!, (n, i, j, o, k) => {
+    let sum = (b?.data[o] ?? 0) + (residual?.data[k] ?? 0);
+    for (let dy = 0; dy < kh; dy++)
+      for (let dx = 0; dx < kw; dx++) {
+        const u = i + dy - (kh >> 1);
+        const v = j + dx - (kw >> 1);
+        if (u < 0 || v < 0 || u >= x!.shape[1] || v >= x!.shape[2]) continue;
+        for (let c = 0; c < x!.shape[3]; c++)
+          sum += w!.data[at(w!.shape, o, c, dy, dx)]! * x!.data[at(x!.shape, n, u, v, c)]!;
+      }
+    y[k] = activate[activation as string]!(sum);
+  });
+  return [y];
+};
+
+/** Scatter: every dy element gives w * dy to the inputs it came from. */
+const convBackwardData: Kernel = ([dy, w, add, mask], _a, [xs]) => {
+  const dx = add === null ? zeros(xs!) : Float64Array.from(add!.data);
+  const [, ci, kh, kw] = w!.shape;
+  each(dy!.shape, (n, i, j, o, k) => {
+    for (let a = 0; a < kh; a++)
+      for (let b = 0; b < kw; b++) {
+        const u = i + a - (kh >> 1);
+        const v = j + b - (kw >> 1);
+        if (u < 0 || v < 0 || u >= xs![1] || v >= xs![2]) continue;
+        for (let c = 0; c < ci; c++) dx[at(xs!, n, u, v, c)]! += w!.data[at(w!.shape, o, c, a, b)]! * dy!.data[k]!;
+      }
+  });
+  return [mask === null ? dx : dx.map((v, i) => (mask!.data[i]! > 0 ? v : 0))];
+};
+
+const convBackwardWeights: Kernel = ([x, dy, dw0, db0]) => {
+  const dw = Float64Array.from(dw0!.data);
+  const db = db0 === null ? null : Float64Array.from(db0!.data);
+  const [, ci, kh, kw] = dw0!.shape;
+  each(dy!.shape, (n, i, j, o, k) => {
+    if (db !== null) db[o]! += dy!.data[k]!;
+    for (let a = 0; a < kh; a++)
+      for (let b = 0; b < kw; b++) {
+        const u = i + a - (kh >> 1);
+        const v = j + b - (kw >> 1);
+        if (u < 0 || v < 0 || u >= x!.shape[1] || v >= x!.shape[2]) continue;
+        for (let c = 0; c < ci; c++)
+          dw[at(dw0!.shape, o, c, a, b)]! += dy!.data[k]! * x!.data[at(x!.shape, n, u, v, c)]!;
+      }
+  });
+  return db === null ? [dw] : [dw, db];
+};
+
+const gateForward: Kernel = ([x, g, residual]) => {
+  const y = zeros(x!.shape);
+  each(x!.shape, (n, _y, _x, c, i) => {
+    y[i] = x!.data[i]! * g!.data[at(g!.shape, n, 0, 0, c)]! + (residual?.data[i] ?? 0);
+  });
+  return [y];
+};
+
+const gateBackwardGate: Kernel = ([dy, x], _a, [gs]) => {
+  const dg = zeros(gs!);
+  each(dy!.shape, (n, _y, _x, c, i) => {
+    dg[at(gs!, n, 0, 0, c)]! += dy!.data[i]! * x!.data[i]!;
+  });
+  return [dg];
+};
+
+const gateBackwardInput: Kernel = ([dy, g, dmean, mask]) => {
+  const dx = zeros(dy!.shape);
+  const pixels = dy!.shape[1] * dy!.shape[2];
+  each(dy!.shape, (n, _y, _x, c, i) => {
+    const k = at(g!.shape, n, 0, 0, c);
+    const value = dy!.data[i]! * g!.data[k]! + (dmean?.data[k] ?? 0) / pixels;
+    dx[i] = mask === null || mask!.data[i]! > 0 ? value : 0;
+  });
+  return [dx];
+};
+
+const meanForward: Kernel = ([x], _a, [ys]) => {
+  const y = zeros(ys!);
+  each(x!.shape, (n, _y, _x, c, i) => {
+    y[at(ys!, n, 0, 0, c)]! += x!.data[i]! / (x!.shape[1] * x!.shape[2]);
+  });
+  return [y];
+};
+
+const meanBackward: Kernel = ([dy], _a, [xs]) => {
+  const dx = zeros(xs!);
+  each(xs!, (n, _y, _x, c, i) => {
+    dx[i] = dy!.data[at(dy!.shape, n, 0, 0, c)]! / (xs![1] * xs![2]);
+  });
+  return [dx];
+};
+
+const mixForward: Kernel = ([logits, e], _a, [as, ys]) => {
+  const a = zeros(as!);
+  const y = zeros(ys!);
+  const [n, h, w, K] = as!;
+  for (let p = 0; p < n * h * w; p++) {
+    const row = logits!.data.subarray(p * K, (p + 1) * K);
+    const top = Math.max(...row);
+    const exps = Array.from(row, (v) => Math.exp(v - top));
+    const sum = exps.reduce((s, v) => s + v, 0);
+    for (let k = 0; k < K; k++) {
+      a[p * K + k] = exps[k]! / sum;
+      for (let c = 0; c < ys![3]; c++) y[p * ys![3] + c]! += a[p * K + k]! * e!.data[k * ys![3] + c]!;
+    }
+  }
+  return [a, y];
+};
+
+const mixBackward: Kernel = ([dy, a, e, de0], _attributes, [ls]) => {
+  const dl = zeros(ls!);
+  const de = Float64Array.from(de0!.data);
+  const K = ls![3];
+  const C = dy!.shape[3];
+  for (let p = 0; p < dl.length / K; p++) {
+    const s = new Float64Array(K);
+    for (let k = 0; k < K; k++)
+      for (let c = 0; c < C; c++) {
+        s[k]! += dy!.data[p * C + c]! * e!.data[k * C + c]!;
+        de[k * C + c]! += a!.data[p * K + k]! * dy!.data[p * C + c]!;
+      }
+    const mean = s.reduce((sum, v, k) => sum + v * a!.data[p * K + k]!, 0);
+    for (let k = 0; k < K; k++) dl[p * K + k] = a!.data[p * K + k]! * (s[k]! - mean);
+  }
+  return [dl, de];
+};
+
+const quadraticForward: Kernel = ([x], _a, [ys]) => {
+  const y = zeros(ys!);
+  const c = x!.shape[3];
+  for (let p = 0; p < x!.data.length / c; p++) {
+    const v = x!.data.subarray(p * c, (p + 1) * c);
+    const row = [...v];
+    for (let i = 0; i < c; i++) for (let j = i; j < c; j++) row.push(v[i]! * v[j]!);
+    y.set(row, p * ys![3]);
+  }
+  return [y];
+};
+
+const quadraticBackward: Kernel = ([dy, x]) => {
+  const dx = zeros(x!.shape);
+  const c = x!.shape[3];
+  const f = dy!.shape[3];
+  for (let p = 0; p < dx.length / c; p++) {
+    let k = c;
+    for (let i = 0; i < c; i++) {
+      dx[p * c + i]! += dy!.data[p * f + i]!;
+      for (let j = i; j < c; j++) {
+        const d = dy!.data[p * f + k++]!;
+        dx[p * c + i]! += d * x!.data[p * c + j]!;
+        dx[p * c + j]! += d * x!.data[p * c + i]!;
+      }
+    }
+  }
+  return [dx];
+};
+
+const normalEquations: Kernel = ([a, y, mask, gram0, cross0]) => {
+  const gram = Float64Array.from(gram0!.data);
+  const cross = Float64Array.from(cross0!.data);
+  const f = a!.shape[3];
+  const c = y!.shape[3];
+  for (let p = 0; p < a!.data.length / f; p++) {
+    if (mask !== null && mask!.data[p] === 0) continue;
+    const row = [...a!.data.subarray(p * f, (p + 1) * f), 1];
+    for (let i = 0; i <= f; i++) {
+      for (let j = 0; j <= f; j++) gram[i * (f + 1) + j]! += row[i]! * row[j]!;
+      for (let j = 0; j < c; j++) cross[i * c + j]! += row[i]! * y!.data[p * c + j]!;
+    }
+  }
+  return [gram, cross];
+};
+
+const gradNorm: Kernel = ([g, scalars0]) => {
+  const norm = Math.sqrt(g!.data.reduce((s, v) => s + v * v, 0));
+  const scalars = Float64Array.from(scalars0!.data);
+  const maxNorm = scalars[4]!;
+  scalars[5] = Number.isFinite(norm) ? (maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1) : 0;
+  return [Float64Array.of(norm), scalars];
+};
+
+const adam: Kernel = ([g, scalars, ...state], { beta1, beta2, epsilon }) => {
+  const [p, m, v, ema] = state.map((s) => (s === null ? null : Float64Array.from(s.data)));
+  const [lr, c1, c2, decay, , scale] = scalars!.data;
+  const [b1, b2, eps] = [beta1 as number, beta2 as number, epsilon as number];
+  for (let i = 0; scale !== 0 && i < p!.length; i++) {
+    const gi = g!.data[i]! * scale!;
+    m![i] = b1 * m![i]! + (1 - b1) * gi;
+    v![i] = b2 * v![i]! + (1 - b2) * gi * gi;
+    p![i]! -= (lr! * (m![i]! / c1!)) / (Math.sqrt(v![i]! / c2!) + eps);
+    if (ema) ema[i] = decay! * ema[i]! + (1 - decay!) * p![i]!;
+  }
+  return [p!, m!, v!, ...(ema ? [ema] : [])];
+};
+
+export const KERNELS: Record<string, Kernel> = {
+  conv2d_forward: convForward,
+  conv2d_backward_data: convBackwardData,
+  conv2d_backward_weights: convBackwardWeights,
+  activation_forward: ([x], { kind }) => [x!.data.map(activate[kind as string]!)],
+  activation_backward: ([y, dy], { kind }) => [dy!.data.map((d, i) => d * slope[kind as string]!(y!.data[i]!))],
+  add: ([a, b]) => [a!.data.map((v, i) => v + b!.data[i]!)],
+  fill: (_x, { value }, [s]) => [zeros(s!).fill(value as number)],
+  reshape: ([x]) => [x!.data],
+  global_mean_forward: meanForward,
+  global_mean_backward: meanBackward,
+  gate_forward: gateForward,
+  gate_backward_gate: gateBackwardGate,
+  gate_backward_input: gateBackwardInput,
+  softmax_mixing_forward: mixForward,
+  softmax_mixing_backward: mixBackward,
+  quadratic_features_forward: quadraticForward,
+  quadratic_features_backward: quadraticBackward,
+  spectral_loss: spectralLossReference,
+  spectral_metrics: spectralMetricsReference,
+  normal_equations: normalEquations,
+  grad_norm: gradNorm,
+  adam,
+};
+
+export type Feeds = ReadonlyMap<string, ArrayLike<number>>;
+
+/**
+ * Runs a graph in float64. `feeds` gives inputs, parameters and states by name (a state that is not given is zero).
+ * Returns every output by name.
+ */
+export function evaluateGraph(graph: Graph, feeds: Feeds): Map<string, Float64Array> {
+  const values = new Map<number, Float64Array>();
+  for (const v of graph.values) {
+    if (v.role === 'node') continue;
+    const given = v.data ?? feeds.get(v.name);
+    if (given !== undefined && given.length !== elements(v.shape)) {
+      throw new Error(`${v.name}: ${given.length} numbers for shape [${v.shape.join(', ')}]`);
+    }
+    if (given !== undefined) values.set(v.id, Float64Array.from(given));
+    else if (v.role === 'state') values.set(v.id, zeros(v.shape));
+  }
+  for (const node of graph.nodes) {
+    const operands = node.inputs.map((id) => {
+      if (id === null) return null;
+      const data = values.get(id);
+      if (data === undefined)
+        throw new Error(`'${node.label}' reads '${graph.values[id]!.name}', which has no numbers`);
+      return { shape: graph.values[id]!.shape, data };
+    });
+    const shapes = node.outputs.map((id) => graph.values[id]!.shape);
+    const results = KERNELS[node.op.name]!(operands, node.attributes, shapes);
+    node.outputs.forEach((id, i) => {
+      values.set(id, results[i]!);
+    });
+  }
+  return new Map([...graph.outputs].map(([name, id]) => [name, values.get(id)!]));
+}

@@ -1,0 +1,90 @@
+/** Float64 reference of the one-pass loss and metrics: the plain formulas of domain.md 2 and 8, pixel by pixel. */
+import type { Kernel } from './reference.js';
+
+const EPSILON = 1e-8;
+
+interface Term {
+  value: number;
+  gradient: Float64Array;
+}
+
+/** acos(<p,t> / (|p||t| + 1e-8)) and its derivative with respect to p; zero derivative where it does not exist. */
+export function angle(p: Float64Array, t: Float64Array): Term {
+  let [dot, pp, tt] = [0, 0, 0];
+  for (let c = 0; c < p.length; c++) {
+    dot += p[c]! * t[c]!;
+    pp += p[c]! * p[c]!;
+    tt += t[c]! * t[c]!;
+  }
+  const [np, nt] = [Math.sqrt(pp), Math.sqrt(tt)];
+  const d = np * nt + EPSILON;
+  const cosine = Math.min(1, Math.max(-1, dot / d));
+  const sine = Math.sqrt(1 - cosine * cosine);
+  const gradient = new Float64Array(p.length);
+  if (np > 0 && nt > 0 && sine > 0) {
+    for (let c = 0; c < p.length; c++) gradient[c] = -(t[c]! / d - (dot * nt * p[c]!) / (np * d * d)) / sine;
+  }
+  return { value: Math.acos(cosine), gradient };
+}
+
+export const spectralLossReference: Kernel = ([pred, target, pixelMask, bandMask, valid], attributes) => {
+  const weights = attributes as Record<string, number>;
+  const C = pred!.shape[3];
+  const good = Array.from({ length: C }, (_, c) => (bandMask?.data[c] ?? 1) > 0);
+  const bands = good.filter((g) => g).length;
+  const pairs = good.filter((g, c) => g && good[c + 1] === true).length;
+  const pixels = valid!.data[0]!;
+  const terms = Float64Array.of(0, 0, 0, 0, 0, -1);
+  const dpred = new Float64Array(pred!.data.length);
+  for (let i = 0; i < pred!.data.length / C; i++) {
+    if (pixelMask && pixelMask.data[i] === 0) continue;
+    const p = pred!.data.subarray(i * C, (i + 1) * C).map((v, c) => (good[c] ? v : 0));
+    const t = target!.data.subarray(i * C, (i + 1) * C).map((v, c) => (good[c] ? v : 0));
+    const sam = angle(p, t);
+    terms[3]! += sam.value / pixels;
+    for (let c = 0; c < C; c++) {
+      if (!good[c]) continue;
+      const d = p[c]! - t[c]!;
+      if (terms[5] === -1 && !Number.isFinite(d)) terms[5] = i * C + c;
+      terms[1]! += Math.abs(d) / (pixels * bands);
+      terms[2]! += (d * d) / (pixels * bands);
+      dpred[i * C + c]! += (weights.l1! * Math.sign(d) + weights.l2! * 2 * d) / (pixels * bands);
+      dpred[i * C + c]! += (weights.sam! * sam.gradient[c]!) / pixels;
+      if (good[c + 1] !== true) continue;
+      const e = p[c + 1]! - t[c + 1]! - d;
+      terms[4]! += Math.abs(e) / (pixels * pairs);
+      const g = (weights.gradient! * Math.sign(e)) / (pixels * pairs);
+      dpred[i * C + c]! -= g;
+      dpred[i * C + c + 1]! += g;
+    }
+  }
+  terms[0] =
+    weights.l1! * terms[1]! + weights.l2! * terms[2]! + weights.sam! * terms[3]! + weights.gradient! * terms[4]!;
+  return attributes.withGradient === true ? [terms, dpred] : [terms];
+};
+
+export const spectralMetricsReference: Kernel = ([pred, target, pixelMask, scale, offset]) => {
+  const C = pred!.shape[3];
+  const sums = new Float64Array(6 + 5 * C);
+  sums.fill(Number.NEGATIVE_INFINITY, 6 + 4 * C);
+  for (let i = 0; i < pred!.data.length / C; i++) {
+    if (pixelMask && pixelMask.data[i] === 0) continue;
+    const p = pred!.data.subarray(i * C, (i + 1) * C).map((v, c) => v * scale!.data[c]! + offset!.data[c]!);
+    const t = target!.data.subarray(i * C, (i + 1) * C);
+    sums[3]! += 1;
+    if (p.every((v) => v === 0) || t.every((v) => v === 0)) sums[2]! += 1;
+    else {
+      sums[0]! += angle(p, t).value;
+      sums[1]! += 1;
+    }
+    for (let c = 0; c < C; c++) {
+      const d = p[c]! - t[c]!;
+      sums[6 + c]! += d * d;
+      sums[6 + C + c]! += Math.abs(d);
+      sums[6 + 2 * C + c]! += t[c]!;
+      sums[6 + 3 * C + c]! += t[c]! * t[c]!;
+      sums[6 + 4 * C + c] = Math.max(sums[6 + 4 * C + c]!, t[c]!);
+    }
+  }
+  return [sums];
+};
