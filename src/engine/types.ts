@@ -37,6 +37,8 @@ export interface SessionOptions {
     readonly threads?: number;
     readonly isa?: 'auto' | 'avx512' | 'avx2' | 'baseline';
   };
+  /** 'infer' leaves out gradients and moments: `step` and `gradients` are refused. Default 'train'. */
+  readonly mode?: 'train' | 'infer';
   /** Bytes for everything the engine allocates (arena, parameters, moments, staging). A batch that does not fit is split. */
   readonly maxMemory?: number;
 }
@@ -117,6 +119,8 @@ export interface Session {
     readonly shape: readonly number[];
     readonly frozen: boolean;
   }[];
+  /** Starts all parameters as PyTorch would (regression weights and moments at 0), from this seed; `ema` becomes a copy. */
+  initialize(seed: number): void;
   step(batch: Batch, scalars: StepScalars): Promise<StepResult>;
   /** Forward and loss only. `ema` uses the moving average. */
   evaluate(batch: Batch, ema?: boolean): Promise<LossTerms & { finite: boolean }>;
@@ -129,7 +133,9 @@ export interface Session {
   ): Promise<{ loss: LossTerms; output: Float32Array; gradients: Map<string, Float32Array> }>;
   /** target physical, prediction = output * scale[c] + offset[c]; adds to `sums`. */
   metrics(batch: Batch, scale: Float32Array, offset: Float32Array, sums: MetricSums, ema?: boolean): Promise<void>;
+  /** 'ema' holds frozen parameters as they are; 'm' and 'v' only trained ones. */
   read(what: 'parameters' | 'm' | 'v' | 'ema'): Map<string, Float32Array>;
+  /** Writes the parameters that are named and leaves the others; names and sizes are checked. */
   write(what: 'parameters' | 'm' | 'v' | 'ema', values: ReadonlyMap<string, Float32Array>): void;
   /** Stops a running step or prediction before its next instruction (rejects with code ERR_ABORTED). */
   abort(): void;

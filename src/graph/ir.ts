@@ -223,7 +223,7 @@ export function prune(graph: Graph): Graph {
 }
 
 /** FLOPs and minimal traffic of all nodes. */
-export function totalCost(graph: Graph): Cost {
+export function graphCost(graph: Graph): Cost {
   let flops = 0;
   let bytes = 0;
   for (const node of graph.nodes) {

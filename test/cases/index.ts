@@ -14,7 +14,7 @@ import { softmaxMixingCases } from './softmax_mixing.js';
 import { spectralLossCases } from './spectral_loss.js';
 import { spectralMetricsCases } from './spectral_metrics.js';
 
-export const ALL_CASES: readonly OpCases[] = [
+export const allCases: readonly OpCases[] = [
   conv2dCases,
   activationCases,
   addCases,

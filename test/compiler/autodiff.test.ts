@@ -5,7 +5,7 @@ import { GraphBuilder } from '../../src/graph/ir.js';
 import { activation } from '../../src/graph/ops/activation.js';
 import { add } from '../../src/graph/ops/add.js';
 import { buildCase, fillCase } from '../cases/case.js';
-import { ALL_CASES } from '../cases/index.js';
+import { allCases } from '../cases/index.js';
 import { type DirectionalDerivative, directionalDerivatives } from '../support/gradcheck.js';
 import { lossGraph, networkFeeds, SMALL_NETWORKS, trainableNames } from '../support/networks.js';
 import { evaluateGraph } from '../support/reference.js';
@@ -20,7 +20,7 @@ function expectEqualDerivatives(rows: DirectionalDerivative[]): void {
   }
 }
 
-for (const table of ALL_CASES) {
+for (const table of allCases) {
   const cases = table.cases.filter((c) => c.differentiate !== undefined && c.bench !== true);
   if (cases.length === 0) continue;
   describe(`gradient rule of ${table.op}`, () => {

@@ -1,0 +1,37 @@
+/** A batch's arrays: checked against the session's sizes, and cut into micro-batches without copying. */
+import { BandliftError } from '../errors.js';
+import type { Batch, SessionOptions } from './types.js';
+
+/** Throws when an array of the batch has the wrong length, or the mask is missing or superfluous. */
+export function checkBatch(batch: Batch, options: SessionOptions): void {
+  const { height, width, batchSize, model, pixelMask = false } = options;
+  if (!Number.isSafeInteger(batch.size) || batch.size < 1 || batch.size > batchSize) {
+    throw new BandliftError('batch size', { field: 'size', found: batch.size, expected: `1 to ${batchSize}` });
+  }
+  const pixels = batch.size * height * width;
+  const expect = (field: string, found: number | undefined, expected: number | undefined) => {
+    if (found !== expected) {
+      throw new BandliftError(`batch of ${batch.size} patches of ${height} x ${width} pixels`, {
+        field,
+        found: found === undefined ? 'nothing' : `${found} values`,
+        expected: expected === undefined ? 'none' : expected,
+      });
+    }
+  };
+  expect('input', batch.input.length, pixels * model.inBands);
+  expect('target', batch.target.length, pixels * model.outBands);
+  expect('mask', batch.mask?.length, pixelMask ? pixels : undefined);
+  if (!(batch.validPixels >= 0 && batch.validPixels <= pixels)) {
+    throw new BandliftError('batch', { field: 'validPixels', found: batch.validPixels, expected: `0 to ${pixels}` });
+  }
+}
+
+/** Views of `count` patches from `start`: input, target and, where the session has one, mask. */
+export function sampleViews(batch: Batch, options: SessionOptions, start: number, count: number): Float32Array[] {
+  const pixels = options.height * options.width;
+  const view = (array: Float32Array, bands: number) =>
+    array.subarray(start * pixels * bands, (start + count) * pixels * bands);
+  const views = [view(batch.input, options.model.inBands), view(batch.target, options.model.outBands)];
+  if (batch.mask !== undefined) views.push(view(batch.mask, 1));
+  return views;
+}

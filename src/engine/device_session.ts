@@ -1,0 +1,282 @@
+/**
+ * A session over a device: compiled programs over shared buffers. A step zeroes the gradients, runs the micro-batches one
+ * after another (their gradients add up), then norm, clipping and Adam. Calls are queued: one runs at a time.
+ */
+import type { NativeDevice, NativeProgram } from '../../bindings/addon.js';
+import { parts } from '../compiler/micro_batch.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { SCALAR_COUNT, SCALARS } from '../graph/ops/optimizer.js';
+import { LOSS_TERMS } from '../graph/ops/spectral_loss.js';
+import { metricSumsLength } from '../graph/ops/spectral_metrics.js';
+import { checkLossWeights } from '../losses/combined.js';
+import { modelParameters } from '../models/index.js';
+import { checkBatch, sampleViews } from './batch.js';
+import { DEFAULT_ADAM, planSession } from './memory_plan.js';
+import { type Kept, ParameterStore } from './parameter_store.js';
+import { ProgramCache } from './program_cache.js';
+import { type SampleProgram, sampleProgram } from './programs.js';
+import { BUFFER, ParameterStorage } from './storage.js';
+import type {
+  Batch,
+  LossTerms,
+  MemoryPlan,
+  MetricSums,
+  Session,
+  SessionOptions,
+  StepResult,
+  StepScalars,
+} from './types.js';
+
+type Numbers = Float32Array | Float64Array;
+
+/** A run that was stopped by `abort`. */
+export class AbortedError extends Error {
+  override name = 'AbortedError';
+  readonly code = 'ERR_ABORTED';
+}
+
+export class DeviceSession implements Session {
+  readonly options: SessionOptions;
+  readonly plan: MemoryPlan;
+  readonly deviceName: string;
+  readonly parameters: Session['parameters'];
+  readonly #device: NativeDevice;
+  readonly #storage: ParameterStorage;
+  readonly #store: ParameterStore;
+  readonly #programs: ProgramCache;
+  readonly #scalars = new Float32Array(SCALAR_COUNT);
+  #queue: Promise<unknown> = Promise.resolve();
+  #running: NativeProgram | undefined;
+  #aborted = false;
+  #disposed = false;
+
+  constructor(device: NativeDevice, deviceName: string, options: SessionOptions) {
+    checkOptions(options);
+    this.options = options;
+    this.deviceName = deviceName;
+    this.#device = device;
+    this.#storage = new ParameterStorage(modelParameters(options.model));
+    this.parameters = this.#storage.parameters.map(({ name, shape, frozen }) => ({ name, shape, frozen }));
+    this.plan = planSession(options, this.#storage, (instruction) => device.workspaceBytes(instruction));
+    this.#store = new ParameterStore(device, this.#storage, options, this.plan.arenaBytes);
+    this.#programs = new ProgramCache(device, this.#storage, options, this.#store.buffers, this.plan.arenaBytes);
+  }
+
+  // ---- training ----
+
+  step(batch: Batch, scalars: StepScalars): Promise<StepResult> {
+    return this.#exclusive(async () => {
+      this.#requireTraining('step');
+      const { terms, firstBad } = await this.#accumulate(batch);
+      const norm = new Float64Array(1);
+      if (this.#storage.trainedLength > 0) {
+        // a loss that is not finite must not move the parameters even if its gradient is: clipping to a norm of NaN skips
+        this.#writeScalars(scalars);
+        const program = Number.isFinite(terms.total) ? 'optimizer' : 'norm';
+        await this.#run(this.#programs.fixed(program), [], [norm]);
+      }
+      const finite = Number.isFinite(terms.total) && Number.isFinite(norm[0]);
+      return { ...terms, gradNorm: norm[0]!, finite, ...(firstBad === undefined ? {} : { firstBad }) };
+    });
+  }
+
+  /** Gradient sums of the whole batch; loss terms of the parts added in double. */
+  async #accumulate(batch: Batch): Promise<{ terms: LossTerms; firstBad: StepResult['firstBad'] }> {
+    checkBatch(batch, this.options);
+    if (this.#storage.trainedLength > 0) await this.#run(this.#programs.fixed('zero'), [], []);
+    return this.#loss('step', batch, false);
+  }
+
+  async #loss(kind: 'step' | 'evaluate', batch: Batch, ema: boolean) {
+    const sums = new Float64Array(LOSS_TERMS);
+    const part = new Float64Array(LOSS_TERMS);
+    let firstBad: StepResult['firstBad'];
+    for (const { start, count } of parts(batch.size, this.plan.microBatch)) {
+      const views = sampleViews(batch, this.options, start, count);
+      await this.#run(this.#program(kind, count, ema), [...views, Float64Array.of(batch.validPixels)], [part]);
+      for (let i = 0; i < 5; i++) sums[i]! += part[i]!;
+      if (firstBad === undefined && part[5]! >= 0) firstBad = this.#locate(part[5]!, start);
+    }
+    const [total, l1, l2, sam, gradient] = sums;
+    return { terms: { total: total!, l1: l1!, l2: l2!, sam: sam!, gradient: gradient! }, firstBad };
+  }
+
+  /** Patch, pixel and band of an element's index in a part of the batch that begins at patch `start`. */
+  #locate(index: number, start: number): NonNullable<StepResult['firstBad']> {
+    const { height, width, model } = this.options;
+    const pixel = Math.floor(index / model.outBands);
+    return {
+      patch: start + Math.floor(pixel / (height * width)),
+      y: Math.floor(pixel / width) % height,
+      x: pixel % width,
+      band: index % model.outBands,
+    };
+  }
+
+  #writeScalars({ learningRate, step, maxNorm, emaDecay }: StepScalars): void {
+    const { beta1, beta2 } = this.options.adam ?? DEFAULT_ADAM;
+    const s = this.#scalars;
+    s[SCALARS.learningRate] = learningRate;
+    s[SCALARS.biasCorrection1] = 1 - beta1 ** step;
+    s[SCALARS.biasCorrection2] = 1 - beta2 ** step;
+    s[SCALARS.emaDecay] = emaDecay;
+    s[SCALARS.maxNorm] = maxNorm;
+    s[SCALARS.gradScale] = 0;
+    this.#store.buffers[BUFFER.scalars]!.write(s);
+  }
+
+  // ---- evaluation ----
+
+  evaluate(batch: Batch, ema = false): Promise<LossTerms & { finite: boolean }> {
+    return this.#exclusive(async () => {
+      checkBatch(batch, this.options);
+      const { terms } = await this.#loss('evaluate', batch, ema);
+      return { ...terms, finite: Number.isFinite(terms.total) };
+    });
+  }
+
+  predict(input: Float32Array, size: number, ema = false): Promise<Float32Array> {
+    return this.#exclusive(async () => {
+      const { height, width, model } = this.options;
+      const [pixels, expected] = [height * width, size * height * width * model.inBands];
+      if (input.length !== expected) {
+        throw new BandliftError('predict: wrong number of values', { field: 'input', found: input.length, expected });
+      }
+      const prediction = new Float32Array(size * pixels * model.outBands);
+      for (const { start, count } of parts(size, this.plan.microBatch)) {
+        const slice = (array: Float32Array, bands: number) =>
+          array.subarray(start * pixels * bands, (start + count) * pixels * bands);
+        const program = this.#program('predict', count, ema);
+        await this.#run(program, [slice(input, model.inBands)], [slice(prediction, model.outBands)]);
+      }
+      return prediction;
+    });
+  }
+
+  metrics(batch: Batch, scale: Float32Array, offset: Float32Array, sums: MetricSums, ema = false): Promise<void> {
+    return this.#exclusive(async () => {
+      checkBatch(batch, this.options);
+      const c = this.options.model.outBands;
+      const part = new Float64Array(metricSumsLength(c));
+      for (const { start, count } of parts(batch.size, this.plan.microBatch)) {
+        const views = sampleViews(batch, this.options, start, count);
+        await this.#run(this.#program('metrics', count, ema), [...views, scale, offset], [part]);
+        sums.samRad += part[0]!;
+        sums.samPixels += part[1]!;
+        sums.zeroNormPixels += part[2]!;
+        sums.validPixels += part[3]!;
+        for (let band = 0; band < c; band++) {
+          sums.squaredError[band]! += part[6 + band]!;
+          sums.absoluteError[band]! += part[6 + c + band]!;
+          sums.targetSum[band]! += part[6 + 2 * c + band]!;
+          sums.targetSquares[band]! += part[6 + 3 * c + band]!;
+          sums.targetMax[band] = Math.max(sums.targetMax[band]!, part[6 + 4 * c + band]!);
+        }
+      }
+    });
+  }
+
+  gradients(batch: Batch, withInput = false): ReturnType<Session['gradients']> {
+    return this.#exclusive(async () => {
+      this.#requireTraining('gradients');
+      checkBatch(batch, this.options);
+      const kind = withInput ? 'gradients_input' : 'gradients';
+      const named = sampleProgram(kind, batch.size, this.options);
+      // everything at once, in an arena of its own: this is for checks, not for training
+      const { program, dispose } = this.#programs.apart(named);
+      try {
+        const terms = new Float64Array(LOSS_TERMS);
+        const output = new Float32Array(batch.target.length);
+        const inputGradient = new Float32Array(withInput ? batch.input.length : 0);
+        if (this.#storage.trainedLength > 0) await this.#run(this.#programs.fixed('zero'), [], []);
+        const views = sampleViews(batch, this.options, 0, batch.size);
+        const outputs = [terms, output, ...(withInput ? [inputGradient] : [])];
+        await this.#run(program, [...views, Float64Array.of(batch.validPixels)], outputs);
+        const gradients = this.#store.readFlat(BUFFER.gradients);
+        if (withInput) gradients.set('input', inputGradient);
+        const [total, l1, l2, sam, gradient] = terms;
+        return { loss: { total: total!, l1: l1!, l2: l2!, sam: sam!, gradient: gradient! }, output, gradients };
+      } finally {
+        dispose();
+      }
+    });
+  }
+
+  // ---- parameters ----
+
+  initialize(seed: number): void {
+    this.#store.initialize(seed);
+  }
+
+  read(what: Kept): Map<string, Float32Array> {
+    return this.#store.read(what);
+  }
+
+  write(what: Kept, values: ReadonlyMap<string, Float32Array>): void {
+    this.#store.write(what, values);
+  }
+
+  // ---- running ----
+
+  #program(kind: SampleProgram, samples: number, ema: boolean): NativeProgram {
+    if (ema && this.options.ema !== true) throw new BandliftError('this session keeps no moving average');
+    return this.#programs.samples(kind, samples, ema);
+  }
+
+  /** Runs `work` after everything that was asked for before. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(() => {
+      if (this.#disposed) throw new BandliftError('the session was disposed', {}, EXIT.failure);
+      this.#aborted = false;
+      return work();
+    });
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  async #run(program: NativeProgram, inputs: readonly Numbers[], outputs: readonly Numbers[]): Promise<void> {
+    if (this.#aborted) throw new AbortedError('aborted');
+    this.#running = program;
+    try {
+      await program.run(inputs, outputs);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    this.#running?.abort();
+  }
+
+  #requireTraining(what: string): void {
+    if (this.options.mode === 'infer') throw new BandliftError(`${what}: this session was made for prediction only`);
+  }
+
+  /** Seconds by instruction in each program's last run; empty unless BANDLIFT_PROFILE=1 was set. */
+  profile(): Map<string, { label: string; op: string; seconds: number }[]> {
+    return this.#programs.profile();
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.abort();
+    this.#programs.dispose();
+    this.#store.dispose();
+    this.#device.dispose();
+  }
+}
+
+function checkOptions(options: SessionOptions): void {
+  for (const field of ['height', 'width', 'batchSize'] as const) {
+    if (!Number.isSafeInteger(options[field]) || options[field] < 1) {
+      throw new BandliftError('must be a whole number of at least 1', { field, found: options[field] }, EXIT.usage);
+    }
+  }
+  checkLossWeights(options.loss);
+  const { bandMask, model } = options;
+  if (bandMask !== undefined && bandMask.length !== model.outBands) {
+    throw new BandliftError('wrong length', { field: 'bandMask', found: bandMask.length, expected: model.outBands });
+  }
+}

@@ -1,0 +1,115 @@
+/** What a session will need, before anything is allocated: micro-batch, arena, and what fits when a batch does not. */
+
+import { totalmem } from 'node:os';
+import { constrainedMemory } from 'node:process';
+import { chooseMicroBatch } from '../compiler/micro_batch.js';
+import { planMemory } from '../compiler/plan.js';
+import type { Instruction } from '../compiler/program_types.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { optimizerProgram, type SampleProgram, sampleProgram } from './programs.js';
+import { atLeastOneLine, type ParameterStorage } from './storage.js';
+import type { AdamOptions, MemoryPlan, SessionOptions } from './types.js';
+
+export const DEFAULT_ADAM: AdamOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
+type WorkspaceBytes = (instruction: Instruction) => number;
+
+/** Programs that share a session's arena. */
+export function arenaPrograms(options: SessionOptions): readonly SampleProgram[] {
+  return options.mode === 'infer' ? ['evaluate', 'predict', 'metrics'] : ['step', 'evaluate', 'predict', 'metrics'];
+}
+
+/** Bytes of the arena for `samples` samples at once. */
+function arenaBytes(
+  options: SessionOptions,
+  storage: ParameterStorage,
+  samples: number,
+  workspace: WorkspaceBytes,
+): number {
+  return Math.max(
+    ...arenaPrograms(options).map((kind) => {
+      const { graph } = sampleProgram(kind, samples, options);
+      return planMemory(graph, { placed: storage.placer(graph), workspaceBytes: workspace }).arenaBytes;
+    }),
+  );
+}
+
+/** Bytes that the optimizer's own program takes in the arena. */
+function optimizerArena(options: SessionOptions, storage: ParameterStorage, workspace: WorkspaceBytes): number {
+  if (options.mode === 'infer' || storage.trainedLength === 0) return 0;
+  const { graph } = optimizerProgram(storage.trainedLength, options.ema === true, options.adam ?? DEFAULT_ADAM);
+  return planMemory(graph, { placed: storage.placer(graph), workspaceBytes: workspace }).arenaBytes;
+}
+
+/** This machine's memory, or what this process may use of it. */
+export function machineMemory(): number {
+  const limit = constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/**
+ * Plans a session. Throws an out-of-memory error that says what would fit when not even one sample does.
+ *
+ * @param workspace scratch bytes of an instruction on the device that will run it
+ */
+export function planSession(options: SessionOptions, storage: ParameterStorage, workspace: WorkspaceBytes): MemoryPlan {
+  const parameterBytes = storage.trainedBytes + storage.frozenBytes;
+  const optimizerBytes = options.mode === 'infer' ? 0 : storage.trainedBytes * (options.ema === true ? 4 : 3);
+  const least = optimizerArena(options, storage, workspace);
+  const known = new Map<number, number>();
+  const arenaOf = (samples: number): number => {
+    if (!known.has(samples)) known.set(samples, arenaBytes(options, storage, samples, workspace));
+    return known.get(samples)!;
+  };
+  const total = (arena: number) => parameterBytes + optimizerBytes + arena;
+  const limit = options.maxMemory ?? machineMemory();
+  const choice = chooseMicroBatch(options.batchSize, limit, (samples) => total(Math.max(least, arenaOf(samples))));
+  if (choice === undefined) throw doesNotFit(options, storage, workspace, limit, total(Math.max(least, arenaOf(1))));
+  // the last part of a batch, and the last batch of an epoch, are smaller; their layout may differ
+  let arena = least;
+  for (let samples = 1; samples <= choice.size; samples++) arena = Math.max(arena, arenaOf(samples));
+  arena = atLeastOneLine(arena);
+  return { microBatch: choice.size, arenaBytes: arena, parameterBytes, optimizerBytes, totalBytes: total(arena) };
+}
+
+function doesNotFit(
+  options: SessionOptions,
+  storage: ParameterStorage,
+  workspace: WorkspaceBytes,
+  limit: number,
+  needed: number,
+): BandliftError {
+  const { height, width } = options;
+  const kept = needed - arenaBytes(options, storage, 1, workspace);
+  const fits = (size: number) =>
+    kept + arenaBytes({ ...options, height: size, width: size }, storage, 1, workspace) <= limit;
+  let [low, high] = [0, Math.max(height, width)];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  const patches = low === 0 ? 'no patch size fits' : `patches of up to ${low} x ${low} pixels fit`;
+  return new BandliftError(
+    `one patch of ${height} x ${width} pixels does not fit into the memory allowed`,
+    {
+      field: 'max-memory',
+      found: formatBytes(limit),
+      expected: `at least ${formatBytes(needed)}`,
+      hint: `${patches} into ${formatBytes(limit)}`,
+    },
+    EXIT.outOfMemory,
+  );
+}
+
+/** "1.4 GiB", rounded up so that the number printed is enough. */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${value} bytes` : `${(Math.ceil(value * 10) / 10).toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,97 @@
+/** Programs of a session over its shared buffers, compiled at their first use. */
+import type { NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
+import { lower } from '../compiler/lower.js';
+import { planMemory } from '../compiler/plan.js';
+import { DEFAULT_ADAM } from './memory_plan.js';
+import { type NamedGraph, optimizerProgram, type SampleProgram, sampleProgram, zeroProgram } from './programs.js';
+import { atLeastOneLine, BUFFER, type ParameterStorage } from './storage.js';
+import type { SessionOptions } from './types.js';
+
+export class ProgramCache {
+  readonly #device: NativeDevice;
+  readonly #storage: ParameterStorage;
+  readonly #options: SessionOptions;
+  readonly #buffers: readonly NativeBuffer[];
+  readonly #arenaBytes: number;
+  readonly #programs = new Map<string, NativeProgram>();
+
+  constructor(
+    device: NativeDevice,
+    storage: ParameterStorage,
+    options: SessionOptions,
+    buffers: readonly NativeBuffer[],
+    arenaBytes: number,
+  ) {
+    this.#device = device;
+    this.#storage = storage;
+    this.#options = options;
+    this.#buffers = buffers;
+    this.#arenaBytes = arenaBytes;
+  }
+
+  /** A program over `samples` samples; with `ema` it reads the moving average as parameters. */
+  samples(kind: SampleProgram, samples: number, ema = false): NativeProgram {
+    return this.#compiled(
+      `${kind} ${samples}${ema ? ' ema' : ''}`,
+      () => sampleProgram(kind, samples, this.#options),
+      ema,
+    );
+  }
+
+  /** Gradients to zero; norm of the gradients; norm, clipping and Adam. */
+  fixed(kind: 'zero' | 'norm' | 'optimizer'): NativeProgram {
+    const length = this.#storage.trainedLength;
+    return this.#compiled(kind, () => {
+      if (kind === 'zero') return zeroProgram(length);
+      const named = optimizerProgram(length, this.#options.ema === true, this.#options.adam ?? DEFAULT_ADAM);
+      if (kind === 'optimizer') return named;
+      const nodes = named.graph.nodes.filter((node) => node.op.name === 'grad_norm');
+      return { ...named, graph: { ...named.graph, nodes } };
+    });
+  }
+
+  #compiled(key: string, build: () => NamedGraph, ema = false): NativeProgram {
+    const known = this.#programs.get(key);
+    if (known !== undefined) return known;
+    const { description, arenaBytes } = this.#lower(build());
+    if (arenaBytes > this.#arenaBytes) throw new Error(`${key} needs ${arenaBytes} of ${this.#arenaBytes} bytes`);
+    const buffers = [...this.#buffers];
+    if (ema) buffers[BUFFER.parameters] = buffers[BUFFER.ema]!;
+    const program = this.#device.compile(description, buffers);
+    this.#programs.set(key, program);
+    return program;
+  }
+
+  /** A program with an arena of its own, not kept: for checks that need more than training does. */
+  apart(named: NamedGraph): { program: NativeProgram; dispose(): void } {
+    const { description, arenaBytes } = this.#lower(named);
+    const arena = this.#device.allocate(atLeastOneLine(arenaBytes));
+    try {
+      const program = this.#device.compile(description, [arena, ...this.#buffers.slice(1)]);
+      const dispose = () => {
+        program.dispose();
+        arena.dispose();
+      };
+      return { program, dispose };
+    } catch (error) {
+      arena.dispose();
+      throw error;
+    }
+  }
+
+  #lower({ graph, inputs, outputs }: NamedGraph) {
+    const plan = planMemory(graph, {
+      placed: this.#storage.placer(graph),
+      workspaceBytes: (instruction) => this.#device.workspaceBytes(instruction),
+    });
+    return { description: lower(graph, plan, { inputs, outputs }), arenaBytes: plan.arenaBytes };
+  }
+
+  profile(): Map<string, { label: string; op: string; seconds: number }[]> {
+    return new Map([...this.#programs].map(([name, program]) => [name, program.profile()]));
+  }
+
+  dispose(): void {
+    for (const program of this.#programs.values()) program.dispose();
+  }
+}

@@ -1,0 +1,132 @@
+/** Parameter names, shapes and numbers of the networks as in PyTorch checkpoints (domain.md 1), and how they start. */
+import { describe, expect, it } from 'vitest';
+import { modelParameters, parameterCount, receptiveField } from '../../src/models/index.js';
+import { initialValues } from '../../src/models/network.js';
+import type { ModelSpec, SpectralSrSpec } from '../../src/models/spec.js';
+import { Random } from '../../src/random.js';
+import { lossGraph, networkFeeds } from '../support/networks.js';
+import { evaluateGraph } from '../support/reference.js';
+
+const SR: SpectralSrSpec = {
+  kind: 'spectral_sr',
+  inBands: 7,
+  outBands: 340,
+  hidden: 128,
+  blocks: 4,
+  axis: 'raster',
+  regression: 'none',
+};
+const UNMIXING: ModelSpec = {
+  kind: 'spectral_unmixing',
+  inBands: 7,
+  outBands: 340,
+  endmembers: 16,
+  constraint: 'none',
+  regression: 'none',
+};
+
+describe('parameters', () => {
+  it.each([
+    // the documented counts
+    ['spectral_sr', SR, 4_276_297],
+    ['spectral_sr with 8 blocks', { ...SR, blocks: 8 }, 7_053_417],
+    ['spectral_unmixing', UNMIXING, 32_624],
+    ['axis row has the same', { ...SR, axis: 'row' }, 4_276_297],
+    // 340 x 35 + 340 more with the quadratic regression
+    ['with regression', { ...SR, regression: 'quadratic' }, 4_276_297 + 340 * 36],
+    ['quadratic ridge', { kind: 'quadratic_ridge', inBands: 7, outBands: 340 }, 340 * 36],
+    ['ridge', { kind: 'ridge', inBands: 7, outBands: 340 }, 340 * 8],
+  ] as [string, ModelSpec, number][])('%s', (_name, spec, count) => {
+    expect(parameterCount(modelParameters(spec))).toBe(count);
+  });
+
+  it('are named, shaped and ordered as in the checkpoints', () => {
+    const list = modelParameters({ ...SR, blocks: 1, regression: 'linear' }).map(
+      (p) => `${p.name} ${p.shape.join('x')}`,
+    );
+    expect(list).toEqual([
+      'spectral_expand.0.weight 128x7x3x3',
+      'spectral_expand.0.bias 128',
+      'spectral_expand.2.weight 340x128x3x3',
+      'spectral_expand.2.bias 340',
+      'res_blocks.0.conv1.weight 340x340x3',
+      'res_blocks.0.conv1.bias 340',
+      'res_blocks.0.conv2.weight 340x340x3',
+      'res_blocks.0.conv2.bias 340',
+      'attention.fc.0.weight 85x340',
+      'attention.fc.0.bias 85',
+      'attention.fc.2.weight 340x85',
+      'attention.fc.2.bias 340',
+      'final_conv.weight 340x340x3x3',
+      'final_conv.bias 340',
+      'regression.weight 340x7',
+      'regression.bias 340',
+    ]);
+    expect(modelParameters(UNMIXING).map((p) => p.name)[0]).toBe('endmembers');
+  });
+
+  it('start uniform within 1/sqrt(fan-in), from the seed alone', () => {
+    const info = modelParameters(SR).find((p) => p.name === 'res_blocks.0.conv1.weight')!;
+    const values = initialValues(info, new Random(1));
+    const bound = 1 / Math.sqrt(340 * 3);
+    const variance = values.reduce((sum, v) => sum + v * v, 0) / values.length;
+    expect(Math.max(...values.subarray(0, 5000))).toBeLessThan(bound);
+    expect(Math.max(...values.subarray(0, 5000))).toBeGreaterThan(0.99 * bound);
+    expect(variance).toBeCloseTo(bound ** 2 / 3, 5);
+    expect(initialValues(info, new Random(1))).toEqual(values);
+  });
+
+  it.each([
+    [{ ...SR, hidden: 0 }, 'hidden: spectral_sr needs a whole number; found 0'],
+    [{ ...SR, blocks: 1.5 }, 'blocks'],
+    [{ ...UNMIXING, endmembers: -1 }, 'endmembers'],
+    [
+      { ...UNMIXING, constraint: 'softplus', regression: 'linear' },
+      'regression: non-negative endmembers have no regression path',
+    ],
+  ] as [ModelSpec, string][])('refuses %o', (spec, message) => {
+    expect(() => modelParameters(spec)).toThrow(message);
+  });
+});
+
+describe('receptive field', () => {
+  /** Pixels of the output that change with the middle pixel of the input; attention is cut off by weights of 0. */
+  function reach(spec: ModelSpec, h: number, w: number): { y: number; x: number } {
+    const graph = lossGraph(spec, [1, h, w]);
+    const feeds = networkFeeds(graph);
+    for (const [name, values] of feeds) if (name.startsWith('attention.fc.2')) values.fill(0);
+    const run = () => evaluateGraph(graph, feeds).get('prediction')!;
+    const before = run();
+    const middle = Math.floor(h / 2) * w + Math.floor(w / 2);
+    (feeds.get('input') as Float32Array)[middle * spec.inBands]! += 1;
+    const after = run();
+    let [y, x] = [0, 0];
+    after.forEach((value, i) => {
+      if (value === before[i]) return;
+      const pixel = Math.floor(i / spec.outBands);
+      y = Math.max(y, Math.abs(Math.floor(pixel / w) - Math.floor(h / 2)));
+      x = Math.max(x, Math.abs((pixel % w) - Math.floor(w / 2)));
+    });
+    return { y, x };
+  }
+  const small = { ...SR, inBands: 2, outBands: 5, hidden: 6, blocks: 2 };
+  it.each([
+    ['row', { ...small, axis: 'row' }],
+    ['spectral', { ...small, axis: 'spectral' }],
+    ['unmixing', { ...UNMIXING, inBands: 2, outBands: 5, endmembers: 3 }],
+    ['ridge', { kind: 'quadratic_ridge', inBands: 2, outBands: 5 }],
+  ] as [string, ModelSpec][])('of %s is what the network declares', (_name, spec) => {
+    const { y, x, wrapsRows } = receptiveField(spec);
+    expect(wrapsRows).toBe(false);
+    expect(reach(spec, 2 * y + 5, 2 * x + 5)).toEqual({ y, x });
+  });
+
+  it('of axis raster wraps around rows and is never larger than declared', () => {
+    const spec: ModelSpec = { ...small, axis: 'raster' };
+    const field = receptiveField(spec);
+    expect(field.wrapsRows).toBe(true);
+    const { y } = reach(spec, 21, 3);
+    expect(y).toBeGreaterThan(3);
+    expect(y).toBeLessThanOrEqual(field.y);
+  });
+});
