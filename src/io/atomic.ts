@@ -4,7 +4,7 @@
  */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { diskFullError, fileError, isDiskFull } from './files.js';
+import { writeError } from './files.js';
 
 const CHUNK = 2 ** 30;
 
@@ -50,7 +50,7 @@ export async function replaceFile(
     await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined); // the first error is the one to tell
-    throw isDiskFull(error) ? await diskFullError(path, bytes) : fileError(error, path);
+    throw writeError(error, path, bytes);
   }
 }
 

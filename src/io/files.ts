@@ -1,5 +1,6 @@
 /** Reading files from outside: every failure of the system becomes one line that names the file. */
-import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
+import { statfsSync } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BandliftError, EXIT } from '../errors.js';
 
@@ -23,12 +24,18 @@ export function fileError(error: unknown, path: string): unknown {
   return new BandliftError(message, { file: path, ...(hint === undefined ? {} : { hint }) });
 }
 
+function freeSpace(folder: string): string | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return `${(bavail * bsize).toLocaleString('en')} bytes free`;
+  } catch {
+    return undefined; // only makes the message poorer
+  }
+}
+
 /** What to say when `bytes` did not fit on the disk of `path`: a full disk, a quota or a limit on the size of files. */
-export async function diskFullError(path: string, bytes: number): Promise<BandliftError> {
-  const free = await statfs(dirname(path)).then(
-    (s) => `${(s.bavail * s.bsize).toLocaleString('en')} bytes free`,
-    () => undefined,
-  );
+export function diskFullError(path: string, bytes: number): BandliftError {
+  const free = freeSpace(dirname(path));
   return new BandliftError(
     'the disk is full',
     {
@@ -44,6 +51,11 @@ export async function diskFullError(path: string, bytes: number): Promise<Bandli
 /** True for the codes that mean "no room": disk full, quota used up, file larger than allowed. */
 export function isDiskFull(error: unknown): boolean {
   return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');
+}
+
+/** An error met while writing `bytes` to `path`, as a BandliftError. */
+export function writeError(error: unknown, path: string, bytes: number): unknown {
+  return isDiskFull(error) ? diskFullError(path, bytes) : fileError(error, path);
 }
 
 export interface OpenFile {
