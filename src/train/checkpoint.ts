@@ -1,0 +1,240 @@
+/**
+ * Checkpoints: one safetensors file with `param.<name>`, `ema.<name>`, `adam.m.<name>`, `adam.v.<name>` in PyTorch's names
+ * and shapes, and under the metadata key 'bandlift' everything else as JSON (checkpoint_schema.ts). A checkpoint is a
+ * contract: it is checked when written, when read, and against the settings and data it is used with.
+ */
+import { BandliftError } from '../errors.js';
+import { readSafetensors, readSafetensorsHeader, type Tensor, writeSafetensors } from '../io/safetensors.js';
+import { modelParameters } from '../models/index.js';
+import type { ParameterInfo } from '../models/network.js';
+import type { ModelSpec } from '../models/spec.js';
+import { version } from '../support/version.js';
+import {
+  type CheckpointContract,
+  type CheckpointState,
+  FORMAT,
+  type Header,
+  headerSchema,
+} from './checkpoint_schema.js';
+
+export type { CheckpointContract, CheckpointState } from './checkpoint_schema.js';
+
+type Values = ReadonlyMap<string, Float32Array>;
+
+/** By PyTorch's parameter names. `m`, `v`: Adam's moments of the parameters that are trained; `ema`: moving average. */
+export interface CheckpointTensors {
+  readonly parameters: Values;
+  readonly m?: Values;
+  readonly v?: Values;
+  readonly ema?: Values;
+}
+
+export interface Checkpoint extends CheckpointContract {
+  readonly tensors: CheckpointTensors;
+  readonly state: CheckpointState;
+}
+
+/** Weights to start from or to predict with. */
+export interface StoredModel {
+  readonly model: ModelSpec;
+  readonly tensors: Pick<CheckpointTensors, 'parameters' | 'ema'>;
+  /** Bands, normalisation, split, ...; absent in imported models, which do not know them. */
+  readonly contract?: CheckpointContract;
+}
+
+const METADATA_KEY = 'bandlift';
+const PREFIX = { parameters: 'param.', m: 'adam.m.', v: 'adam.v.', ema: 'ema.' } as const;
+type Group = keyof typeof PREFIX;
+const GROUPS = Object.keys(PREFIX) as Group[];
+
+/** Parameters that a group holds: moments and averages may leave out frozen ones. */
+function required(group: Group, infos: readonly ParameterInfo[]): ParameterInfo[] {
+  return infos.filter((info) => group === 'parameters' || !info.frozen);
+}
+
+// ---- writing ----
+
+/** Writes a run's checkpoint; the file is replaced only by a whole new one. */
+export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  const { tensors, ...contract } = checkpoint;
+  await write(path, { format: FORMAT, content: 'checkpoint', ...contract }, tensors);
+}
+
+/** Writes weights alone, as `import` does. */
+export async function saveModel(path: string, model: ModelSpec, parameters: Values): Promise<void> {
+  await write(path, { format: FORMAT, content: 'model', model, version: version() }, { parameters });
+}
+
+async function write(path: string, header: Header, tensors: CheckpointTensors): Promise<void> {
+  checkHeader(header, path); // what could not be read again is not written
+  const infos = modelParameters(header.model);
+  const out = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const group of GROUPS) {
+    const values = tensors[group];
+    if (values === undefined) continue;
+    for (const [name, data] of values) {
+      const info = infos.find((i) => i.name === name);
+      if (info === undefined) throw new RangeError(`${header.model.kind} has no parameter '${name}'`);
+      out.set(PREFIX[group] + name, { shape: info.shape, data });
+    }
+    const missing = required(group, infos).find((info) => !values.has(info.name));
+    if (missing !== undefined) throw new RangeError(`'${PREFIX[group]}${missing.name}' is missing`);
+  }
+  await writeSafetensors(path, out, { [METADATA_KEY]: JSON.stringify(header) });
+}
+
+// ---- reading ----
+
+/** Throws a BandliftError that names the first field that is wrong. */
+function checkHeader(raw: unknown, path: string): Header {
+  const format = (raw as { format?: unknown } | null)?.format;
+  if (format !== FORMAT)
+    throw new BandliftError('a checkpoint of another format version', {
+      file: path,
+      field: 'format',
+      found: String(format),
+      expected: FORMAT,
+      hint: 'use the version of bandlift that wrote it',
+    });
+  const result = headerSchema.safeParse(raw);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  const field = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path;
+  throw new BandliftError(issue.message, { file: path, field: field.join('.'), hint: 'the checkpoint is damaged' });
+}
+
+function parseHeader(metadata: Record<string, string>, path: string): Header {
+  const text = Object.hasOwn(metadata, METADATA_KEY) ? metadata[METADATA_KEY]! : undefined;
+  if (text === undefined)
+    throw new BandliftError('not a checkpoint of bandlift', {
+      file: path,
+      hint: '`bandlift import` converts weights of PyTorch',
+    });
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch {
+    throw new BandliftError('the checkpoint is damaged', { file: path, field: METADATA_KEY, found: 'no JSON' });
+  }
+  return checkHeader(raw, path);
+}
+
+/** The tensors of each group by parameter name; each checked against the network's names and shapes. */
+function sortTensors(tensors: ReadonlyMap<string, Tensor>, model: ModelSpec, path: string): CheckpointTensors {
+  const infos = new Map(modelParameters(model).map((info) => [info.name, info]));
+  const groups: Partial<Record<Group, Map<string, Float32Array>>> = {};
+  for (const [key, tensor] of tensors) {
+    const group = GROUPS.find((g) => key.startsWith(PREFIX[g]));
+    const name = group && key.slice(PREFIX[group].length);
+    const info = name === undefined ? undefined : infos.get(name);
+    if (group === undefined || name === undefined || info === undefined)
+      throw new BandliftError(`${model.kind} has no such parameter`, { file: path, field: `tensor '${key}'` });
+    if (!(tensor.data instanceof Float32Array) || tensor.shape.join() !== info.shape.join())
+      throw new BandliftError('not the shape of this network', {
+        file: path,
+        field: `tensor '${key}'`,
+        found: `${tensor.dtype} [${tensor.shape}]`,
+        expected: `F32 [${info.shape}]`,
+      });
+    groups[group] ??= new Map();
+    groups[group].set(name, tensor.data);
+  }
+  for (const group of GROUPS) {
+    const values = groups[group];
+    if (values === undefined && group !== 'parameters') continue;
+    const missing = required(group, [...infos.values()]).find((info) => !values?.has(info.name));
+    if (missing)
+      throw new BandliftError('is missing', { file: path, field: `tensor '${PREFIX[group]}${missing.name}'` });
+  }
+  return { parameters: groups.parameters ?? new Map(), ...groups };
+}
+
+/** Reads a run's checkpoint with all that is needed to go on. Throws a BandliftError naming the first thing wrong. */
+export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+  const { metadata, tensors } = await readSafetensors(path);
+  const header = parseHeader(metadata, path);
+  if (header.content === 'model')
+    throw new BandliftError('holds weights only, no run to go on with', {
+      file: path,
+      hint: 'start a new run from it with --init',
+    });
+  const { format: _, content: __, ...checkpoint } = header;
+  return { ...checkpoint, tensors: sortTensors(tensors, header.model, path) };
+}
+
+/** Reads the weights of a checkpoint or of an imported model; Adam's moments stay on the disk. */
+export async function loadModel(path: string): Promise<StoredModel> {
+  const weights = (name: string) => !name.startsWith('adam.');
+  const { metadata, tensors } = await readSafetensors(path, weights);
+  const header = parseHeader(metadata, path);
+  const model = { model: header.model, tensors: sortTensors(tensors, header.model, path) };
+  if (header.content === 'model') return model;
+  const { format: _, content: __, state: ___, ...contract } = header;
+  return { ...model, contract };
+}
+
+/** What a checkpoint says about itself, without reading its tensors. */
+export async function inspectCheckpoint(path: string): Promise<Header> {
+  return parseHeader((await readSafetensorsHeader(path)).metadata, path);
+}
+
+// ---- agreement ----
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** The first field in which `found` differs from `expected`, with both values. */
+function firstDifference(
+  found: unknown,
+  expected: unknown,
+  field: string,
+): { field: string; found: string; expected: string } | undefined {
+  if (found === expected) return undefined;
+  const bothObjects = typeof found === 'object' && typeof expected === 'object' && found !== null && expected !== null;
+  if (!bothObjects || Array.isArray(found) !== Array.isArray(expected))
+    return { field, found: show(found), expected: show(expected) };
+  if (Array.isArray(found) && Array.isArray(expected) && found.length !== expected.length)
+    return { field, found: `${found.length} entries`, expected: `${expected.length}` };
+  for (const key of new Set([...Object.keys(found), ...Object.keys(expected)])) {
+    const at = (value: object) => (value as Record<string, unknown>)[key];
+    const difference = firstDifference(at(found), at(expected), field === '' ? key : `${field}.${key}`);
+    if (difference) return difference;
+  }
+  return undefined;
+}
+
+const CONTRACT_ORDER = [
+  'model',
+  'bands',
+  'sensor',
+  'responseHash',
+  'data',
+  'normalization',
+  'split',
+  'seed',
+  'loss',
+  'optimizer',
+] as const;
+
+/**
+ * Throws a BandliftError that names the first field of the checkpoint that disagrees with what the settings and the data
+ * ask for; only the given fields are compared. The version of bandlift may differ.
+ */
+export function checkCompatible(
+  checkpoint: CheckpointContract,
+  wanted: Partial<CheckpointContract>,
+  path: string,
+): void {
+  for (const key of CONTRACT_ORDER) {
+    if (wanted[key] === undefined) continue;
+    const difference = firstDifference(checkpoint[key], wanted[key], key);
+    if (difference)
+      throw new BandliftError('the checkpoint does not fit these settings and data', {
+        file: path,
+        ...difference,
+        hint: "use the settings and files of the checkpoint's run, or start a new run in another folder",
+      });
+  }
+}

@@ -1,0 +1,160 @@
+/** The JSON under the key 'bandlift' of a checkpoint, checked field by field when it is read and before it is written. */
+import { z } from 'zod';
+import type { Normalization, Split } from '../data/types.js';
+import type { AdamOptions, LossWeights } from '../engine/types.js';
+import type { ModelSpec } from '../models/spec.js';
+import type { AverageState } from './averages.js';
+import type { EarlyStoppingState } from './early_stopping.js';
+import type { ScheduleState } from './schedule.js';
+
+export const FORMAT = 1;
+
+/** Everything but tensors and progress: what must agree when a checkpoint meets settings and data again. */
+export interface CheckpointContract {
+  readonly model: ModelSpec;
+  readonly bands: {
+    /** nm; null where the patch files do not say. */
+    readonly wavelength: readonly number[] | null;
+    readonly fwhm: readonly number[] | null;
+    /** Of the spectra. */
+    readonly units: string | null;
+  };
+  readonly sensor: string | null;
+  readonly responseHash: string | null;
+  readonly normalization: Normalization;
+  readonly split: Split;
+  /** All randomness follows from it and from the position in the run. */
+  readonly seed: number;
+  readonly loss: LossWeights;
+  readonly optimizer: AdamOptions & { readonly kind: 'adam'; readonly batchSize: number; readonly emaDecay: number };
+  readonly data: readonly { readonly name: string; readonly patches: number }[];
+  /** Of bandlift. */
+  readonly version: string;
+}
+
+/** Where a run stands. */
+export interface CheckpointState {
+  readonly progress: {
+    /** 1-based epoch being trained, batches of it that are done, optimizer steps done. */
+    readonly epoch: number;
+    readonly batch: number;
+    readonly step: number;
+    /** Best validation loss; null before the first epoch. */
+    readonly best: number | null;
+    /** Sums over the done batches of this epoch. */
+    readonly averages: AverageState;
+  };
+  readonly schedule: ScheduleState;
+  readonly earlyStopping: EarlyStoppingState;
+}
+
+// the bounds keep a forged file from costing time or memory; no network of that size would fit anywhere
+const size = z.int().min(1).max(1_000_000);
+const count = z.int().min(0);
+const regression = z.enum(['none', 'linear', 'quadratic']);
+
+const modelSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('spectral_sr'),
+    inBands: size,
+    outBands: size,
+    hidden: size,
+    blocks: z.int().min(0).max(1000),
+    axis: z.enum(['raster', 'row', 'spectral']),
+    regression,
+  }),
+  z.strictObject({
+    kind: z.literal('spectral_unmixing'),
+    inBands: size,
+    outBands: size,
+    endmembers: size,
+    constraint: z.enum(['none', 'softplus']),
+    regression,
+  }),
+  z.strictObject({ kind: z.enum(['ridge', 'quadratic_ridge']), inBands: size, outBands: size }),
+]);
+
+const affine = z.strictObject({
+  offset: z.array(z.number()).min(1),
+  scale: z.array(z.number()).min(1),
+  clip: z.boolean(),
+});
+
+const contractFields = {
+  model: modelSchema,
+  bands: z.strictObject({
+    wavelength: z.array(z.number().positive()).nullable(),
+    fwhm: z.array(z.number().positive()).nullable(),
+    units: z.string().nullable(),
+  }),
+  sensor: z.string().nullable(),
+  responseHash: z.string().nullable(),
+  normalization: z.strictObject({
+    method: z.enum(['percentile', 'per_band', 'none']),
+    input: affine,
+    target: affine,
+    units: z.string(),
+  }),
+  split: z.strictObject({
+    method: z.enum(['scene', 'block', 'patch']),
+    seed: count,
+    train: z.array(count),
+    validation: z.array(count),
+    test: z.array(count),
+    guard: z.array(count),
+    description: z.string(),
+  }),
+  seed: count,
+  loss: z.strictObject({ l1: z.number(), l2: z.number(), sam: z.number(), gradient: z.number() }),
+  optimizer: z.strictObject({
+    kind: z.literal('adam'),
+    beta1: z.number(),
+    beta2: z.number(),
+    epsilon: z.number(),
+    batchSize: size,
+    emaDecay: z.number(),
+  }),
+  data: z.array(z.strictObject({ name: z.string(), patches: count })),
+  version: z.string(),
+};
+
+const stateSchema = z.strictObject({
+  progress: z.strictObject({
+    epoch: size,
+    batch: count,
+    step: count,
+    best: z.number().nullable(),
+    averages: z.strictObject({
+      weight: z.number(),
+      total: z.number(),
+      l1: z.number(),
+      l2: z.number(),
+      sam: z.number(),
+      gradient: z.number(),
+      gradNormSum: z.number(),
+      steps: count,
+    }),
+  }),
+  schedule: z.strictObject({
+    kind: z.enum(['plateau', 'cosine', 'step', 'constant']),
+    learningRate: z.number(),
+    best: z.number().nullable(),
+    badEpochs: count,
+  }),
+  earlyStopping: z.strictObject({ best: z.number().nullable(), badEpochs: count }),
+});
+
+/** A run's checkpoint, or a model alone (imported weights). */
+export const headerSchema = z.discriminatedUnion('content', [
+  z.strictObject({
+    format: z.literal(FORMAT),
+    content: z.literal('checkpoint'),
+    ...contractFields,
+    state: stateSchema,
+  }),
+  z.strictObject({ format: z.literal(FORMAT), content: z.literal('model'), model: modelSchema, version: z.string() }),
+]);
+
+export type Header =
+  | ({ readonly format: number; readonly content: 'checkpoint'; readonly state: CheckpointState } & CheckpointContract)
+  | { readonly format: number; readonly content: 'model'; readonly model: ModelSpec; readonly version: string };
