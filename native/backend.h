@@ -52,9 +52,11 @@ class Backend {
 
   // ---- conv2d: y = act(conv(x, w) + b + residual) -------------------------------------------------------------
   // w is [co, ci, kh, kw] (PyTorch's order, flat), b [co] or absent, residual like y or absent (in place with y).
-  virtual void conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y, Tensor workspace) = 0;
+  virtual void conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,
+                              Tensor workspace) = 0;
   // dx = (conv_transposed(dy, w) + add) * (mask > 0); add and mask like dx or absent (add in place with dx).
-  virtual void conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tensor add, Tensor mask, Tensor dx, Tensor workspace) = 0;
+  virtual void conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tensor add, Tensor mask, Tensor dx,
+                                    Tensor workspace) = 0;
   // dw += ..., db += sum of dy (db may be absent).
   virtual void conv2d_backward_weights(Conv2dParams p, Tensor x, Tensor dy, Tensor dw, Tensor db, Tensor workspace) = 0;
   virtual size_t conv2d_forward_workspace(Conv2dParams p, Tensor x, Tensor y) const = 0;
@@ -62,13 +64,14 @@ class Backend {
   virtual size_t conv2d_backward_weights_workspace(Conv2dParams p, Tensor x, Tensor dy) const = 0;
 
   // ---- elementwise --------------------------------------------------------------------------------------------
-  virtual void activation_forward(Activation kind, Tensor x, Tensor y) = 0;               // in place
-  virtual void activation_backward(Activation kind, Tensor y, Tensor dy, Tensor dx) = 0;  // from the output y; in place with dy
-  virtual void add(Tensor a, Tensor b, Tensor y) = 0;                                     // in place with a or b
+  virtual void activation_forward(Activation kind, Tensor x, Tensor y) = 0;  // in place
+  virtual void activation_backward(Activation kind, Tensor y, Tensor dy,
+                                   Tensor dx) = 0;     // from the output y; in place with dy
+  virtual void add(Tensor a, Tensor b, Tensor y) = 0;  // in place with a or b
   virtual void fill(float value, Tensor y) = 0;
 
   // ---- spectral attention: y = x * gate (+ residual), gate per sample and band ----------------------------------
-  virtual void global_mean_forward(Tensor x, Tensor y) = 0;    // [n,h,w,c] -> [n,1,1,c]
+  virtual void global_mean_forward(Tensor x, Tensor y) = 0;     // [n,h,w,c] -> [n,1,1,c]
   virtual void global_mean_backward(Tensor dy, Tensor dx) = 0;  // dx = dy / (h w)
   virtual void gate_forward(Tensor x, Tensor gate, Tensor residual, Tensor y) = 0;
   virtual void gate_backward_gate(Tensor dy, Tensor x, Tensor dgate) = 0;  // dgate = sum over pixels of dy * x
@@ -77,7 +80,8 @@ class Backend {
 
   // ---- softmax mixing: abundances = softmax(logits); y[c] = sum_k abundances[k] * endmembers[k, c] --------------
   virtual void softmax_mixing_forward(Tensor logits, Tensor endmembers, Tensor abundances, Tensor y) = 0;
-  virtual void softmax_mixing_backward(Tensor dy, Tensor abundances, Tensor endmembers, Tensor dlogits, Tensor dendmembers,
+  virtual void softmax_mixing_backward(Tensor dy, Tensor abundances, Tensor endmembers, Tensor dlogits,
+                                       Tensor dendmembers,
                                        Tensor workspace) = 0;  // dendmembers +=
   virtual size_t softmax_mixing_backward_workspace(Tensor dy, Tensor abundances) const = 0;
 
@@ -86,24 +90,29 @@ class Backend {
   virtual void quadratic_features_backward(Tensor dy, Tensor x, Tensor dx) = 0;
 
   // ---- loss and metrics: one pass over each pixel -----------------------------------------------------------------
-  // pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1, optional; valid_pixels f64 [1]; terms f64 [kLossTermCount];
-  // dpred optional (forward only), in place with pred.
-  virtual void spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask, Tensor valid_pixels,
-                             Tensor terms, Tensor dpred, Tensor workspace) = 0;
+  // pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1, optional; valid_pixels f64 [1]; terms f64
+  // [kLossTermCount]; dpred optional (forward only), in place with pred.
+  virtual void spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask,
+                             Tensor valid_pixels, Tensor terms, Tensor dpred, Tensor workspace) = 0;
   virtual size_t spectral_loss_workspace(Tensor pred) const = 0;
   // Physical units: p = pred * scale[c] + offset[c] (f32 [c]); target is already physical.
-  // sums f64 [6 + 5 c]: sam_rad, sam pixels, zero-norm pixels, valid pixels, 0, 0, then per band: sum (p-t)^2, sum |p-t|, sum t, sum t^2, max t.
-  virtual void spectral_metrics(Tensor pred, Tensor target, Tensor pixel_mask, Tensor scale, Tensor offset, Tensor sums, Tensor workspace) = 0;
+  // sums f64 [6 + 5 c]: sam_rad, sam pixels, zero-norm pixels, valid pixels, 0, 0, then per band: sum (p-t)^2, sum
+  // |p-t|, sum t, sum t^2, max t.
+  virtual void spectral_metrics(Tensor pred, Tensor target, Tensor pixel_mask, Tensor scale, Tensor offset, Tensor sums,
+                                Tensor workspace) = 0;
   virtual size_t spectral_metrics_workspace(Tensor pred) const = 0;
-  // Normal equations of a least-squares fit, accumulated in f64: gram[(f+1),(f+1)] += [a 1]^T [a 1]; cross[(f+1), c] += [a 1]^T y.
-  virtual void normal_equations(Tensor features, Tensor y, Tensor pixel_mask, Tensor gram, Tensor cross, Tensor workspace) = 0;
+  // Normal equations of a least-squares fit, accumulated in f64: gram[(f+1),(f+1)] += [a 1]^T [a 1]; cross[(f+1), c] +=
+  // [a 1]^T y.
+  virtual void normal_equations(Tensor features, Tensor y, Tensor pixel_mask, Tensor gram, Tensor cross,
+                                Tensor workspace) = 0;
   virtual size_t normal_equations_workspace(Tensor features, Tensor y) const = 0;
 
   // ---- optimizer: flat vectors ------------------------------------------------------------------------------------
   // norm f64 [1] = |g|_2; scalars[kGradScale] = min(1, max_norm / (norm + 1e-6)) (1 without clipping, 0 if not finite).
   virtual void grad_norm(Tensor g, Tensor norm, Tensor scalars, Tensor workspace) = 0;
   virtual size_t grad_norm_workspace(Tensor g) const = 0;
-  // g' = g * grad_scale; m, v, p as in torch.optim.Adam; ema (optional) = decay * ema + (1 - decay) * p. No-op when grad_scale is 0.
+  // g' = g * grad_scale; m, v, p as in torch.optim.Adam; ema (optional) = decay * ema + (1 - decay) * p. No-op when
+  // grad_scale is 0.
   virtual void adam(AdamParams p, Tensor g, Tensor scalars, Tensor param, Tensor m, Tensor v, Tensor ema) = 0;
 };
 

@@ -2,7 +2,7 @@
 //   node scripts/build.mjs [--tests]      --tests also builds the native tests and benchmarks
 // Messages go to stderr, so that commands with --json keep stdout clean.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -40,6 +40,13 @@ function newest(paths, pattern) {
   return time;
 }
 
+/** Marks a finished build with the time it started, so that a source edited meanwhile counts as newer. */
+function markBuilt(stamp, started) {
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, '');
+  utimesSync(stamp, started, started);
+}
+
 const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 function installPackages() {
@@ -60,27 +67,25 @@ function buildNative(tests) {
     stop('a C++ compiler is missing. Debian/Ubuntu: apt-get install g++ make; RHEL/Rocky: dnf install gcc-c++ make; macOS: xcode-select --install');
   if (!found('ninja') && !found('make')) stop('make is missing. Debian/Ubuntu: apt-get install make; RHEL/Rocky: dnf install make');
   mkdirSync(join(root, 'build/release'), { recursive: true });
-  const started = Date.now();
+  const started = new Date();
   run('building the native engine (a minute or two, once)', process.execPath, [
     join(root, 'node_modules/cmake-js/bin/cmake-js'), 'build', '-O', 'build/release', '--log-level', 'warn',
   ]);
   if (!existsSync(addon)) stop(`the build made no ${addon}`);
-  writeFileSync(stamp, new Date(started).toISOString());
+  markBuilt(stamp, started);
   if (!tests) return;
   run('configuring the native tests', 'cmake', ['-S', '.', '-B', 'build/release', '-DBANDLIFT_TESTS=ON']);
   run('building the native tests', 'cmake', ['--build', 'build/release', '--parallel', '2']);
-  writeFileSync(testStamp, new Date(started).toISOString());
+  markBuilt(testStamp, started);
 }
 
 function buildTypeScript() {
   const sources = newest(['src', 'bindings', 'bench', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'], /\.(ts|json)$/);
   const stamp = join(root, 'dist/.built');
   if (modified(stamp) >= sources) return;
-  const started = Date.now();
+  const started = new Date();
   run('compiling TypeScript', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
-  mkdirSync(join(root, 'dist'), { recursive: true });
-  rmSync(stamp, { force: true });
-  writeFileSync(stamp, new Date(started).toISOString());
+  markBuilt(stamp, started);
 }
 
 export function build({ tests = false } = {}) {

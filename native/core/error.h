@@ -16,7 +16,7 @@ class Error : public std::runtime_error {
 }  // namespace bandlift
 
 // BANDLIFT_CHECK(cond, shape, "conv2d_forward: x has " + std::to_string(c) + " channels, w expects 7")
-#define BANDLIFT_CHECK(condition, error_code, message) \
-  do {                                                 \
+#define BANDLIFT_CHECK(condition, error_code, message)                                     \
+  do {                                                                                     \
     if (!(condition)) throw ::bandlift::Error(::bandlift::ErrorCode::error_code, message); \
   } while (0)

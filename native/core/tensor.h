@@ -3,7 +3,8 @@
 // Element (n, y, x, k) lies at data[((n * h + y) * w + x) * pitch + k]: a pixel's spectrum is contiguous, as in BIP.
 // `pitch` is the distance between neighbouring pixels in elements. It equals `c` on the CPU; a device that wants
 // padded channels (340 -> 344 for tensor cores) asks the planner for a larger pitch and keeps the padding zero.
-// Vectors are [1, 1, 1, c]; parameters keep PyTorch's order and are passed as flat vectors (the operator knows the rest).
+// Vectors are [1, 1, 1, c]; parameters keep PyTorch's order and are passed as flat vectors (the operator knows the
+// rest).
 #pragma once
 #include <cstdint>
 

@@ -11,8 +11,10 @@ class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(ThreadPool& pool) : pool_(pool) {}
 
-  void conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y, Tensor workspace) override;
-  void conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tensor add, Tensor mask, Tensor dx, Tensor workspace) override;
+  void conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,
+                      Tensor workspace) override;
+  void conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tensor add, Tensor mask, Tensor dx,
+                            Tensor workspace) override;
   void conv2d_backward_weights(Conv2dParams p, Tensor x, Tensor dy, Tensor dw, Tensor db, Tensor workspace) override;
   size_t conv2d_forward_workspace(Conv2dParams p, Tensor x, Tensor y) const override;
   size_t conv2d_backward_data_workspace(Conv2dParams p, Tensor dy, Tensor dx) const override;
@@ -37,13 +39,14 @@ class CpuBackend final : public Backend {
   void quadratic_features_forward(Tensor x, Tensor y) override;
   void quadratic_features_backward(Tensor dy, Tensor x, Tensor dx) override;
 
-  void spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask, Tensor valid_pixels,
-                     Tensor terms, Tensor dpred, Tensor workspace) override;
+  void spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask,
+                     Tensor valid_pixels, Tensor terms, Tensor dpred, Tensor workspace) override;
   size_t spectral_loss_workspace(Tensor pred) const override;
   void spectral_metrics(Tensor pred, Tensor target, Tensor pixel_mask, Tensor scale, Tensor offset, Tensor sums,
                         Tensor workspace) override;
   size_t spectral_metrics_workspace(Tensor pred) const override;
-  void normal_equations(Tensor features, Tensor y, Tensor pixel_mask, Tensor gram, Tensor cross, Tensor workspace) override;
+  void normal_equations(Tensor features, Tensor y, Tensor pixel_mask, Tensor gram, Tensor cross,
+                        Tensor workspace) override;
   size_t normal_equations_workspace(Tensor features, Tensor y) const override;
 
   void grad_norm(Tensor g, Tensor norm, Tensor scalars, Tensor workspace) override;

@@ -1,6 +1,7 @@
 // The CPU backend is compiled once per instruction set, from the same plain sources, and the best one is chosen at run
 // time (never -march=native). Every file below native/cpu/ and native/ops/*/*_cpu.cpp that holds kernels is compiled
-// with BANDLIFT_ISA = cpu_baseline, cpu_avx2 or cpu_avx512 and the matching flags (CMakeLists.txt), and puts its code in
+// with BANDLIFT_ISA = cpu_baseline, cpu_avx2 or cpu_avx512 and the matching flags (CMakeLists.txt), and puts its code
+// in
 //   namespace bandlift::BANDLIFT_ISA { ... }
 // Such files must not instantiate templates of the standard library that could become weak symbols (std::vector,
 // std::function, ...): the linker could keep the AVX-512 copy for everybody. scripts/check_isa_symbols.mjs looks.

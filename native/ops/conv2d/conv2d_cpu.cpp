@@ -30,10 +30,15 @@ size_t workspace_of(const ConvShape& s, int threads) {
 
 }  // namespace
 
-float activate(Activation kind, float value) {
-  if (kind == Activation::sigmoid) return 1.0f / (1.0f + __builtin_expf(-value));
-  // softplus = log(1 + e^v), written so that e^v cannot overflow
-  return (value > 0 ? value : 0.0f) + __builtin_log1pf(__builtin_expf(-__builtin_fabsf(value)));
+vfloat activate(Activation kind, vfloat values) {
+  for (int i = 0; i < kLanes; ++i) {
+    const float v = values[i];
+    if (kind == Activation::sigmoid)
+      values[i] = 1.0f / (1.0f + __builtin_expf(-v));
+    else  // softplus = log(1 + e^v), written so that e^v cannot overflow
+      values[i] = (v > 0 ? v : 0.0f) + __builtin_log1pf(__builtin_expf(-__builtin_fabsf(v)));
+  }
+  return values;
 }
 
 void CpuBackend::conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,

@@ -73,7 +73,7 @@ class Arena {
   int64_t used_ = 0;
 };
 
-float activate(Activation kind, float value);  // sigmoid and softplus, one number at a time
+vfloat activate(Activation kind, vfloat values);  // sigmoid and softplus: rare and narrow, one number at a time
 
 // Stores `count` (1 .. kLanes) channels of one pixel from `channel` on. In place with add: every element is read once,
 // before it is written.
@@ -85,7 +85,7 @@ inline void finish(const Convolution& c, int64_t pixel, int64_t channel, int64_t
   if (e.activation == Activation::relu)
     sum = sum < zero ? zero : sum;  // NaN stays NaN, as in PyTorch
   else if (e.activation != Activation::none)
-    for (int i = 0; i < kLanes; ++i) sum[i] = activate(e.activation, sum[i]);
+    sum = activate(e.activation, sum);
   if (e.mask) sum = load_up_to(e.mask + pixel * e.mask_pitch + channel, count) > zero ? sum : zero;
   store_up_to(c.y + pixel * c.s.y_pitch + channel, sum, count);
 }

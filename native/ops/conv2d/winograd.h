@@ -70,26 +70,43 @@ inline void filter_gradient_x(const vfloat (&u)[6], vfloat (&g)[3]) {
   g[2] = 0.5f * even_small + 2.0f * even_large + u[5];
 }
 
+// `transform` on every column of `from`.
+template <int kRowsFrom, int kRowsTo, int kColumns>
+inline void columns(void (*transform)(const vfloat (&)[kRowsFrom], vfloat (&)[kRowsTo]), const vfloat (&from)[kRowsFrom][kColumns],
+                    vfloat (&to)[kRowsTo][kColumns]) {
+#pragma GCC unroll 6
+  for (int j = 0; j < kColumns; ++j) {
+    vfloat column[kRowsFrom], result[kRowsTo];
+#pragma GCC unroll 6
+    for (int i = 0; i < kRowsFrom; ++i) column[i] = from[i][j];
+    transform(column, result);
+#pragma GCC unroll 6
+    for (int i = 0; i < kRowsTo; ++i) to[i][j] = result[i];
+  }
+}
+
+template <int kRows, int kFrom, int kTo>
+inline void rows(void (*transform)(const vfloat (&)[kFrom], vfloat (&)[kTo]), const vfloat (&from)[kRows][kFrom],
+                 vfloat (&to)[kRows][kTo]) {
+#pragma GCC unroll 6
+  for (int i = 0; i < kRows; ++i) transform(from[i], to[i]);
+}
+
 // One dimension or two: kKernelRows = 1 (1 x 3) or 3 (3 x 3).
 template <int kKernelRows>
 struct Winograd {
-  static constexpr int kRowsIn = kKernelRows == 1 ? 1 : 4;
-  static constexpr int kRowsOut = kKernelRows == 1 ? 1 : 2;
+  static constexpr int kRowsIn = kKernelRows == 1 ? 1 : kTileIn;
+  static constexpr int kRowsOut = kKernelRows == 1 ? 1 : kTileOut;
   static constexpr int kProducts = kRowsIn * kTileIn;  // multiplications per tile and pair of channels
 
-  // d: kRowsIn rows of 6 pixels, v[row * 6 + column]
+  // `along_y` transforms columns (nothing to do for 1 x 3), `along_x` rows.
   static void input(const vfloat (&d)[kRowsIn][6], vfloat (&v)[kRowsIn][6]) {
     if constexpr (kKernelRows == 1) {
       input_x(d[0], v[0]);
     } else {
-      vfloat t[4][6];
-      for (int j = 0; j < 6; ++j) {
-        t[0][j] = d[0][j] - d[2][j];
-        t[1][j] = d[1][j] + d[2][j];
-        t[2][j] = d[2][j] - d[1][j];
-        t[3][j] = d[3][j] - d[1][j];
-      }
-      for (int i = 0; i < 4; ++i) input_x(t[i], v[i]);
+      vfloat t[6][6];
+      columns(input_x, d, t);
+      rows(input_x, t, v);
     }
   }
 
@@ -97,12 +114,9 @@ struct Winograd {
     if constexpr (kKernelRows == 1) {
       output_x(m[0], y[0]);
     } else {
-      vfloat t[2][6];
-      for (int j = 0; j < 6; ++j) {
-        t[0][j] = m[0][j] + m[1][j] + m[2][j];
-        t[1][j] = m[1][j] - m[2][j] + m[3][j];
-      }
-      for (int i = 0; i < 2; ++i) output_x(t[i], y[i]);
+      vfloat t[4][6];
+      columns(output_x, m, t);
+      rows(output_x, t, y);
     }
   }
 
@@ -110,12 +124,9 @@ struct Winograd {
     if constexpr (kKernelRows == 1) {
       gradient_x(y[0], m[0]);
     } else {
-      vfloat sum[4], difference[4];
-      for (int j = 0; j < 4; ++j) sum[j] = y[0][j] + y[1][j], difference[j] = y[0][j] - y[1][j];
-      gradient_x(y[0], m[0]);
-      gradient_x(sum, m[1]);
-      gradient_x(difference, m[2]);
-      gradient_x(y[1], m[3]);
+      vfloat t[6][4];
+      columns(gradient_x, y, t);
+      rows(gradient_x, t, m);
     }
   }
 
@@ -123,15 +134,9 @@ struct Winograd {
     if constexpr (kKernelRows == 1) {
       filter_x(g[0], u[0]);
     } else {
-      vfloat sum[3], difference[3];
-      for (int j = 0; j < 3; ++j) {
-        sum[j] = 0.5f * (g[0][j] + g[1][j] + g[2][j]);
-        difference[j] = 0.5f * (g[0][j] - g[1][j] + g[2][j]);
-      }
-      filter_x(g[0], u[0]);
-      filter_x(sum, u[1]);
-      filter_x(difference, u[2]);
-      filter_x(g[2], u[3]);
+      vfloat t[6][3];
+      columns(filter_x, g, t);
+      rows(filter_x, t, u);
     }
   }
 
@@ -139,13 +144,9 @@ struct Winograd {
     if constexpr (kKernelRows == 1) {
       filter_gradient_x(u[0], g[0]);
     } else {
-      vfloat t[4][3];
-      for (int i = 0; i < 4; ++i) filter_gradient_x(u[i], t[i]);
-      for (int j = 0; j < 3; ++j) {
-        g[0][j] = t[0][j] + 0.5f * (t[1][j] + t[2][j]);
-        g[1][j] = 0.5f * (t[1][j] - t[2][j]);
-        g[2][j] = 0.5f * (t[1][j] + t[2][j]) + t[3][j];
-      }
+      vfloat t[3][6];
+      columns(filter_gradient_x, u, t);
+      rows(filter_gradient_x, t, g);
     }
   }
 };

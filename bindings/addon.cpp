@@ -1,0 +1,92 @@
+// The addon's exports; addon.d.ts is their description by hand.
+#include <condition_variable>
+#include <mutex>
+
+#include "wraps.h"
+
+namespace bandlift_addon {
+
+static Napi::Value cpu_features(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array isas = Napi::Array::New(env);
+  for (bandlift::Isa isa : bandlift::available_isas()) isas.Set(isas.Length(), bandlift::isa_name(isa));
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("name", bandlift::cpu_name());
+  result.Set("isa", isas);
+  result.Set("physicalCores", bandlift::physical_cores());
+  return result;
+}
+
+static bandlift::Isa isa_option(const Napi::Object& options) {
+  const Napi::Value value = options.Get("isa");
+  if (value.IsUndefined()) return bandlift::available_isas().front();
+  BANDLIFT_CHECK(value.IsString(), device, "isa must be a string");
+  const std::string name = value.As<Napi::String>().Utf8Value();
+  if (name == "auto") return bandlift::available_isas().front();
+  for (bandlift::Isa isa : {bandlift::Isa::avx512, bandlift::Isa::avx2, bandlift::Isa::baseline})
+    if (name == bandlift::isa_name(isa)) return isa;
+  throw bandlift::Error(bandlift::ErrorCode::device, "isa is '" + name + "', expected auto, avx512, avx2 or baseline");
+}
+
+static Napi::Value create_device(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    BANDLIFT_CHECK(info[0].IsObject(), device, "createDevice needs options with a kind");
+    const Napi::Object options = info[0].As<Napi::Object>();
+    const Napi::Value kind = options.Get("kind");
+    BANDLIFT_CHECK(kind.IsString() && kind.As<Napi::String>().Utf8Value() == "cpu", device,
+                   "this build knows the device kind 'cpu' only");
+    int threads = bandlift::physical_cores();
+    const Napi::Value wanted = options.Get("threads");
+    if (!wanted.IsUndefined()) {
+      const double count = wanted.IsNumber() ? wanted.As<Napi::Number>().DoubleValue() : 0;
+      BANDLIFT_CHECK(count >= 1 && count <= 1024 && count == static_cast<int>(count), device,
+                     "threads must be a whole number from 1 to 1024");
+      threads = static_cast<int>(count);
+    }
+    auto device = std::make_shared<bandlift::CpuDevice>(threads, isa_option(options));
+    Napi::Object object = env.GetInstanceData<AddonState>()->device.New({});
+    DeviceWrap::Unwrap(object)->hold(std::move(device));
+    return object;
+  });
+}
+
+// Before an environment goes (process exit or a worker's end), its runs are aborted and waited for: they read and write
+// the memory of its typed arrays.
+static void finish_runs(AddonState* state) {
+  for (const auto& program : state->programs) program->abort();
+  for (const auto& program : state->programs) {
+    std::mutex mutex;
+    std::condition_variable reached;
+    bool done = false;
+    program->device()->submit([&] {
+      std::lock_guard lock(mutex);
+      done = true;
+      reached.notify_one();
+    });
+    std::unique_lock lock(mutex);
+    reached.wait(lock, [&] { return done; });
+  }
+  state->programs.clear();
+}
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  auto* state = new AddonState;
+  state->device = Napi::Persistent(DeviceWrap::define(env));
+  state->buffer = Napi::Persistent(BufferWrap::define(env));
+  state->program = Napi::Persistent(ProgramWrap::define(env));
+  env.SetInstanceData(state);
+  env.AddCleanupHook(finish_runs, state);
+
+  Napi::Array opcodes = Napi::Array::New(env);
+  for (const auto& opcode : bandlift::kOpcodes) opcodes.Set(opcodes.Length(), opcode.name);
+  exports.Set("version", "0.1.0");
+  exports.Set("opcodes", opcodes);
+  exports.Set("cpuFeatures", Napi::Function::New(env, cpu_features, "cpuFeatures"));
+  exports.Set("createDevice", Napi::Function::New(env, create_device, "createDevice"));
+  return exports;
+}
+
+NODE_API_MODULE(bandlift, init)
+
+}  // namespace bandlift_addon

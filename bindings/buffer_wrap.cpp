@@ -1,0 +1,67 @@
+#include <cmath>
+
+#include "wraps.h"
+
+namespace bandlift_addon {
+
+Napi::Function BufferWrap::define(Napi::Env env) {
+  return DefineClass(env, "NativeBuffer",
+                     {
+                         InstanceAccessor<&BufferWrap::bytes>("bytes"),
+                         InstanceMethod<&BufferWrap::write>("write"),
+                         InstanceMethod<&BufferWrap::read>("read"),
+                         InstanceMethod<&BufferWrap::dispose>("dispose"),
+                     });
+}
+
+BufferWrap::BufferWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+
+std::shared_ptr<bandlift::Buffer> BufferWrap::get() const {
+  BANDLIFT_CHECK(buffer_, disposed, "the buffer was disposed");
+  return buffer_;
+}
+
+Napi::Value BufferWrap::bytes(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), static_cast<double>(get()->bytes())); });
+}
+
+// The array and where in the buffer it goes, checked against the buffer's size.
+static std::pair<bandlift::HostArray, size_t> transfer(const Napi::CallbackInfo& info, const bandlift::Buffer& buffer) {
+  const bandlift::HostArray array = to_host_array(info[0], "the array");
+  double offset = 0;
+  if (info.Length() > 1 && !info[1].IsUndefined()) {
+    BANDLIFT_CHECK(info[1].IsNumber(), shape, "byteOffset must be a number");
+    offset = info[1].As<Napi::Number>().DoubleValue();
+  }
+  BANDLIFT_CHECK(offset >= 0 && offset == std::floor(offset) &&
+                     offset + static_cast<double>(array.bytes) <= static_cast<double>(buffer.bytes()),
+                 shape,
+                 std::to_string(array.bytes) + " bytes at offset " + std::to_string(offset) + " of a buffer of " +
+                     std::to_string(buffer.bytes()) + " bytes");
+  return {array, static_cast<size_t>(offset)};
+}
+
+Napi::Value BufferWrap::write(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto buffer = get();
+    const auto [array, offset] = transfer(info, *buffer);
+    if (array.bytes > 0) buffer->write(array.data, offset, array.bytes);
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value BufferWrap::read(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto buffer = get();
+    const auto [array, offset] = transfer(info, *buffer);
+    if (array.bytes > 0) buffer->read(array.data, offset, array.bytes);
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value BufferWrap::dispose(const Napi::CallbackInfo& info) {
+  buffer_.reset();
+  return info.Env().Undefined();
+}
+
+}  // namespace bandlift_addon

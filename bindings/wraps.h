@@ -1,0 +1,66 @@
+// The three objects JavaScript sees. Each holds a shared_ptr; dispose() lets go of it, idempotently, and every use
+// after that throws ERR_DISPOSED. A program keeps its device and buffers alive.
+#pragma once
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "convert.h"
+
+namespace bandlift_addon {
+
+// Per environment (main thread or worker): constructors, and the programs whose runs must end before the environment
+// goes.
+struct AddonState {
+  Napi::FunctionReference device, buffer, program;
+  std::set<std::shared_ptr<bandlift::Program>> programs;
+};
+
+class BufferWrap : public Napi::ObjectWrap<BufferWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit BufferWrap(const Napi::CallbackInfo& info);
+  std::shared_ptr<bandlift::Buffer> get() const;
+  void hold(std::shared_ptr<bandlift::Buffer> buffer) { buffer_ = std::move(buffer); }
+
+ private:
+  Napi::Value bytes(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+  std::shared_ptr<bandlift::Buffer> buffer_;
+};
+
+class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit ProgramWrap(const Napi::CallbackInfo& info);
+  void hold(std::shared_ptr<bandlift::Program> program) { program_ = std::move(program); }
+
+ private:
+  std::shared_ptr<bandlift::Program> get() const;
+  Napi::Value run(const Napi::CallbackInfo& info);
+  Napi::Value abort(const Napi::CallbackInfo& info);
+  Napi::Value profile(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+  std::shared_ptr<bandlift::Program> program_;
+};
+
+class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit DeviceWrap(const Napi::CallbackInfo& info);
+  void hold(std::shared_ptr<bandlift::Device> device) { device_ = std::move(device); }
+
+ private:
+  std::shared_ptr<bandlift::Device> get() const;
+  Napi::Value info(const Napi::CallbackInfo& info);
+  Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value allocate(const Napi::CallbackInfo& info);
+  Napi::Value workspace_bytes(const Napi::CallbackInfo& info);
+  Napi::Value compile(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+  std::shared_ptr<bandlift::Device> device_;
+};
+
+}  // namespace bandlift_addon

@@ -1,0 +1,23 @@
+// The training loss and its gradient in one pass over each pixel: L1, L2, spectral angle (SAM), spectral gradient.
+//
+// pred, target [n,h,w,c]; pixel_mask [n,h,w,1], band_mask [1,1,1,c] with 0 or 1, optional; valid_pixels f64 [1] = N.
+// B = good bands, P = neighbouring pairs of good bands, d = p - t:
+//   l1       = sum |d| / (N B)
+//   l2       = sum d^2 / (N B)
+//   sam      = sum acos( <p,t> / (|p||t| + 1e-8) ) / N                              radians
+//   gradient = sum |d[k+1] - d[k]| / (N P)
+//   total    = weighted sum. Masked pixels and bands take no part, above or below the line.
+// N is that of the whole batch, so that the terms of micro-batches add up.
+//
+// Spectral angle. acos has an infinite slope where its argument is 1, and float32 puts a third of the perfect pixels
+// exactly there. With unit vectors u = p/|p|, v = t/|t| the same value is
+//   1 - cos = |u - v|^2 / 2,   1 - cos' = (1 - cos) n / (n + eps) + eps / (n + eps),   n = |p||t|,
+//   angle   = 2 asin( sqrt((1 - cos') / 2) )            (from |u + v| when the angle is obtuse)
+// without cancellation (W. Kahan, "How futile are mindless assessments of roundoff", section 12, gives the idea).
+// Its gradient  d angle / dp = - |t| / (n + eps) / sin(angle) * (v - cos u)  is bounded by 1/|p| since |v - cos u| =
+// sin, and zero at equality. (The part along u that eps alone causes, below 1e-4 / |p|, is left out.) Where |p| or |t|
+// is 0 the value is acos(0) = pi/2, as the formula says, and the gradient of this term is zero.
+//
+// dpred (optional, may be pred itself) = d total / d pred, 0 where masked; the derivative of |x| at 0 is 0.
+// terms f64 [kLossTermCount]; kLossFirstBad = flat index of the first prediction that is not finite, or -1.
+#pragma once

@@ -1,0 +1,164 @@
+#include "program/program.h"
+
+#include <chrono>
+#include <cstdlib>
+
+#include "core/error.h"
+
+namespace bandlift {
+
+namespace {
+
+size_t element_bytes(DType type) {
+  return type == DType::f64 ? 8 : 4;
+}
+
+// Points a checked tensor at its bytes, after making sure that all of them lie inside the buffer.
+void resolve(Tensor& t, const TensorRef& ref, const std::vector<std::shared_ptr<Buffer>>& buffers,
+             const std::string& where) {
+  BANDLIFT_CHECK(ref.buffer >= 0 && static_cast<size_t>(ref.buffer) < buffers.size(), shape,
+                 where + ": buffer " + std::to_string(ref.buffer) + " of " + std::to_string(buffers.size()));
+  const Buffer& buffer = *buffers[static_cast<size_t>(ref.buffer)];
+  const auto size = static_cast<int64_t>(element_bytes(ref.dtype));
+  int64_t needed = 0;
+  // the last pixel needs only its channels, not its padding
+  const bool overflow = __builtin_mul_overflow(t.pixels() - 1, t.pitch, &needed) ||
+                        __builtin_add_overflow(needed, t.c, &needed) || __builtin_mul_overflow(needed, size, &needed) ||
+                        __builtin_add_overflow(needed, ref.offset, &needed);
+  BANDLIFT_CHECK(
+      !overflow && ref.offset >= 0 && ref.offset % size == 0 && needed <= static_cast<int64_t>(buffer.bytes()), shape,
+      where + ": bytes " + std::to_string(ref.offset) + " to " + std::to_string(needed) + " of a buffer of " +
+          std::to_string(buffer.bytes()) + " bytes");
+  t.data = buffer.data() + ref.offset;
+}
+
+}  // namespace
+
+Program::Program(std::shared_ptr<Device> device, std::vector<std::shared_ptr<Buffer>> buffers,
+                 const ProgramDescription& description)
+    : device_(std::move(device)), buffers_(std::move(buffers)), profiling_(std::getenv("BANDLIFT_PROFILE") != nullptr) {
+  for (const InstructionDescription& d : description.instructions) {
+    Instruction i = check_instruction(d);
+    const std::string where = "'" + d.label + "' (" + d.op + ")";
+    for (size_t k = 0; k < d.tensors.size(); ++k)
+      if (d.tensors[k].present) resolve(i.t[k], d.tensors[k], buffers_, where + ", operand " + std::to_string(k));
+    const size_t wanted = workspace_bytes(device_->backend(), d);
+    if (wanted > 0) {
+      const Tensor& space = i.t[d.tensors.size() - 1];
+      const size_t given = space ? static_cast<size_t>(space.elements()) * element_bytes(space.dtype) : 0;
+      BANDLIFT_CHECK(given >= wanted, shape,
+                     where + ": workspace of " + std::to_string(given) + " bytes, expected " + std::to_string(wanted));
+    }
+    instructions_.push_back(std::move(i));
+  }
+  const auto port = [this](const std::pair<std::string, TensorRef>& from) {
+    const TensorRef& ref = from.second;
+    // a fill is the instruction with one operand of any type: borrow its checks
+    Tensor t = check_instruction({"fill", from.first, {ref}, {0}}).t[0];
+    resolve(t, ref, buffers_, "'" + from.first + "'");
+    BANDLIFT_CHECK(t.pitch == t.c, shape, "'" + from.first + "': inputs and outputs must not be padded");
+    return Port{from.first, t, static_cast<size_t>(ref.buffer), static_cast<size_t>(ref.offset),
+                static_cast<size_t>(t.elements()) * element_bytes(t.dtype)};
+  };
+  for (const auto& input : description.inputs) inputs_.push_back(port(input));
+  for (const auto& output : description.outputs) outputs_.push_back(port(output));
+}
+
+void Program::check_input(size_t i, size_t bytes) const {
+  BANDLIFT_CHECK(bytes == inputs_[i].bytes, shape,
+                 "input '" + inputs_[i].name + "' has " + std::to_string(bytes) + " bytes, expected " +
+                     std::to_string(inputs_[i].bytes));
+}
+
+void Program::check_output(size_t i, size_t bytes) const {
+  BANDLIFT_CHECK(bytes == outputs_[i].bytes, shape,
+                 "output '" + outputs_[i].name + "' has " + std::to_string(bytes) + " bytes, expected " +
+                     std::to_string(outputs_[i].bytes));
+}
+
+void Program::run(const std::vector<HostArray>& inputs, const std::vector<HostArray>& outputs, int64_t asked) {
+  using Clock = std::chrono::steady_clock;
+  const auto check_abort = [&] { BANDLIFT_CHECK(aborts_ == asked, aborted, "the run was aborted"); };
+  check_abort();
+  for (size_t i = 0; i < inputs.size(); ++i)
+    buffers_[inputs_[i].buffer]->write(inputs[i].data, inputs_[i].offset, inputs[i].bytes);
+  std::vector<double> seconds;
+  for (const Instruction& instruction : instructions_) {
+    check_abort();
+    const auto start = Clock::now();
+    execute(instruction);
+    if (!profiling_) continue;
+    device_->finish();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  device_->finish();
+  for (size_t i = 0; i < outputs.size(); ++i)
+    buffers_[outputs_[i].buffer]->read(outputs[i].data, outputs_[i].offset, outputs[i].bytes);
+  std::lock_guard lock(profile_mutex_);
+  seconds_ = std::move(seconds);
+}
+
+std::vector<Program::Timing> Program::profile() const {
+  std::lock_guard lock(profile_mutex_);
+  std::vector<Timing> result;
+  for (size_t i = 0; i < seconds_.size(); ++i)
+    result.push_back({instructions_[i].label, kOpcodes[static_cast<int>(instructions_[i].op)].name, seconds_[i]});
+  return result;
+}
+
+void Program::execute(const Instruction& i) {
+  Backend& b = device_->backend();
+  const Tensor* t = i.t;
+  const float* p = i.params;
+  const auto conv = [p] {
+    return Conv2dParams{static_cast<int>(p[0]), static_cast<int>(p[1]),
+                        static_cast<Activation>(static_cast<int>(p[2]))};
+  };
+  const auto activation = [p] { return static_cast<Activation>(static_cast<int>(p[0])); };
+  switch (i.op) {
+    case Opcode::conv2d_forward:
+      return b.conv2d_forward(conv(), t[0], t[1], t[2], t[3], t[4], t[5]);
+    case Opcode::conv2d_backward_data:
+      return b.conv2d_backward_data(conv(), t[0], t[1], t[2], t[3], t[4], t[5]);
+    case Opcode::conv2d_backward_weights:
+      return b.conv2d_backward_weights(conv(), t[0], t[1], t[2], t[3], t[4]);
+    case Opcode::activation_forward:
+      return b.activation_forward(activation(), t[0], t[1]);
+    case Opcode::activation_backward:
+      return b.activation_backward(activation(), t[0], t[1], t[2]);
+    case Opcode::add:
+      return b.add(t[0], t[1], t[2]);
+    case Opcode::fill:
+      return b.fill(p[0], t[0]);
+    case Opcode::global_mean_forward:
+      return b.global_mean_forward(t[0], t[1]);
+    case Opcode::global_mean_backward:
+      return b.global_mean_backward(t[0], t[1]);
+    case Opcode::gate_forward:
+      return b.gate_forward(t[0], t[1], t[2], t[3]);
+    case Opcode::gate_backward_gate:
+      return b.gate_backward_gate(t[0], t[1], t[2]);
+    case Opcode::gate_backward_input:
+      return b.gate_backward_input(t[0], t[1], t[2], t[3], t[4]);
+    case Opcode::softmax_mixing_forward:
+      return b.softmax_mixing_forward(t[0], t[1], t[2], t[3]);
+    case Opcode::softmax_mixing_backward:
+      return b.softmax_mixing_backward(t[0], t[1], t[2], t[3], t[4], t[5]);
+    case Opcode::quadratic_features_forward:
+      return b.quadratic_features_forward(t[0], t[1]);
+    case Opcode::quadratic_features_backward:
+      return b.quadratic_features_backward(t[0], t[1], t[2]);
+    case Opcode::spectral_loss:
+      return b.spectral_loss({p[0], p[1], p[2], p[3]}, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
+    case Opcode::spectral_metrics:
+      return b.spectral_metrics(t[0], t[1], t[2], t[3], t[4], t[5], t[6]);
+    case Opcode::normal_equations:
+      return b.normal_equations(t[0], t[1], t[2], t[3], t[4], t[5]);
+    case Opcode::grad_norm:
+      return b.grad_norm(t[0], t[1], t[2], t[3]);
+    case Opcode::adam:
+      return b.adam({p[0], p[1], p[2]}, t[0], t[1], t[2], t[3], t[4], t[5]);
+  }
+}
+
+}  // namespace bandlift
