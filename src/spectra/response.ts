@@ -56,17 +56,14 @@ function sortedOrder(wavelength: ArrayLike<number>): number[] {
   return Array.from(wavelength, (_, b) => b).sort((a, b) => wavelength[a]! - wavelength[b]! || a - b);
 }
 
-/** Width of each band: given, or the distance to its nearer neighbour. `order` sorts by wavelength. */
+/** Width of each band: given, or the usual distance between neighbours. `order` sorts by wavelength. */
 function widths(wavelength: ArrayLike<number>, order: readonly number[], fwhm?: ArrayLike<number>): Float64Array {
-  const result = new Float64Array(wavelength.length);
-  order.forEach((b, i) => {
-    const near = [order[i - 1], order[i + 1]]
-      .filter((n) => n !== undefined)
-      .map((n) => Math.abs(wavelength[n]! - wavelength[b]!));
+  const steps = order.slice(1).map((b, i) => wavelength[b]! - wavelength[order[i]!]!);
+  const usual = steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)]!;
+  return Float64Array.from(wavelength, (_, b) => {
     const given = fwhm?.[b];
-    result[b] = given !== undefined && given > 0 ? given : Math.min(...near);
+    return given !== undefined && given > 0 ? given : usual;
   });
-  return result;
 }
 
 const interpolate = (band: BandResponse, at: number): number => {
@@ -84,9 +81,16 @@ const interpolate = (band: BandResponse, at: number): number => {
   return span === 0 ? r[low]! : r[low]! + ((at - w[low]!) / span) * (r[high]! - r[low]!);
 };
 
-/** Integral of the response over [from, to] by the trapezoid rule on its own samples and the two ends. */
+/** The response's own samples between two wavelengths, and the two. */
+const gridBetween = (band: BandResponse, from: number, to: number): number[] => [
+  from,
+  ...Array.from(band.wavelength).filter((w) => w > from && w < to),
+  to,
+];
+
+/** Integral of the response over [from, to] by the trapezoid rule. */
 function integral(band: BandResponse, from: number, to: number): number {
-  const grid = [from, ...Array.from(band.wavelength).filter((w) => w > from && w < to), to];
+  const grid = gridBetween(band, from, to);
   let sum = 0;
   for (let i = 1; i < grid.length; i++)
     sum += 0.5 * (grid[i]! - grid[i - 1]!) * (interpolate(band, grid[i]!) + interpolate(band, grid[i - 1]!));
@@ -94,14 +98,17 @@ function integral(band: BandResponse, from: number, to: number): number {
 }
 
 /** Adds to `weights` the integral of response times L between two neighbouring centres, L linear between them. */
-function addInterval(weights: Float64Array, band: BandResponse, left: [number, number], right: [number, number]): void {
-  const [l, from] = left;
-  const [r, to] = right;
-  const grid = [from, ...Array.from(band.wavelength).filter((w) => w > from && w < to), to];
+function addInterval(
+  weights: Float64Array,
+  band: BandResponse,
+  [l, left]: [number, number],
+  [r, right]: [number, number],
+): void {
+  const grid = gridBetween(band, Math.max(left, band.wavelength[0]!), Math.min(right, band.wavelength.at(-1)!));
   for (let i = 1; i < grid.length; i++) {
     for (const at of [grid[i - 1]!, grid[i]!]) {
       const value = 0.5 * (grid[i]! - grid[i - 1]!) * interpolate(band, at);
-      const share = (at - from) / (to - from);
+      const share = (at - left) / (right - left);
       weights[l]! += value * (1 - share);
       weights[r]! += value * share;
     }
@@ -113,7 +120,7 @@ function addInterval(weights: Float64Array, band: BandResponse, left: [number, n
  * the spectrometer's own band centres, by the trapezoid rule on the union of both grids.
  * @param sensor the response to simulate
  * @param wavelength band centres in nm, in any order; the weights come in the same order
- * @param fwhm widths in nm; without them the distance to the nearer neighbour
+ * @param fwhm widths in nm; without them the usual distance between neighbours
  * @returns [bands of the sensor][bands of the spectrometer]; each row sums to 1
  * Errors: BandliftError where less than 95 % of a band's response is covered, with the band and the gap.
  */
