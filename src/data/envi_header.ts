@@ -237,7 +237,7 @@ export function formatEnviHeader(header: EnviHeader): string {
 
 /**
  * Affine transform of `map info`: x = g[0] + col g[1] + row g[2], y = g[3] + col g[4] + row g[5], pixel corners, in map
- * units. ENVI counts the reference pixel from 1 and gives the rotation in degrees, as `rotation=R`.
+ * units. ENVI counts the reference pixel from 1 and gives the rotation in degrees, counterclockwise, as `rotation=R`.
  */
 export function geotransform(mapInfo: readonly string[]): [number, number, number, number, number, number] {
   const [refX, refY, east, north, sizeX, sizeY] = mapInfo.slice(1, 7).map(Number);
@@ -253,8 +253,8 @@ export function geotransform(mapInfo: readonly string[]): [number, number, numbe
   const angle = (Number(rotation ?? 0) * Math.PI) / 180;
   const g: [number, number, number, number] = [
     sizeX! * Math.cos(angle),
-    sizeX! * Math.sin(angle),
     sizeY! * Math.sin(angle),
+    sizeX! * Math.sin(angle),
     -sizeY! * Math.cos(angle),
   ];
   const [col, row] = [refX! - 1, refY! - 1];

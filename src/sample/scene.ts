@@ -39,15 +39,20 @@ const VAPOUR_STEPS = 17;
 /** What reflectance products hold where the atmosphere lets nothing through. */
 export const BLIND_BAND = -0.01;
 
-/** Sun, water vapour and haze of a line: flights of one season, each on its own day. */
+/**
+ * Sun, water vapour and haze of a line. Lines are flown over a few hours of one day, as campaigns do: the sun sinks, and
+ * the air changes a little between them.
+ */
 export function lineAtmosphere(seed: number, line: number): AtmosphereOptions {
-  const random = new Random(seed, 1000 + line);
+  const day = new Random(seed, 999);
+  const flight = new Random(seed, 1000 + line);
+  const about = (value: number, share: number) => value * (1 + share * (2 * flight.uniform() - 1));
   return {
-    waterVapour: 1.2 + 0.6 * random.uniform(),
-    aerosol: 0.07 + 0.07 * random.uniform(),
-    angstrom: 1.2 + 0.3 * random.uniform(),
-    sunZenith: 28 + 10 * random.uniform(),
-    altitude: 0.1 + 0.3 * random.uniform(),
+    waterVapour: about(1.2 + 0.8 * day.uniform(), 0.06),
+    aerosol: about(0.07 + 0.08 * day.uniform(), 0.1),
+    angstrom: about(1.2 + 0.3 * day.uniform(), 0.04),
+    sunZenith: 26 + 14 * flight.uniform(),
+    altitude: about(0.25, 0.4),
   };
 }
 

@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readEnvi } from '../../src/data/envi.js';
+import { geotransform } from '../../src/data/envi_header.js';
+import { bandAtmosphere } from '../../src/sample/atmosphere.js';
+import { absorptionAt } from '../../src/sample/absorption.js';
+import { MATERIAL_NAMES, MATERIALS } from '../../src/sample/materials.js';
+import { generateSample, SAMPLE_DEFAULTS } from '../../src/sample/sample.js';
+import { bandWeights, LANDSAT8_OLI } from '../../src/spectra/response.js';
+import { describePython, runPython } from '../support/python.js';
+import { temporaryFolder } from '../support/temporary.js';
+
+const folder = temporaryFolder();
+const TINY = { seed: 7, patchSize: 6, patches: 5, lines: 2 };
+const of = (name: string) => join(folder, name);
+const sha = (data: Float32Array) => createHash('sha256').update(new Uint8Array(data.buffer)).digest('hex');
+
+beforeAll(async () => {
+  await generateSample({ out: of('a'), ...TINY });
+});
+
+describe('the sample', () => {
+  it('is the same, bit for bit, for the same seed and another for another', async () => {
+    await generateSample({ out: of('b'), ...TINY });
+    await generateSample({ out: of('c'), ...TINY, seed: 8 });
+    const hashes = await Promise.all(['a', 'b', 'c'].map(async (run) => sha((await readEnvi(of(`${run}/cubes/line_2.img`))).data)));
+    expect(hashes[0]).toBe(hashes[1]);
+    expect(hashes[0]).not.toBe(hashes[2]);
+  });
+
+  it('says what it wrote', async () => {
+    const seen: number[] = [];
+    const result = await generateSample({ out: of('d'), ...TINY, progress: (done, total) => seen.push(done / total) });
+    expect(result.patches).toBe(5);
+    expect(result.bands).toBe(340);
+    expect(seen).toEqual([0.5, 1]);
+    expect(result.files.every(existsSync)).toBe(true);
+    expect(result.files).toHaveLength(6);
+  });
+
+  it('has cubes of 425 bands on a map, three patches in the first line', async () => {
+    const { header, data } = await readEnvi(of('a/cubes/line_1.hdr'));
+    // 3 patches, 2 abreast: 2 rows of 6 lines
+    expect([header.lines, header.samples, header.bands]).toEqual([12, 12, 425]);
+    expect(header.bbl!.reduce((a, b) => a + b, 0)).toBe(340);
+    expect(geotransform(header.mapInfo!)).toEqual([300000, 30, 0, 3900000, 0, -30]);
+    expect(data.every(Number.isFinite)).toBe(true);
+  });
+
+  it.each([
+    ['patchSize', 0],
+    ['patches', -1],
+    ['patches', 2.5],
+    ['lines', 0],
+    ['seed', Number.NaN],
+  ])('refuses %s = %d', async (field, value) => {
+    await expect(generateSample({ out: of('x'), ...TINY, [field]: value })).rejects.toThrow(new RegExp(`${field}: cannot make such a sample; found ${value}`));
+  });
+
+  it('looks like radiance: dark where air absorbs, Landsat as the responses say', async () => {
+    const { header, data } = await readEnvi(of('a/cubes/line_1.hdr'));
+    const wavelength = header.wavelength!;
+    const mean = new Float64Array(425);
+    for (let i = 0; i < data.length; i++) mean[i % 425]! += data[i]! / 144;
+    const at = (nm: number) => mean[wavelength.findIndex((w) => Math.abs(w - nm) < 2.6)]!;
+    // within the range of a real AVIRIS-NG line over land: a few uW cm-2 sr-1 nm-1 in the visible, tenths at 2200 nm
+    expect(at(550)).toBeGreaterThan(1);
+    expect(at(550)).toBeLessThan(20);
+    expect(at(2200) / at(550)).toBeLessThan(0.3);
+    // oxygen at 761 nm, water vapour at 940, 1135; nothing at 1380 and 1880
+    expect(at(762)).toBeLessThan(0.6 * at(752));
+    expect(at(940)).toBeLessThan(0.5 * at(870));
+    expect(at(1135)).toBeLessThan(0.4 * at(1080));
+    expect(Math.abs(at(1380))).toBeLessThan(0.01);
+    expect(Math.abs(at(1880))).toBeLessThan(0.01);
+  });
+
+  it('of reflectance stays within what surfaces do, blind bands marked', async () => {
+    await generateSample({ out: of('r'), ...TINY, units: 'reflectance' });
+    const { header, data } = await readEnvi(of('r/cubes/line_1.hdr'));
+    const wavelength = header.wavelength!;
+    let least = 1;
+    let most = 0;
+    for (let i = 0; i < data.length; i++) {
+      if (!header.bbl![i % 425]) {
+        expect(data[i]).toBe(Math.fround(-0.01));
+        continue;
+      }
+      const w = wavelength[i % 425]!;
+      if (w > 420 && w < 1300 && (w < 900 || w > 1000)) {
+        least = Math.min(least, data[i]!);
+        most = Math.max(most, data[i]!);
+      }
+    }
+    // noise may put black a little below zero; a slope in the sun may put white above one
+    expect(least).toBeGreaterThan(-0.01);
+    expect(most).toBeGreaterThan(0.2);
+    expect(most).toBeLessThan(1.3);
+  });
+});
+
+describe('what it is made of', () => {
+  const wavelength = Float64Array.from({ length: 205 }, (_, i) => 400 + 10 * i);
+  const absorption = absorptionAt(wavelength);
+  const typical = { vigour: 0, moisture: 0, soil: 0, age: 0, turbidity: 0 };
+  const spectrum = (name: (typeof MATERIAL_NAMES)[number], state = typical) => {
+    const out = new Float64Array(wavelength.length);
+    MATERIALS[name](absorption, state, out);
+    return (nm: number) => out[Math.round((nm - 400) / 10)]!;
+  };
+
+  it.each(MATERIAL_NAMES)('%s reflects between nothing and all, whatever its state', (name) => {
+    for (const v of [-1, 0, 1])
+      for (const nm of [400, 550, 670, 860, 1240, 1650, 2200, 2440]) {
+        const r = spectrum(name, { vigour: v, moisture: -v, soil: v, age: v, turbidity: v })(nm);
+        expect(r).toBeGreaterThan(0);
+        expect(r).toBeLessThan(1);
+      }
+  });
+
+  it('leaves have a green peak, a red edge, and bands of water at 970 and 1200 nm', () => {
+    const r = spectrum('broadleaf');
+    expect(r(550)).toBeGreaterThan(1.3 * r(670));
+    expect(r(860)).toBeGreaterThan(5 * r(670));
+    expect(r(970)).toBeLessThan(r(900));
+    expect(r(1200)).toBeLessThan(r(1070));
+    expect(r(1650)).toBeGreaterThan(r(1450));
+    // twice the chlorophyll is much less than half the change in red: not linear
+    const [less, more] = [-1, 1].map((vigour) => spectrum('broadleaf', { ...typical, vigour })(670));
+    expect(less! - r(670)).toBeGreaterThan(1.2 * (r(670) - more!));
+  });
+
+  it('clay absorbs at 2200 nm, wet soil is darker, water is dark beyond 800 nm, turbid water is brighter', () => {
+    const soil = spectrum('redSoil');
+    expect(soil(2210)).toBeLessThan(0.98 * soil(2120));
+    expect(spectrum('loam', { ...typical, moisture: 1 })(860)).toBeLessThan(spectrum('loam')(860));
+    expect(spectrum('lake')(1000)).toBeLessThan(0.02);
+    expect(spectrum('river', { ...typical, turbidity: 1 })(650)).toBeGreaterThan(spectrum('river')(650));
+  });
+
+  it('the sun gives 180-200 uW cm-2 nm-1 at 500 nm above the air', () => {
+    // 1.92 W m-2 nm-1 at 500 nm in measured solar spectra; Planck at 5772 K is within 10 % of it. In thin dry air and the sun
+    // overhead, E0 = pi (direct + diffuse) up to the air's losses.
+    const clear = { waterVapour: 1e-6, aerosol: 1e-9, angstrom: 1.3, sunZenith: 0, altitude: 60 };
+    const { direct, path } = bandAtmosphere(clear, [500], [5.5]);
+    const irradiance = Math.PI * direct[0]!;
+    expect(irradiance).toBeGreaterThan(175);
+    expect(irradiance).toBeLessThan(205);
+    expect(path[0]!).toBeLessThan(0.01 * direct[0]!);
+  });
+});
+
+// The file by h5py; the simulated bands by numpy from the patch's own spectra.
+const CHECK = `
+import h5py, json, sys, numpy as np
+with h5py.File(sys.argv[1]) as h:
+    a, l = h['aviris'][:], h['landsat'][:]
+    print(json.dumps({
+        'n': int(h.attrs['n_patches']), 'shape': list(a.shape), 'landsat': list(l.shape), 'factor': float(h.attrs['downsampling_factor']),
+        'hash': h.attrs['response_hash'], 'units': h.attrs['units'], 'origins': h['origins'][:].tolist(), 'finite': bool(np.isfinite(a).all() and np.isfinite(l).all()),
+        'spectrum': a[1, 2, 3].tolist(), 'mean': a.astype('f8').mean((0, 1, 2)).tolist(), 'bands': l.astype('f8').mean((0, 1, 2)).tolist(),
+        'wavelength': h['wavelength'][:].tolist(), 'fwhm': h['fwhm'][:].tolist()}))
+`;
+
+describePython('the sample read by h5py', () => {
+  it('holds the cube, cut and without the dropped bands', async () => {
+    const file = JSON.parse(runPython(CHECK, [of('a/patches/line_1.h5')]));
+    expect([file.n, file.shape, file.landsat, file.factor]).toEqual([3, [3, 6, 6, 340], [3, 6, 6, 7], 1]);
+    expect(file.hash).toBe(LANDSAT8_OLI.hash);
+    expect(file.units).toBe('uW cm-2 sr-1 nm-1');
+    expect(file.origins).toEqual([[0, 0], [0, 6], [6, 0]]);
+    expect(file.finite).toBe(true);
+    const { header, data } = await readEnvi(of('a/cubes/line_1.img'));
+    // patch 1 begins at column 6: its pixel (2, 3) is the cube's (2, 9)
+    const pixel = data.subarray((2 * 12 + 9) * 425, (2 * 12 + 10) * 425);
+    expect(file.spectrum).toEqual([...pixel].filter((_, b) => header.bbl![b] === 1));
+  });
+
+  it('has the Landsat bands of its own spectra', () => {
+    const file = JSON.parse(runPython(CHECK, [of('a/patches/line_1.h5')]));
+    // OLI's bands lie within what is kept, so the patch's own spectra simulate them. The means of 108 pixels: noise of both
+    // sensors is below 1 % of a pixel, so below 0.1 % of the mean.
+    bandWeights(LANDSAT8_OLI, file.wavelength, file.fwhm).forEach((row, k) => {
+      const simulated = row.reduce((sum, w, b) => sum + w * file.mean[b], 0);
+      expect(Math.abs(file.bands[k] / simulated - 1)).toBeLessThan(2e-3);
+    });
+  });
+});
+
+describe('the default', () => {
+  it('is small enough to train the full network in minutes', () => {
+    // 25.3 MFLOP a pixel and step, 60 % of the pixels in training: below 1 TFLOP an epoch
+    expect(0.6 * SAMPLE_DEFAULTS.patches * SAMPLE_DEFAULTS.patchSize ** 2 * 25.3e6).toBeLessThan(1e12);
+  });
+});
