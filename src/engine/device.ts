@@ -23,7 +23,7 @@ export async function openDevice(choice: DeviceChoice = { kind: 'auto' }): Promi
       EXIT.usage,
     );
   }
-  const addon = await loadAddon();
+  const addon = loadAddon();
   const device = addon.createDevice({
     kind: 'cpu',
     ...(choice.threads === undefined ? {} : { threads: choice.threads }),

@@ -45,7 +45,7 @@ export const spectralLossReference: Kernel = ([pred, target, pixelMask, bandMask
     for (let c = 0; c < C; c++) {
       if (!good[c]) continue;
       const d = p[c]! - t[c]!;
-      if (terms[5] === -1 && !Number.isFinite(d)) terms[5] = i * C + c;
+      if (terms[5] === -1 && !Number.isFinite(p[c]!)) terms[5] = i * C + c;
       terms[1]! += Math.abs(d) / (pixels * bands);
       terms[2]! += (d * d) / (pixels * bands);
       dpred[i * C + c]! += (weights.l1! * Math.sign(d) + weights.l2! * 2 * d) / (pixels * bands);

@@ -1,0 +1,4 @@
+import { activationCases } from '../cases/activation.js';
+import { testOp } from '../support/run_cases.js';
+
+testOp(activationCases);

@@ -1,0 +1,4 @@
+import { adamCases } from '../cases/adam.js';
+import { testOp } from '../support/run_cases.js';
+
+testOp(adamCases);

@@ -1,0 +1,4 @@
+import { addCases } from '../cases/add.js';
+import { testOp } from '../support/run_cases.js';
+
+testOp(addCases);

@@ -1,0 +1,4 @@
+import { normalEquationsCases } from '../cases/normal_equations.js';
+import { testOp } from '../support/run_cases.js';
+
+testOp(normalEquationsCases);
