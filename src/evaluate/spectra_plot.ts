@@ -62,10 +62,7 @@ function specification(
       title: null,
       scale: { domain: ['truth', 'prediction'], range: [TRUTH, PREDICTION] },
       // inside the first panel, so that the panels stay aligned
-      legend:
-        i === 0
-          ? { orient: 'none' as const, legendX: WIDTH - 84, legendY: 6, symbolStrokeWidth: 2.5 }
-          : null,
+      legend: i === 0 ? { orient: 'none' as const, legendX: WIDTH - 84, legendY: 6, symbolStrokeWidth: 2.5 } : null,
     };
     const data = { values: rows };
     return {
@@ -73,7 +70,8 @@ function specification(
         data,
         title: {
           text: `row ${y}, column ${x}`,
-          anchor: 'start' as const, frame: 'group' as const,
+          anchor: 'start' as const,
+          frame: 'group' as const,
           fontSize: 12,
           fontWeight: 'normal' as const,
         },

@@ -34,7 +34,9 @@ export function formatMetricsTable(rows: readonly MetricRow[], units?: string): 
     line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
   const [title, ...body] = cells.map(format);
   const first = rows[0];
-  const pixels = first ? `${first.validPixels.toLocaleString('en')} pixels` : 'no pixels';
+  const pixels = first
+    ? `${first.validPixels.toLocaleString('en')} pixel${first.validPixels === 1 ? '' : 's'}`
+    : 'no pixels';
   const excluded =
     first && first.zeroNormPixels > 0
       ? `, ${first.zeroNormPixels.toLocaleString('en')} without length left out of SAM`

@@ -144,7 +144,11 @@ export function bandAverage(curve: Float64Array, wavelength: ArrayLike<number>, 
 }
 
 /** The four curves of the formula at the spectrometer's bands (nm). */
-export function bandAtmosphere(o: AtmosphereOptions, wavelength: ArrayLike<number>, fwhm: ArrayLike<number>): BandAtmosphere {
+export function bandAtmosphere(
+  o: AtmosphereOptions,
+  wavelength: ArrayLike<number>,
+  fwhm: ArrayLike<number>,
+): BandAtmosphere {
   const mu0 = Math.cos((o.sunZenith * Math.PI) / 180);
   const airMass = 1 / mu0 + 1;
   const path = new Float64Array(GRID.length);

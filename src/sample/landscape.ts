@@ -19,7 +19,20 @@ const BLOCK = 110;
 const LOT = 22;
 const STREET = 9;
 
-const CROPS: readonly Material[] = ['leafyCrop', 'tallCrop', 'grass', 'orchard', 'stubble', 'loam', 'redSoil', 'tallCrop', 'loam', 'dryGrass', 'leafyCrop', 'greenhouse'];
+const CROPS: readonly Material[] = [
+  'leafyCrop',
+  'tallCrop',
+  'grass',
+  'orchard',
+  'stubble',
+  'loam',
+  'redSoil',
+  'tallCrop',
+  'loam',
+  'dryGrass',
+  'leafyCrop',
+  'greenhouse',
+];
 const ROOFS: readonly Material[] = ['tileRoof', 'tileRoof', 'bitumenRoof', 'whiteRoof', 'metalRoof', 'concrete'];
 
 const signed = (seed: number, i: number, j: number) => 2 * hash(seed, i, j) - 1;
@@ -62,7 +75,9 @@ export class Landscape {
     out.moisture = 0;
     out.age = 0;
     const s = this.#seed;
-    const fromRiver = Math.abs(x - 900 - 320 * fractal(s + 5, 0, y, 1500, 4) - 0.15 * y + 1400 * Math.round((x - 0.15 * y - 900) / -1400));
+    const fromRiver = Math.abs(
+      x - 900 - 320 * fractal(s + 5, 0, y, 1500, 4) - 0.15 * y + 1400 * Math.round((x - 0.15 * y - 900) / -1400),
+    );
     if (fromRiver < 38 + 22 * fractal(s + 6, x, y, 500, 2)) {
       out.material = MATERIAL.river;
       return;
@@ -72,8 +87,8 @@ export class Landscape {
       out.material = MATERIAL.lake;
       return;
     }
-    const u = (x * this.#cos + y * this.#sin);
-    const v = (-x * this.#sin + y * this.#cos);
+    const u = x * this.#cos + y * this.#sin;
+    const v = -x * this.#sin + y * this.#cos;
     if (Math.abs(u - 700 * Math.round(u / 700)) < 7 || Math.abs(v - 1100 * Math.round(v / 1100)) < 10) {
       out.material = MATERIAL.asphalt;
       out.age = 0.5 * signed(s + 20, Math.round(u / 700), 0);
@@ -114,7 +129,8 @@ export class Landscape {
     out.vigour = 0.9 * signed(s + 24, i, j);
     out.moisture = 0.8 * signed(s + 25, i, j);
     // rows stand apart: bare ground shows where the crop is thin
-    if (out.material !== MATERIAL.greenhouse && fractal(s + 26, x, y, 40, 2) > 0.45 + 0.5 * out.vigour) out.material = MATERIAL.loam;
+    if (out.material !== MATERIAL.greenhouse && fractal(s + 26, x, y, 40, 2) > 0.45 + 0.5 * out.vigour)
+      out.material = MATERIAL.loam;
   }
 
   #town(u: number, v: number, out: MapPoint): void {

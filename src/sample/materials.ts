@@ -43,7 +43,9 @@ function litter(brown: number, dry: number): Reflectance {
     const wet = 0.012 * Math.exp(0.9 * s.moisture);
     const structure = 0.3 * Math.exp(0.3 * s.age);
     for (let b = 0; b < out.length; b++)
-      out[b] = kubelkaMunk(structure + left * a.chlorophyll[b]! + brown * a.brown[b]! + wet * a.water[b]! + dry * a.dryMatter[b]!);
+      out[b] = kubelkaMunk(
+        structure + left * a.chlorophyll[b]! + brown * a.brown[b]! + wet * a.water[b]! + dry * a.dryMatter[b]!,
+      );
   };
 }
 
@@ -76,7 +78,8 @@ function water(tss: number): Reflectance {
     const glint = 0.006 * Math.exp(0.5 * s.age);
     for (let b = 0; b < out.length; b++) {
       const w = a.wavelength[b]!;
-      const absorbed = 100 * a.water[b]! + 0.03 * algae * a.chlorophyll[b]! + (0.25 + 0.02 * matter) * Math.exp(-0.013 * (w - 440));
+      const absorbed =
+        100 * a.water[b]! + 0.03 * algae * a.chlorophyll[b]! + (0.25 + 0.02 * matter) * Math.exp(-0.013 * (w - 440));
       const scattered = 0.0018 * (500 / w) ** 4 + 0.011 * matter * (550 / w) ** 0.7;
       const u = scattered / (absorbed + scattered);
       const rrs = u * (0.089 + 0.125 * u);
@@ -86,13 +89,19 @@ function water(tss: number): Reflectance {
 }
 
 /** Opaque built surfaces: brightness rising from `low` at 400 nm to `high` at 1000 nm, with weak bands. */
-function built(low: number, high: number, bands: Partial<Record<'hydrocarbon' | 'carbonate' | 'iron', number>>): Reflectance {
+function built(
+  low: number,
+  high: number,
+  bands: Partial<Record<'hydrocarbon' | 'carbonate' | 'iron', number>>,
+): Reflectance {
   return (a, s, out) => {
     const aged = Math.exp(-0.22 * s.age);
     for (let b = 0; b < out.length; b++) {
       const rise = 1 - Math.exp(-(a.wavelength[b]! - 350) / 280);
       const absorbed =
-        (bands.hydrocarbon ?? 0) * a.hydrocarbon[b]! + (bands.carbonate ?? 0) * a.carbonate[b]! + (bands.iron ?? 0) * a.iron[b]! * (1 + 0.3 * s.soil);
+        (bands.hydrocarbon ?? 0) * a.hydrocarbon[b]! +
+        (bands.carbonate ?? 0) * a.carbonate[b]! +
+        (bands.iron ?? 0) * a.iron[b]! * (1 + 0.3 * s.soil);
       out[b] = (low + (high - low) * rise) * aged * Math.exp(-absorbed - 0.15 * Math.max(0, s.age) * a.brown[b]!);
     }
   };
@@ -104,7 +113,9 @@ function whiteRoof(bright: number): Reflectance {
     for (let b = 0; b < out.length; b++) {
       const w = a.wavelength[b]!;
       out[b] =
-        (bright * Math.exp(-0.18 * s.age - 0.5 * a.hydrocarbon[b]! - 0.25 * Math.max(0, s.age) * a.brown[b]!) * (1 - (w - 400) / 7000)) /
+        (bright *
+          Math.exp(-0.18 * s.age - 0.5 * a.hydrocarbon[b]! - 0.25 * Math.max(0, s.age) * a.brown[b]!) *
+          (1 - (w - 400) / 7000)) /
         (1 + Math.exp(-(w - 408) / 9));
     }
   };

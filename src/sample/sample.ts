@@ -68,9 +68,18 @@ const NORTHING = 3900000;
  */
 export async function generateSample(options: SampleOptions): Promise<SampleResult> {
   const { out, seed, patchSize, patches, units = 'radiance' } = options;
-  for (const [field, value, least] of [['seed', seed, 0], ['patchSize', patchSize, 1], ['patches', patches, 1], ['lines', options.lines ?? 1, 1]] as const)
+  for (const [field, value, least] of [
+    ['seed', seed, 0],
+    ['patchSize', patchSize, 1],
+    ['patches', patches, 1],
+    ['lines', options.lines ?? 1, 1],
+  ] as const)
     if (!Number.isInteger(value) || value < least)
-      throw new BandliftError('cannot make such a sample', { field, found: value, expected: `a whole number from ${least}` }, EXIT.usage);
+      throw new BandliftError(
+        'cannot make such a sample',
+        { field, found: value, expected: `a whole number from ${least}` },
+        EXIT.usage,
+      );
   const lines = Math.min(options.lines ?? SAMPLE_DEFAULTS.lines, patches);
   const files: string[] = [];
   try {
@@ -173,7 +182,14 @@ async function writeLine(job: LineJob): Promise<string[]> {
 }
 
 /** Columns x .. x + side of a block [side, samples, bands] as [side, side, kept]. */
-function cut(block: Float32Array, samples: number, bands: number, x: number, side: number, kept?: Int32Array): Float32Array {
+function cut(
+  block: Float32Array,
+  samples: number,
+  bands: number,
+  x: number,
+  side: number,
+  kept?: Int32Array,
+): Float32Array {
   const list = kept ?? Int32Array.from({ length: bands }, (_, b) => b);
   const out = new Float32Array(side * side * list.length);
   let to = 0;

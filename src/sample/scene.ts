@@ -74,7 +74,11 @@ export class Scene {
     this.atmosphere = lineAtmosphere(seed, line);
     this.#air = Array.from({ length: VAPOUR_STEPS }, (_, i) => {
       const factor = 1 + VAPOUR_SPREAD * ((2 * i) / (VAPOUR_STEPS - 1) - 1);
-      return bandAtmosphere({ ...this.atmosphere, waterVapour: this.atmosphere.waterVapour * factor }, wavelength, fwhm);
+      return bandAtmosphere(
+        { ...this.atmosphere, waterVapour: this.atmosphere.waterVapour * factor },
+        wavelength,
+        fwhm,
+      );
     });
     this.#random = new Random(seed, 2000 + line);
     // lines lie 12 km apart
@@ -106,7 +110,12 @@ export class Scene {
       const bright = units === 'radiance' ? radiance : surface;
       for (let b = 0; b < bands; b++) {
         const error = this.#random.normal() * sigmaAt(noise[b]!, radiance[b]!);
-        cube[p * bands + b] = units === 'radiance' ? radiance[b]! + error : blind[b] ? BLIND_BAND : surface[b]! * illumination + error / gain[b]!;
+        cube[p * bands + b] =
+          units === 'radiance'
+            ? radiance[b]! + error
+            : blind[b]
+              ? BLIND_BAND
+              : surface[b]! * illumination + error / gain[b]!;
       }
       for (let k = 0; k < weights.length; k++) {
         const w = weights[k]!;

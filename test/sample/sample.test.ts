@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEnvi } from '../../src/data/envi.js';
 import { geotransform } from '../../src/data/envi_header.js';
-import { bandAtmosphere } from '../../src/sample/atmosphere.js';
 import { absorptionAt } from '../../src/sample/absorption.js';
+import { bandAtmosphere } from '../../src/sample/atmosphere.js';
 import { MATERIAL_NAMES, MATERIALS } from '../../src/sample/materials.js';
 import { generateSample, SAMPLE_DEFAULTS } from '../../src/sample/sample.js';
 import { bandWeights, LANDSAT8_OLI } from '../../src/spectra/response.js';
@@ -25,7 +25,9 @@ describe('the sample', () => {
   it('is the same, bit for bit, for the same seed and another for another', async () => {
     await generateSample({ out: of('b'), ...TINY });
     await generateSample({ out: of('c'), ...TINY, seed: 8 });
-    const hashes = await Promise.all(['a', 'b', 'c'].map(async (run) => sha((await readEnvi(of(`${run}/cubes/line_2.img`))).data)));
+    const hashes = await Promise.all(
+      ['a', 'b', 'c'].map(async (run) => sha((await readEnvi(of(`${run}/cubes/line_2.img`))).data)),
+    );
     expect(hashes[0]).toBe(hashes[1]);
     expect(hashes[0]).not.toBe(hashes[2]);
   });
@@ -56,7 +58,9 @@ describe('the sample', () => {
     ['lines', 0],
     ['seed', Number.NaN],
   ])('refuses %s = %d', async (field, value) => {
-    await expect(generateSample({ out: of('x'), ...TINY, [field]: value })).rejects.toThrow(new RegExp(`${field}: cannot make such a sample; found ${value}`));
+    await expect(generateSample({ out: of('x'), ...TINY, [field]: value })).rejects.toThrow(
+      new RegExp(`${field}: cannot make such a sample; found ${value}`),
+    );
   });
 
   it('looks like radiance: dark where air absorbs, Landsat as the responses say', async () => {
@@ -170,7 +174,11 @@ describePython('the sample read by h5py', () => {
     expect([file.n, file.shape, file.landsat, file.factor]).toEqual([3, [3, 6, 6, 340], [3, 6, 6, 7], 1]);
     expect(file.hash).toBe(LANDSAT8_OLI.hash);
     expect(file.units).toBe('uW cm-2 sr-1 nm-1');
-    expect(file.origins).toEqual([[0, 0], [0, 6], [6, 0]]);
+    expect(file.origins).toEqual([
+      [0, 0],
+      [0, 6],
+      [6, 0],
+    ]);
     expect(file.finite).toBe(true);
     const { header, data } = await readEnvi(of('a/cubes/line_1.img'));
     // patch 1 begins at column 6: its pixel (2, 3) is the cube's (2, 9)
@@ -186,6 +194,51 @@ describePython('the sample read by h5py', () => {
       const simulated = row.reduce((sum, w, b) => sum + w * file.mean[b], 0);
       expect(Math.abs(file.bands[k] / simulated - 1)).toBeLessThan(2e-3);
     });
+  });
+});
+
+// Every dataset of two files, compared bit for bit.
+const SAME = `
+import h5py, sys
+with h5py.File(sys.argv[1]) as a, h5py.File(sys.argv[2]) as b:
+    print(sorted(a) == sorted(b) and all(a[k][:].tobytes() == b[k][:].tobytes() for k in a))
+`;
+
+// Fitted on two lines, measured in degrees on the third: the training mean scaled by the input, ridge, quadratic ridge.
+const SCORES = `
+import h5py, json, sys, numpy as np
+sets = [(h['landsat'][:].reshape(-1, 7).astype('f8'), h['aviris'][:].reshape(-1, 340).astype('f8')) for h in map(h5py.File, sys.argv[1:])]
+x, y = (np.concatenate([s[i] for s in sets[:2]]) for i in (0, 1))
+u, v = sets[2]
+i, j = np.triu_indices(7)
+square = lambda z: np.c_[z, z[:, i] * z[:, j]]
+def fit(f):
+    a = f(x); m, s = a.mean(0), a.std(0); a = np.c_[(a - m) / s, np.ones(len(a))]
+    w = np.linalg.solve(a.T @ a + 1e-6 * len(a) * np.eye(a.shape[1]), a.T @ y)
+    return np.c_[(f(u) - m) / s, np.ones(len(u))] @ w
+def sam(p): return float(np.degrees(np.arccos((p * v).sum(1) / np.linalg.norm(p, axis=1) / np.linalg.norm(v, axis=1))).mean())
+m, M = x.mean(0), y.mean(0)
+print(json.dumps([sam((u @ m / (m @ m))[:, None] * M), sam(fit(lambda z: z)), sam(fit(square))]))
+`;
+
+describePython('the sample as a problem', () => {
+  it('is the same patches, bit for bit, for the same seed', async () => {
+    await generateSample({ out: of('again'), ...TINY });
+    expect(runPython(SAME, [of('a/patches/line_2.h5'), of('again/patches/line_2.h5')]).trim()).toBe('True');
+  });
+
+  it('orders the baselines on an unseen line as real data do', async () => {
+    await generateSample({ out: of('p'), seed: 1, patchSize: 20, patches: 6, lines: 3 });
+    const [mean, ridge, quadratic] = JSON.parse(
+      runPython(
+        SCORES,
+        [1, 2, 3].map((k) => of(`p/patches/line_${k}.h5`)),
+      ),
+    ) as number[];
+    expect(mean!).toBeGreaterThan(3 * ridge!);
+    expect(ridge!).toBeGreaterThan(1.1 * quadratic!);
+    // and it is not solved by them
+    expect(quadratic!).toBeGreaterThan(0.2);
   });
 });
 
