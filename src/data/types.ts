@@ -21,6 +21,8 @@ export interface PatchFile {
   /** Row and column of each patch's first pixel in the source scene, if known: [patches, 2]. */
   readonly origins?: Int32Array;
   readonly nodata?: number;
+  /** Whether pixels can be invalid (a `mask` dataset or a nodata value): batches then carry a pixel mask. */
+  readonly masked: boolean;
 }
 
 /** Patches of all files of a data set, numbered file by file. */

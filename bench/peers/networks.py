@@ -1,0 +1,65 @@
+"""The stage-1 networks of docs/architecture.md in PyTorch, written for comparison: same layers, same parameter names."""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class ResBlock(nn.Module):
+    def __init__(self, bands):
+        super().__init__()
+        self.conv1 = nn.Conv1d(bands, bands, 3, padding=1)
+        self.conv2 = nn.Conv1d(bands, bands, 3, padding=1)
+
+    def forward(self, t):
+        return F.relu(self.conv2(F.relu(self.conv1(t))) + t)
+
+
+class Attention(nn.Module):
+    def __init__(self, bands):
+        super().__init__()
+        self.fc = nn.Sequential(nn.Linear(bands, bands // 4), nn.ReLU(), nn.Linear(bands // 4, bands), nn.Sigmoid())
+
+    def forward(self, t):
+        return t * self.fc(t.mean(dim=2)).unsqueeze(2)
+
+
+class SpectralSR(nn.Module):
+    """7 bands -> 340; the 1-D convolutions run along the flattened image ('raster')."""
+
+    def __init__(self, in_bands=7, out_bands=340, hidden=128, blocks=4):
+        super().__init__()
+        self.spectral_expand = nn.Sequential(
+            nn.Conv2d(in_bands, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, out_bands, 3, padding=1), nn.ReLU())
+        self.res_blocks = nn.ModuleList(ResBlock(out_bands) for _ in range(blocks))
+        self.attention = Attention(out_bands)
+        self.final_conv = nn.Conv2d(out_bands, out_bands, 3, padding=1)
+
+    def forward(self, x):
+        e = self.spectral_expand(x)
+        n, c, h, w = e.shape
+        t = e.flatten(2)
+        for block in self.res_blocks:
+            t = block(t)
+        t = self.attention(t).view(n, c, h, w)
+        return self.final_conv(t + e)
+
+
+class SpectralUnmixing(nn.Module):
+    def __init__(self, in_bands=7, out_bands=340, endmembers=16):
+        super().__init__()
+        self.endmembers = nn.Parameter(torch.rand(endmembers, out_bands))
+        self.abundance_net = nn.Sequential(
+            nn.Conv2d(in_bands, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 32, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(32, endmembers, 3, padding=1))
+
+    def forward(self, x):
+        abundances = torch.softmax(self.abundance_net(x), dim=1)
+        return torch.einsum('nkhw,kc->nchw', abundances, self.endmembers)
+
+
+def combined_loss(p, t, l1=1.0, sam=0.1, gradient=0.1):
+    """1.0 L1 + 0.1 SAM (radians) + 0.1 spectral gradient."""
+    cosine = (p * t).sum(1) / (p.norm(dim=1) * t.norm(dim=1) + 1e-8)
+    angle = torch.acos(cosine.clamp(-1 + 1e-7, 1 - 1e-7)).mean()
+    slope = ((p[:, 1:] - p[:, :-1]) - (t[:, 1:] - t[:, :-1])).abs().mean()
+    return l1 * (p - t).abs().mean() + sam * angle + gradient * slope

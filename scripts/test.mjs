@@ -1,0 +1,94 @@
+// The test command of the README: builds, then lint, types, native tests, unit tests, pipeline check; prints one summary
+// line 'N passed, N failed, N skipped'. A skip is printed with its reason; with BANDLIFT_REQUIRE_ALL=1 (continuous
+// integration) every skip but a missing GPU is a failure.
+//   node scripts/test.mjs [--full] [--asan]     --full adds the full-size golden networks, --asan the sanitizer build
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build, root } from './build.mjs';
+
+const full = process.argv.includes('--full');
+const asan = process.argv.includes('--asan') || process.env.CI === 'true';
+const strict = process.env.BANDLIFT_REQUIRE_ALL === '1';
+const total = { passed: 0, failed: 0, skipped: 0 };
+const summary = [];
+
+function stage(name, counts, seconds) {
+  for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
+  summary.push(`${name.padEnd(28)} ${counts.passed ?? 0} passed, ${counts.failed ?? 0} failed, ${counts.skipped ?? 0} skipped  (${seconds.toFixed(0)} s)`);
+}
+
+function run(name, command, args, { env = {}, count } = {}) {
+  console.log(`\n== ${name}`);
+  const started = Date.now();
+  const result = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: count ? ['ignore', 'pipe', 'inherit'] : ['ignore', 'inherit', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (count) process.stdout.write(result.stdout ?? '');
+  let counts = count?.(result.stdout ?? '') ?? { passed: result.status === 0 ? 1 : 0, failed: result.status === 0 ? 0 : 1 };
+  if (result.status !== 0 && !counts.failed) counts = { ...counts, failed: 1 };
+  stage(name, counts, (Date.now() - started) / 1000);
+}
+
+function skip(name, reason) {
+  console.log(`\n== ${name}\nskipped: ${reason}`);
+  stage(name, strict ? { failed: 1 } : { skipped: 1 }, 0);
+}
+
+/** 'N passed, N failed' of the native tests. */
+const nativeCount = (text) => {
+  const match = /(\d+) passed, (\d+) failed\s*$/.exec(text.trim());
+  return match ? { passed: Number(match[1]), failed: Number(match[2]) } : { failed: 1 };
+};
+
+build({ tests: true });
+const node = process.execPath;
+const bin = (path) => join(root, 'node_modules', path);
+const scratch = mkdtempSync(join(tmpdir(), 'bandlift-test-'));
+
+run('lint', node, [bin('@biomejs/biome/bin/biome'), 'check', '.']);
+run('clang-format', node, ['scripts/clang_format.mjs']);
+run('types', node, [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit', '--incremental', 'false']);
+run('imports point one way', node, ['scripts/check_imports.mjs']);
+run('instruction-set symbols', node, ['scripts/check_isa_symbols.mjs']);
+run('native tests', join(root, 'build/release/native_tests'), [], { count: nativeCount });
+if (asan) {
+  run('sanitizer build', 'sh', ['-c', 'cmake -S . -B build/asan -DBANDLIFT_ASAN=ON -DBANDLIFT_TESTS=ON -DBANDLIFT_ADDON=OFF >/dev/null && cmake --build build/asan --parallel 2 >/dev/null']);
+  run('native tests, sanitizers', join(root, 'build/asan/native_tests'), [], {
+    count: nativeCount,
+    env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+  });
+} else console.log('\n== sanitizers: not asked for (npm test -- --asan)');
+
+const report = join(scratch, 'vitest.json');
+{
+  console.log('\n== unit tests');
+  const started = Date.now();
+  const result = spawnSync(node, [bin('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
+    cwd: root,
+    env: { ...process.env, ...(full ? { BANDLIFT_FULL: '1' } : {}) },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  if (existsSync(report)) {
+    const data = JSON.parse(readFileSync(report, 'utf8'));
+    counts.passed = data.numPassedTests;
+    counts.failed = data.numFailedTests + (data.numFailedTestSuites > 0 && data.numFailedTests === 0 ? data.numFailedTestSuites : 0);
+    counts.skipped = data.numPendingTests + data.numTodoTests;
+  }
+  if (result.status !== 0 && counts.failed === 0) counts.failed = 1;
+  stage('unit tests', counts, (Date.now() - started) / 1000);
+}
+rmSync(scratch, { recursive: true, force: true });
+
+run('pipeline check', node, ['scripts/bandlift.mjs', 'check-pipeline']);
+
+console.log(`\n${summary.join('\n')}\n`);
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = total.failed > 0 ? 1 : 0;
+void skip;

@@ -1,0 +1,73 @@
+/** `bandlift doctor`: what this machine has, what bandlift would use, and what is missing with its remedy. */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { freemem, totalmem } from 'node:os';
+import type { Command } from 'commander';
+import { addonPath, loadAddon } from '../../bindings/load.js';
+import { EXIT } from '../errors.js';
+import { version } from '../support/version.js';
+import { bytes, Output } from './output.js';
+
+interface Finding {
+  what: string;
+  found: string;
+  ok: boolean;
+  remedy?: string;
+}
+
+function tool(name: string, remedy: string): Finding {
+  const result = spawnSync(name, ['--version'], { encoding: 'utf8' });
+  const ok = result.status === 0;
+  return { what: name, found: ok ? result.stdout.split('\n')[0]! : 'missing', ok, ...(ok ? {} : { remedy }) };
+}
+
+function inspectMachine(): Finding[] {
+  const findings: Finding[] = [
+    { what: 'bandlift', found: version(), ok: true },
+    { what: 'node', found: process.versions.node, ok: Number(process.versions.node.split('.')[0]) >= 20 },
+    tool('cmake', 'apt-get install cmake | dnf install cmake | brew install cmake'),
+    tool('c++', 'apt-get install g++ | dnf install gcc-c++ | xcode-select --install'),
+  ];
+  try {
+    const addon = loadAddon();
+    const cpu = addon.cpuFeatures();
+    const device = addon.createDevice({ kind: 'cpu' });
+    const info = device.info();
+    device.dispose();
+    findings.push(
+      { what: 'addon', found: `${addon.version} (${addonPath()})`, ok: true },
+      { what: 'processor', found: `${cpu.name}, ${cpu.physicalCores} physical cores, ${cpu.isa.join(', ')}`, ok: true },
+      { what: '--device auto', found: `cpu: ${info.threads} threads, ${info.isa} (this release has no CUDA backend)`, ok: true },
+    );
+  } catch (error) {
+    findings.push({ what: 'addon', found: (error as Error).message.split('\n')[0]!, ok: false, remedy: 'npm run build' });
+  }
+  findings.push({ what: 'memory', found: `${bytes(totalmem())}, ${bytes(freemem())} free`, ok: true });
+  let writable = true;
+  try {
+    accessSync('.', constants.W_OK);
+  } catch {
+    writable = false;
+  }
+  findings.push({
+    what: 'this folder',
+    found: writable ? 'writable' : 'not writable',
+    ok: writable,
+    ...(writable ? {} : { remedy: 'change to a folder you may write to' }),
+  });
+  return findings;
+}
+
+export function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('what this machine has, which device would be used, what is missing and how to get it')
+    .option('--json', 'one JSON object on stdout instead of text')
+    .action((flags: { json?: boolean }) => {
+      const output = new Output(flags.json === true);
+      const findings = inspectMachine();
+      for (const f of findings) output.line(`${f.ok ? 'ok     ' : 'MISSING'} ${f.what.padEnd(14)} ${f.found}${f.remedy ? `  ->  ${f.remedy}` : ''}`);
+      output.event('doctor', { findings });
+      if (findings.some((f) => !f.ok)) process.exitCode = EXIT.failure;
+    });
+}

@@ -1,0 +1,118 @@
+/** `bandlift inspect`: what a cube, patch file, checkpoint or model holds, and what training it would take. */
+import { existsSync, statSync } from 'node:fs';
+import type { Command } from 'commander';
+import { openEnvi } from '../data/envi.js';
+import { openPatchSet } from '../data/patches.js';
+import { createSession } from '../engine/session.js';
+import { COMBINED_LOSS } from '../engine/types.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { readSafetensorsHeader } from '../io/safetensors.js';
+import { readTorchState } from '../io/torch_pickle.js';
+import { modelParameters, parameterCount, receptiveField } from '../models/index.js';
+import type { ModelSpec } from '../models/spec.js';
+import { inspectCheckpoint } from '../train/checkpoint.js';
+import { resolveConfig } from '../train/config.js';
+import { specFromConfig } from '../train/model_setup.js';
+import { integer } from './options.js';
+import { bytes, Output } from './output.js';
+
+type Facts = Record<string, unknown>;
+
+const MODELS = ['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge'];
+
+const range = (values: ArrayLike<number> | undefined) =>
+  values && values.length > 0 ? `${values[0]!.toFixed(1)} to ${values[values.length - 1]!.toFixed(1)} nm` : 'unknown';
+
+async function inspectPatches(path: string): Promise<Facts> {
+  const set = await openPatchSet([path]);
+  const first = set.files[0]!;
+  return {
+    kind: 'patches',
+    patches: set.count,
+    size: `${set.height} x ${set.width} pixels`,
+    bands: `${set.inBands} -> ${set.outBands}`,
+    wavelengths: range(first.wavelength),
+    units: first.units ?? 'unknown',
+    sensor: first.sensor ?? 'unknown',
+    scenes: [...new Set(set.files.map((f) => f.scene))].join(', '),
+    origins: set.files.every((f) => f.origins) ? 'known' : 'unknown',
+    files: set.files.map((f) => `${f.path} (${f.patches})`).join(', '),
+    ...(set.warnings.length > 0 ? { warnings: set.warnings.join('; ') } : {}),
+  };
+}
+
+async function inspectCube(path: string): Promise<Facts> {
+  const { header, dataPath } = await openEnvi(path);
+  return { kind: 'ENVI cube', data: dataPath, ...Object.fromEntries(Object.entries(header).filter(([, v]) => typeof v !== 'object')), wavelengths: range(header.wavelength) };
+}
+
+/** Sizes, receptive field and planned memory of a network. */
+async function modelFacts(spec: ModelSpec, batchSize: number, size: number): Promise<Facts> {
+  const parameters = modelParameters(spec);
+  const session = await createSession({ model: spec, loss: COMBINED_LOSS, height: size, width: size, batchSize });
+  const { plan } = session;
+  session.dispose();
+  return {
+    ...spec,
+    parameters: parameterCount(parameters),
+    receptive_field: receptiveField(spec),
+    training_memory: `${bytes(plan.totalBytes)} for batches of ${batchSize} patches of ${size} x ${size} pixels`,
+  };
+}
+
+async function inspectWeights(path: string, batchSize: number, size: number): Promise<Facts> {
+  const { metadata, tensors } = await readSafetensorsHeader(path);
+  if (metadata.bandlift === undefined)
+    return { kind: 'safetensors', tensors: tensors.size, names: [...tensors.keys()].slice(0, 12).join(', ') + (tensors.size > 12 ? ', ...' : '') };
+  const header = await inspectCheckpoint(path);
+  const model = await modelFacts(header.model, batchSize, size);
+  if (header.content === 'model') return { kind: 'model', ...model, version: header.version };
+  const { progress } = header.state;
+  return {
+    kind: 'checkpoint',
+    ...model,
+    step: progress.step,
+    epoch: progress.epoch,
+    best_validation_loss: progress.best,
+    wavelengths: range(header.bands.wavelength ?? undefined),
+    units: header.bands.units ?? 'unknown',
+    normalization: header.normalization.method,
+    split: `${header.split.train.length} / ${header.split.validation.length} / ${header.split.test.length} patches, ${header.split.method}`,
+    data: header.data.map((d) => d.name).join(', '),
+    version: header.version,
+  };
+}
+
+async function inspect(path: string, batchSize: number, size: number): Promise<Facts> {
+  if (!existsSync(path)) {
+    if (MODELS.includes(path)) {
+      const spec = specFromConfig(resolveConfig({ model: path, regression: 'none' }), 7, 340);
+      return { kind: 'network', ...(await modelFacts(spec, batchSize, size)) };
+    }
+    throw new BandliftError('no such file', { file: path, hint: `give a file, or a network: ${MODELS.join(', ')}` }, EXIT.usage);
+  }
+  if (statSync(path).isDirectory() || /\.(h5|hdf5|hdf)$/i.test(path)) return inspectPatches(path);
+  if (/\.safetensors$/i.test(path)) return inspectWeights(path, batchSize, size);
+  if (/\.(pth|pt)$/i.test(path)) {
+    const { tensors, key } = await readTorchState(path);
+    const count = [...tensors.values()].reduce((sum, t) => sum + t.data.length, 0);
+    return { kind: 'PyTorch checkpoint', weights: key || 'bare state dict', tensors: tensors.size, parameters: count, names: [...tensors.keys()].join(', ') };
+  }
+  return inspectCube(path);
+}
+
+export function addInspect(program: Command): void {
+  program
+    .command('inspect')
+    .description('what a file holds: ENVI cube, patches (file or folder), checkpoint, .pth; or a network by name with its memory')
+    .argument('<file>', 'file, folder of patches, or network name')
+    .option('--batch-size <n>', 'for the planned memory of a network', integer(1, 4096), 4)
+    .option('--size <pixels>', 'side of a patch, likewise', integer(1, 4096), 256)
+    .option('--json', 'one JSON object on stdout instead of text')
+    .action(async (file: string, flags: { batchSize: number; size: number; json?: boolean }) => {
+      const output = new Output(flags.json === true);
+      const facts = await inspect(file, flags.batchSize, flags.size);
+      for (const [key, value] of Object.entries(facts)) output.line(`${key.padEnd(22)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
+      output.event('inspect', { file, ...facts });
+    });
+}

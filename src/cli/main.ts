@@ -1,0 +1,53 @@
+/**
+ * The command line. Each command lives in its own file and throws a BandliftError for what the user can mend; this file
+ * turns errors into one line on stderr and the exit code documented in README.md.
+ */
+import { Command, CommanderError } from 'commander';
+import { BandliftError, EXIT } from '../errors.js';
+import { version } from '../support/version.js';
+import { addCheckPipeline } from './check_pipeline.js';
+import { addDoctor } from './doctor.js';
+import { addImport } from './import.js';
+import { addInspect } from './inspect.js';
+import { addSample } from './sample.js';
+import { addTrain } from './train.js';
+import { addVerify } from './verify.js';
+
+const program = new Command('bandlift')
+  .description('Landsat 8/9 (7 bands) to AVIRIS-NG (hundreds of bands): train, verify and inspect.')
+  .version(version())
+  .exitOverride()
+  .showHelpAfterError('(add --help for all options with their units and defaults)')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory, 130 interrupted',
+  );
+
+for (const add of [addTrain, addSample, addImport, addVerify, addInspect, addCheckPipeline, addDoctor]) add(program);
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof BandliftError) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return error.exitCode;
+  }
+  const e = error as NodeJS.ErrnoException;
+  if (e?.code === 'ERR_OUT_OF_MEMORY') {
+    process.stderr.write(`error: ${e.message}\n`);
+    return EXIT.outOfMemory;
+  }
+  process.stderr.write(`error: ${e?.stack ?? String(error)}\nThis is a defect of bandlift; please report it with the command you typed.\n`);
+  return EXIT.failure;
+}
+
+// A closed pipe (`bandlift ... | head`) is not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  throw error;
+});
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = report(error);
+}

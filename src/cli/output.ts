@@ -1,0 +1,85 @@
+/**
+ * What commands print: people get lines and a progress bar on a terminal, plain lines elsewhere; `--json` gets one JSON
+ * object a line on stdout and nothing else there.
+ */
+import { SingleBar } from 'cli-progress';
+
+export interface Progress {
+  /** Done so far, and a few words on the current state. */
+  update(done: number, status: string): void;
+  stop(): void;
+}
+
+export class Output {
+  readonly json: boolean;
+  #bar: SingleBar | undefined;
+
+  constructor(json: boolean) {
+    this.json = json;
+  }
+
+  /** A line for people. */
+  line(text = ''): void {
+    if (this.json) return;
+    // a line printed while a bar is drawn would land on the bar's row
+    if (this.#bar) process.stdout.write('\r\x1b[K');
+    process.stdout.write(`${text}\n`);
+  }
+
+  warn(text: string): void {
+    if (this.#bar) process.stderr.write('\r\x1b[K');
+    process.stderr.write(`warning: ${text}\n`);
+  }
+
+  /** An object for machines. */
+  event(kind: string, fields: Record<string, unknown>): void {
+    if (this.json) process.stdout.write(`${JSON.stringify({ event: kind, ...fields })}\n`);
+  }
+
+  /** A bar with rate and time left on a terminal; elsewhere callers print their own plain lines. */
+  progress(total: number, unit: string, start = 0): Progress {
+    if (this.json || !process.stdout.isTTY) return { update: () => {}, stop: () => {} };
+    const bar = new SingleBar({
+      format: `{bar} {percentage}% | {value}/{total} ${unit} | {rate} | {eta_formatted} left | {status}`,
+      hideCursor: true,
+      clearOnComplete: true,
+      barsize: 24,
+      etaBuffer: 20,
+    });
+    bar.start(total, start, { status: '', rate: '' });
+    this.#bar = bar;
+    const began = Date.now();
+    return {
+      update: (done, status) => {
+        const perSecond = (done - start) / Math.max(1e-3, (Date.now() - began) / 1000);
+        const rate = perSecond >= 1 ? `${perSecond.toFixed(1)} ${unit}/s` : `${(1 / Math.max(perSecond, 1e-9)).toFixed(1)} s/${unit.replace(/s$/, '')}`;
+        bar.update(done, { status, rate });
+      },
+      stop: () => {
+        bar.stop();
+        this.#bar = undefined;
+      },
+    };
+  }
+}
+
+/** 1 h 02 min, 3 min 10 s, 12.3 s. */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${String(Math.round(seconds - 60 * minutes)).padStart(2, '0')} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+}
+
+/** 1.5 GiB, 12 MiB. */
+export function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let power = 0;
+  let value = count;
+  while (value >= 1024 && power < units.length - 1) {
+    value /= 1024;
+    power++;
+  }
+  return `${value >= 100 || power === 0 ? value.toFixed(0) : value.toFixed(1)} ${units[power]}`;
+}

@@ -1,0 +1,45 @@
+/** `bandlift verify`: the engine against numbers from PyTorch. */
+import type { Command } from 'commander';
+import { type VerifyRow, verifyGolden } from '../engine/verify.js';
+import { EXIT } from '../errors.js';
+import { integer } from './options.js';
+import { Output } from './output.js';
+
+interface Flags {
+  net?: string;
+  device: string;
+  threads?: number;
+  json?: boolean;
+}
+
+function table(rows: readonly VerifyRow[]): string {
+  const cells = rows.map((r) => [r.what, r.maxDeviation.toExponential(2), r.allowed.toExponential(2), r.ok ? 'ok' : `BEYOND at ${r.at}`]);
+  const head = ['compared', 'largest deviation', 'allowed there', ''];
+  const widths = head.map((h, i) => Math.max(h.length, ...cells.map((c) => c[i]!.length)));
+  return [head, ...cells].map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')).join('\n');
+}
+
+export function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('hold the engine against numbers from PyTorch: output, loss terms, gradients, parameters after Adam')
+    .argument('<file>', 'safetensors file with param.*, input, target, output, grad.*, after.* (sizes in its `doc`)')
+    .option('--net <name>', 'network, when the file name does not say: spectral_sr, spectral_unmixing')
+    .option('--device <name>', 'auto or cpu', 'auto')
+    .option('--threads <n>', 'threads that compute', integer(1))
+    .option('--json', 'one JSON object on stdout instead of a table')
+    .addHelpText('after', '\nTolerance: |a-b| <= 1e-5 + 1e-4 |b| for outputs and losses, 1e-5 + 1e-3 |b| for gradients and parameters.\nExit 1 when anything lies beyond it.')
+    .action(async (file: string, flags: Flags) => {
+      const output = new Output(flags.json === true);
+      const result = await verifyGolden(file, {
+        ...(flags.net ? { net: flags.net } : {}),
+        device: { kind: flags.device as 'auto' | 'cpu', ...(flags.threads ? { threads: flags.threads } : {}) },
+      });
+      const ok = result.rows.every((row) => row.ok);
+      output.line(`${result.net} on ${result.device}`);
+      output.line(table(result.rows));
+      output.line(ok ? 'agrees within tolerance' : 'BEYOND TOLERANCE');
+      output.event('verify', { file, net: result.net, device: result.device, ok, rows: result.rows });
+      if (!ok) process.exitCode = EXIT.failure;
+    });
+}

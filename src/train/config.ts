@@ -1,0 +1,123 @@
+/**
+ * The settings of a stage-1 run: one schema for flags, config files and the `config.yaml` in the run folder.
+ * Precedence: flag, config file, default. Names in files are those of the flags with underscores.
+ */
+import { readFileSync } from 'node:fs';
+import { parse, stringify } from 'yaml';
+import { z } from 'zod';
+import { BandliftError, EXIT } from '../errors.js';
+
+const count = z.number().int().positive();
+const fraction = z.number().min(0).max(0.9);
+
+export const stage1Schema = z.strictObject({
+  // ---- data ----
+  /** Folder or file of HDF5 patches; empty: the generated sample. */
+  data_dir: z.string().default(''),
+  output_dir: z.string().default(''),
+  val_fraction: fraction.default(0.2),
+  test_fraction: fraction.default(0.15),
+  normalization: z.enum(['percentile', 'per_band', 'none']).default('per_band'),
+  augment: z.boolean().default(true),
+  // ---- model ----
+  model: z.enum(['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge']).default('spectral_sr'),
+  blocks: z.number().int().min(0).default(4),
+  hidden: count.default(128),
+  axis: z.enum(['row', 'raster', 'spectral']).default('row'),
+  endmembers: count.default(16),
+  endmember_constraint: z.enum(['softplus', 'none']).default('softplus'),
+  /** Path that starts from the closed-form regression; 'none' for the documented networks as they are. */
+  regression: z.enum(['auto', 'none', 'linear', 'quadratic']).default('auto'),
+  /** Penalty of the closed-form regressions, relative to the features' variance. */
+  ridge_lambda: z.number().positive().default(1e-6),
+  // ---- loss ----
+  loss_l1: z.number().min(0).default(1),
+  loss_l2: z.number().min(0).default(0),
+  loss_sam: z.number().min(0).default(0.1),
+  loss_gradient: z.number().min(0).default(0.1),
+  // ---- optimisation ----
+  epochs: z.number().int().min(1).default(100),
+  batch_size: count.default(4),
+  lr: z.number().positive().default(1e-4),
+  schedule: z.enum(['plateau', 'cosine', 'step', 'constant']).default('plateau'),
+  warmup_steps: z.number().int().min(0).default(0),
+  plateau_factor: z.number().gt(0).lt(1).default(0.5),
+  plateau_patience: z.number().int().min(0).default(10),
+  step_epochs: count.default(30),
+  step_factor: z.number().gt(0).lt(1).default(0.1),
+  min_lr: z.number().min(0).default(0),
+  /** Epochs without improvement before training stops; 0 = never. */
+  patience: z.number().int().min(0).default(25),
+  clip_norm: z.number().min(0).default(0),
+  ema_decay: z.number().min(0).lt(1).default(0),
+  // ---- run ----
+  seed: z.number().int().min(0).max(0xffffffff).default(42),
+  device: z.string().default('auto'),
+  threads: z.number().int().min(0).default(0),
+  precision: z.enum(['fp32']).default('fp32'),
+  /** Bytes, or '4G', '800M'; 0 = no limit. */
+  max_memory: z.union([z.number().min(0), z.string()]).default(0),
+  save_every: z.number().int().min(0).default(0),
+  image_every: z.number().int().min(0).default(5),
+  checkpoint: z.string().default(''),
+  init: z.string().default(''),
+});
+
+export type Stage1Config = z.infer<typeof stage1Schema>;
+
+function firstIssue(error: z.ZodError): { field: string; message: string } {
+  const issue = error.issues[0]!;
+  const field = issue.code === 'unrecognized_keys' ? issue.keys[0]! : issue.path.join('.');
+  return { field, message: issue.code === 'unrecognized_keys' ? 'unknown setting' : issue.message };
+}
+
+/** Reads a YAML config file as plain settings, checked against the schema. */
+export function readConfigFile(path: string): Partial<Stage1Config> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new BandliftError(`cannot read the config file (${(error as NodeJS.ErrnoException).code})`, { file: path }, EXIT.usage);
+  }
+  let raw: unknown;
+  try {
+    raw = parse(text) ?? {};
+  } catch (error) {
+    throw new BandliftError(`not valid YAML: ${(error as Error).message.split('\n')[0]}`, { file: path }, EXIT.usage);
+  }
+  const result = stage1Schema.partial().safeParse(raw);
+  if (!result.success) {
+    const { field, message } = firstIssue(result.error);
+    throw new BandliftError(message, { file: path, field, hint: 'see `bandlift train stage1 --help`' }, EXIT.usage);
+  }
+  // zod fills defaults also for absent keys of a partial schema; keep only what the file says
+  const given = Object.keys(raw as object);
+  return Object.fromEntries(Object.entries(result.data).filter(([key]) => given.includes(key)));
+}
+
+/** Merges flags over the config file over the defaults. Throws a usage error naming the first setting that is wrong. */
+export function resolveConfig(flags: Record<string, unknown>, file: Partial<Stage1Config> = {}): Stage1Config {
+  const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+  const result = stage1Schema.safeParse({ ...file, ...given });
+  if (!result.success) {
+    const { field, message } = firstIssue(result.error);
+    throw new BandliftError(message, { field: `--${field.replaceAll('_', '-')}` }, EXIT.usage);
+  }
+  if (result.data.val_fraction + result.data.test_fraction >= 1)
+    throw new BandliftError('the validation and test fractions leave nothing to train on', { field: '--val-fraction' }, EXIT.usage);
+  return result.data;
+}
+
+export function configToYaml(config: Stage1Config): string {
+  return stringify(config);
+}
+
+/** '4G', '800M', '512K' or a number of bytes. */
+export function parseBytes(value: string | number, field: string): number {
+  if (typeof value === 'number') return value;
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?$/i.exec(value.trim());
+  if (!match)
+    throw new BandliftError('not a size', { field, found: `'${value}'`, expected: "a number of bytes or e.g. '4G', '800M'" }, EXIT.usage);
+  const power = { '': 0, K: 1, M: 2, G: 3, T: 4 }[match[2]!.toUpperCase() as '' | 'K' | 'M' | 'G' | 'T'];
+  return Math.floor(Number(match[1]) * 1024 ** power);
+}

@@ -1,0 +1,38 @@
+/** Pictures for TensorBoard: RGB of prediction and truth, and spectral curves of a few pixels, of one validation patch. */
+import { denormalizeValues } from '../data/normalize.js';
+import { rgbPair, spectraPlot } from '../evaluate/pictures.js';
+import type { Session } from '../engine/types.js';
+import type { TrainingData } from './data_setup.js';
+
+export interface TrainingImage {
+  readonly tag: string;
+  readonly png: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Always the first validation patch, so that the pictures of a run can be compared over time. Physical units. */
+export async function trainingImages(data: TrainingData, session: Session, ema: boolean): Promise<TrainingImage[]> {
+  const { set, normalization } = data;
+  const patch = data.split.validation[0]!;
+  const batches = data.reader.batches({ patches: [patch], batchSize: 1, normalize: { input: normalization.input }, mask: data.masked });
+  for await (const batch of batches) {
+    const prediction = await session.predict(batch.input, 1, ema);
+    denormalizeValues(prediction, set.outBands, normalization.target);
+    const image = { height: set.height, width: set.width, bands: set.outBands };
+    const wavelength = set.files[0]!.wavelength;
+    const units = set.files[0]!.units;
+    const truth = batch.target;
+    // pixels on a diagonal: near the corner, the middle and the far third, whatever the patch holds
+    const pixels = [0.2, 0.5, 0.8].map((t) => ({ y: Math.floor(t * set.height), x: Math.floor(t * set.width) }));
+    const options = { ...image, ...(wavelength ? { wavelength } : {}), ...(units ? { units } : {}) };
+    const rgb = await rgbPair(prediction, truth, options);
+    const curves = await spectraPlot(prediction, truth, pixels, options);
+    batch.release();
+    return [
+      { tag: 'validation/rgb_prediction_truth', ...rgb },
+      { tag: 'validation/spectra', ...curves },
+    ];
+  }
+  return [];
+}

@@ -1,0 +1,126 @@
+/** From settings to a network: its specification, its closed-form start and its first parameters. */
+import { createSession } from '../engine/session.js';
+import { RegressionFit } from '../engine/regression_fit.js';
+import type { Session, SessionOptions } from '../engine/types.js';
+import { normalizeValues } from '../data/normalize.js';
+import { initEndmembers } from '../models/endmembers.js';
+import type { ModelSpec, RegressionPath } from '../models/spec.js';
+import { Random } from '../random.js';
+import type { Stage1Config } from './config.js';
+import { parseBytes } from './config.js';
+import type { TrainingData } from './data_setup.js';
+
+/** 'cpu', 'auto', 'cuda:0' -> what the engine understands. */
+export function deviceOption(config: Pick<Stage1Config, 'device' | 'threads'>): NonNullable<SessionOptions['device']> {
+  return { kind: config.device as 'auto' | 'cpu', ...(config.threads > 0 ? { threads: config.threads } : {}) };
+}
+
+/** The network that the settings describe, for data of these band counts. */
+export function specFromConfig(config: Stage1Config, inBands: number, outBands: number): ModelSpec {
+  const sizes = { inBands, outBands };
+  // The endmember network explains a pixel by its abundances alone; a regression beside it would take its place.
+  const regression = (byDefault: RegressionPath): RegressionPath => (config.regression === 'auto' ? byDefault : config.regression);
+  switch (config.model) {
+    case 'spectral_sr':
+      return {
+        kind: 'spectral_sr',
+        ...sizes,
+        hidden: config.hidden,
+        blocks: config.blocks,
+        axis: config.axis,
+        regression: regression('quadratic'),
+      };
+    case 'spectral_unmixing':
+      return {
+        kind: 'spectral_unmixing',
+        ...sizes,
+        endmembers: config.endmembers,
+        constraint: config.endmember_constraint,
+        regression: regression('none'),
+      };
+    default:
+      return { kind: config.model, ...sizes };
+  }
+}
+
+/** Which closed-form regression a model holds, if any. */
+export function regressionOf(spec: ModelSpec): RegressionPath {
+  switch (spec.kind) {
+    case 'ridge':
+      return 'linear';
+    case 'quadratic_ridge':
+      return 'quadratic';
+    default:
+      return spec.regression;
+  }
+}
+
+/** A session for this data and these settings. */
+export function openSession(config: Stage1Config, spec: ModelSpec, data: TrainingData, overrides: Partial<SessionOptions> = {}): Promise<Session> {
+  const maxMemory = parseBytes(config.max_memory, '--max-memory');
+  return createSession({
+    model: spec,
+    loss: { l1: config.loss_l1, l2: config.loss_l2, sam: config.loss_sam, gradient: config.loss_gradient },
+    height: data.set.height,
+    width: data.set.width,
+    batchSize: config.batch_size,
+    pixelMask: data.masked,
+    ema: config.ema_decay > 0,
+    device: deviceOption(config),
+    ...(data.bandMask ? { bandMask: data.bandMask } : {}),
+    ...(maxMemory > 0 ? { maxMemory } : {}),
+    ...overrides,
+  });
+}
+
+export type Space = 'normalized' | 'physical';
+
+/**
+ * Fits target ~ regression(input) on the training patches, in closed form and streamed, in the space the model works in
+ * (unclipped, so that the brightest pixels take part) or in physical units (the baselines).
+ */
+export async function fitRegression(
+  config: Stage1Config,
+  data: TrainingData,
+  kind: Exclude<RegressionPath, 'none'>,
+  space: Space,
+): Promise<Map<string, Float32Array>> {
+  const { set, reader, split, normalization } = data;
+  const fit = await RegressionFit.create({
+    kind,
+    inBands: set.inBands,
+    outBands: set.outBands,
+    height: set.height,
+    width: set.width,
+    pixelMask: data.masked,
+    device: deviceOption(config),
+  });
+  try {
+    const normalize =
+      space === 'normalized' ? { input: { ...normalization.input, clip: false }, target: { ...normalization.target, clip: false } } : {};
+    for await (const batch of reader.batches({ patches: split.train, batchSize: config.batch_size, normalize, mask: data.masked })) {
+      await fit.add(batch);
+      batch.release();
+    }
+    const { weight, bias } = fit.solve(config.ridge_lambda);
+    return new Map([
+      ['regression.weight', weight],
+      ['regression.bias', bias],
+    ]);
+  } finally {
+    fit.dispose();
+  }
+}
+
+/** The parameters that come from the training data rather than from the random generator. */
+export async function dataDrivenParameters(config: Stage1Config, spec: ModelSpec, data: TrainingData): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  const kind = regressionOf(spec);
+  if (kind !== 'none') for (const [name, value] of await fitRegression(config, data, kind, 'normalized')) values.set(name, value);
+  if (spec.kind === 'spectral_unmixing' && spec.constraint === 'softplus') {
+    const spectra = await data.reader.sampleSpectra(data.split.train, 4096, config.seed);
+    normalizeValues(spectra.target, spec.outBands, data.normalization.target);
+    values.set('endmembers', initEndmembers(spectra.target, spec.outBands, spec.endmembers, new Random(config.seed, 7)));
+  }
+  return values;
+}

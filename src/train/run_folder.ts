@@ -1,0 +1,95 @@
+/**
+ * The folder of one run: config.yaml, split.json, environment.json, metrics.jsonl, tensorboard/, checkpoints/. A folder
+ * that already holds a run is never written over: it is resumed, or another one is taken.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BandliftError, EXIT } from '../errors.js';
+
+export interface RunFolder {
+  readonly path: string;
+  readonly config: string;
+  readonly split: string;
+  readonly environment: string;
+  readonly metrics: string;
+  readonly tensorboard: string;
+  readonly last: string;
+  readonly best: string;
+  epochCheckpoint(epoch: number): string;
+  /** Gives the folder free for another process. */
+  unlock(): void;
+}
+
+export const checkpointsOf = (run: string) => join(run, 'checkpoints');
+
+/** The first of `base`, `base-002`, `base-003`, ... that holds no run yet. */
+export function freeRunPath(base: string): string {
+  for (let i = 1; ; i++) {
+    const path = i === 1 ? base : `${base}-${String(i).padStart(3, '0')}`;
+    if (!existsSync(join(path, 'config.yaml'))) return path;
+  }
+}
+
+function processIsAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** One process writes to a run folder; a lock left by a killed process is taken over. */
+function lock(path: string): () => void {
+  const file = join(path, '.lock');
+  const content = `${process.pid}`;
+  try {
+    writeFileSync(file, content, { flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const pid = Number(readFileSync(file, 'utf8'));
+    if (pid !== process.pid && Number.isInteger(pid) && pid > 0 && processIsAlive(pid))
+      throw new BandliftError('another process is training in this folder', {
+        file: path,
+        found: `process ${pid}`,
+        hint: 'wait for it, or give another --output-dir',
+      });
+    writeFileSync(file, content);
+  }
+  return () => rmSync(file, { force: true });
+}
+
+/** Opens the folder of a new run (must not hold one) or of a run to resume (must hold one). */
+export function openRunFolder(path: string, resume: boolean): RunFolder {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat && !stat.isDirectory()) throw new BandliftError('the output folder is a file', { file: path, hint: 'give another --output-dir' });
+  const exists = existsSync(join(path, 'config.yaml'));
+  if (exists && !resume)
+    throw new BandliftError(
+      'this folder already holds a run',
+      { file: path, hint: `add --resume to continue it, or give another --output-dir` },
+      EXIT.usage,
+    );
+  try {
+    mkdirSync(join(path, 'checkpoints'), { recursive: true });
+    mkdirSync(join(path, 'tensorboard'), { recursive: true });
+  } catch (error) {
+    throw new BandliftError(`cannot make the output folder (${(error as NodeJS.ErrnoException).code})`, {
+      file: path,
+      hint: 'choose a folder you may write to with --output-dir',
+    });
+  }
+  const unlock = lock(path);
+  return {
+    path,
+    config: join(path, 'config.yaml'),
+    split: join(path, 'split.json'),
+    environment: join(path, 'environment.json'),
+    metrics: join(path, 'metrics.jsonl'),
+    tensorboard: join(path, 'tensorboard'),
+    last: join(path, 'checkpoints', 'last.safetensors'),
+    best: join(path, 'checkpoints', 'best.safetensors'),
+    epochCheckpoint: (epoch) => join(path, 'checkpoints', `epoch-${String(epoch).padStart(4, '0')}.safetensors`),
+    unlock,
+  };
+}

@@ -1,0 +1,47 @@
+/** Between a session and a checkpoint: which tensors are kept, and what a checkpoint says about where they belong. */
+import { basename } from 'node:path';
+import type { Session } from '../engine/types.js';
+import type { ModelSpec } from '../models/spec.js';
+import { version } from '../support/version.js';
+import type { Checkpoint, CheckpointContract, CheckpointTensors } from './checkpoint.js';
+import type { Stage1Config } from './config.js';
+import type { TrainingData } from './data_setup.js';
+
+export function snapshotSession(session: Session): CheckpointTensors {
+  return {
+    parameters: session.read('parameters'),
+    m: session.read('m'),
+    v: session.read('v'),
+    ...(session.options.ema ? { ema: session.read('ema') } : {}),
+  };
+}
+
+export function restoreSession(session: Session, checkpoint: Checkpoint): void {
+  const { parameters, m, v, ema } = checkpoint.tensors;
+  session.write('parameters', parameters);
+  if (m) session.write('m', m);
+  if (v) session.write('v', v);
+  if (ema && session.options.ema) session.write('ema', ema);
+}
+
+/** Everything but tensors and state: what must agree when the checkpoint is used with data again. */
+export function describeCheckpoint(config: Stage1Config, spec: ModelSpec, data: TrainingData): CheckpointContract {
+  const first = data.set.files[0]!;
+  return {
+    model: spec,
+    bands: {
+      wavelength: first.wavelength ? [...first.wavelength] : null,
+      fwhm: first.fwhm ? [...first.fwhm] : null,
+      units: first.units ?? null,
+    },
+    sensor: first.sensor ?? null,
+    responseHash: first.responseHash ?? null,
+    normalization: data.normalization,
+    split: data.split,
+    seed: config.seed,
+    loss: { l1: config.loss_l1, l2: config.loss_l2, sam: config.loss_sam, gradient: config.loss_gradient },
+    optimizer: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, batchSize: config.batch_size, emaDecay: config.ema_decay },
+    data: data.set.files.map((file) => ({ name: basename(file.path), patches: file.patches })),
+    version: version(),
+  };
+}

@@ -1,0 +1,339 @@
+/**
+ * Stage 1 training, top to bottom: settings, data, network, loop, test. A run is a config that can be resumed: interrupted
+ * at any point and continued, it ends with the same bits as one that never stopped (same device).
+ */
+import { join } from 'node:path';
+import type { LoadedBatch } from '../data/types.js';
+import type { Session } from '../engine/types.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import type { ModelSpec } from '../models/spec.js';
+import { Averages } from './averages.js';
+import { type Checkpoint, checkCompatible, loadCheckpoint, loadModel, saveCheckpoint } from './checkpoint.js';
+import { configToYaml, type Stage1Config } from './config.js';
+import { openTrainingData, type TrainingData } from './data_setup.js';
+import { EarlyStopping } from './early_stopping.js';
+import { environment } from './environment.js';
+import { trainingImages } from './images.js';
+import { MetricsLog } from './metrics_log.js';
+import { dataDrivenParameters, openSession, specFromConfig } from './model_setup.js';
+import { Monitor } from './monitor.js';
+import type { Reporter } from './reporter.js';
+import { openRunFolder, type RunFolder } from './run_folder.js';
+import { createSchedule, type Schedule } from './schedule.js';
+import { describeCheckpoint, restoreSession, snapshotSession } from './snapshot.js';
+import { TensorBoardWriter } from './tensorboard.js';
+import { testReport } from './test_report.js';
+
+export interface Stage1Result {
+  readonly run: string;
+  readonly best: string;
+  readonly interrupted: boolean;
+  readonly rows: readonly MetricRow[];
+}
+
+/** Where a run stands; together with the tensors this is all that a checkpoint must hold. */
+interface Position {
+  epoch: number; // 1-based; the epoch being trained
+  batch: number; // batches of it that are done
+  step: number; // optimizer steps done
+  averages: Averages;
+  best: number;
+}
+
+interface Run {
+  readonly config: Stage1Config;
+  readonly folder: RunFolder;
+  readonly data: TrainingData;
+  readonly spec: ModelSpec;
+  readonly session: Session;
+  readonly schedule: Schedule;
+  readonly stopping: EarlyStopping;
+  readonly monitor: Monitor;
+  readonly report: Reporter;
+  readonly at: Position;
+}
+
+/**
+ * Trains a stage-1 model. `resume` continues the run in config.output_dir from its `last` checkpoint. `interrupted` is
+ * asked after every step; when it says yes, `last` is written and the function returns with `interrupted: true`.
+ */
+export async function trainStage1(config: Stage1Config, resume: boolean, report: Reporter, interrupted: () => boolean): Promise<Stage1Result> {
+  const folder = openRunFolder(config.output_dir, resume);
+  try {
+    const checkpoint = resume ? await loadCheckpoint(config.checkpoint || folder.last) : undefined;
+    const data = await openTrainingData(config, report, checkpoint);
+    try {
+      const spec = specFromConfig(config, data.set.inBands, data.set.outBands);
+      if (checkpoint) checkCompatible(checkpoint, describeCheckpoint(config, spec, data), config.checkpoint || folder.last);
+      const session = await openSession(config, spec, data);
+      try {
+        return await runTraining(config, folder, data, spec, session, checkpoint, report, interrupted);
+      } finally {
+        session.dispose();
+      }
+    } finally {
+      await data.reader.close();
+    }
+  } finally {
+    folder.unlock();
+  }
+}
+
+async function runTraining(
+  config: Stage1Config,
+  folder: RunFolder,
+  data: TrainingData,
+  spec: ModelSpec,
+  session: Session,
+  checkpoint: Checkpoint | undefined,
+  report: Reporter,
+  interrupted: () => boolean,
+): Promise<Stage1Result> {
+  announce(spec, session, report);
+  const stepsPerEpoch = Math.ceil(data.split.train.length / config.batch_size);
+  const schedule = createSchedule(scheduleOptions(config, stepsPerEpoch));
+  const stopping = new EarlyStopping({ patience: config.patience });
+  const at: Position = { epoch: 1, batch: 0, step: 0, averages: new Averages(), best: Number.POSITIVE_INFINITY };
+
+  let fresh = false;
+  if (checkpoint) {
+    restoreSession(session, checkpoint);
+    schedule.load(checkpoint.state.schedule);
+    stopping.load(checkpoint.state.earlyStopping);
+    const p = checkpoint.state.progress;
+    Object.assign(at, { epoch: p.epoch, batch: p.batch, step: p.step, best: p.best ?? Number.POSITIVE_INFINITY, averages: new Averages(p.averages) });
+    report.line(`resuming at epoch ${at.epoch}, batch ${at.batch}, step ${at.step}`);
+  } else {
+    await startParameters(config, spec, data, session, report);
+    fresh = true;
+    await writeFileAtomic(folder.split, `${JSON.stringify(data.split, null, 1)}\n`);
+    await writeFileAtomic(folder.environment, `${JSON.stringify(environment(session), null, 1)}\n`);
+    await writeFileAtomic(folder.config, configToYaml(config));
+  }
+
+  const monitor = new Monitor(
+    new TensorBoardWriter(folder.tensorboard, checkpoint ? { resumeStep: at.step } : {}),
+    await MetricsLog.open(folder.metrics, checkpoint ? at.step : undefined),
+    report,
+  );
+  const run: Run = { config, folder, data, spec, session, schedule, stopping, monitor, report, at };
+  try {
+    const closedForm = spec.kind === 'ridge' || spec.kind === 'quadratic_ridge';
+    if (closedForm) await finishClosedForm(run);
+    else if (fresh) await judgeStart(run);
+    if (!closedForm && await trainEpochs(run, stepsPerEpoch, interrupted))
+      return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
+  } finally {
+    monitor.close();
+  }
+  return { run: folder.path, best: folder.best, interrupted: false, rows: await reportTest(run) };
+}
+
+function announce(spec: ModelSpec, session: Session, report: Reporter): void {
+  const size = (frozen: boolean) =>
+    session.parameters.filter((p) => p.frozen === frozen).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
+  const fixed = size(true);
+  const { plan, options } = session;
+  report.line(`device: ${session.deviceName}`);
+  report.line(
+    `model: ${spec.kind}, ${size(false).toLocaleString('en')} trained parameters${fixed > 0 ? ` + ${fixed.toLocaleString('en')} fixed ones of the closed-form start` : ''}`,
+  );
+  const split = plan.microBatch < options.batchSize ? `, batches of ${options.batchSize} computed ${plan.microBatch} at a time` : '';
+  report.line(`memory: ${(plan.totalBytes / 2 ** 30).toFixed(2)} GiB planned${split}`);
+}
+
+/** What the settings say about the learning rate. */
+export function scheduleOptions(config: Stage1Config, stepsPerEpoch: number) {
+  return {
+    kind: config.schedule,
+    learningRate: config.lr,
+    warmupSteps: config.warmup_steps,
+    factor: config.schedule === 'step' ? config.step_factor : config.plateau_factor,
+    patience: config.plateau_patience,
+    stepEpochs: config.step_epochs,
+    minLearningRate: config.min_lr,
+    totalSteps: config.epochs * stepsPerEpoch,
+    stepsPerEpoch,
+  };
+}
+
+/** First parameters of a new run: random from the seed, closed-form start, or those of another checkpoint (`init`). */
+async function startParameters(config: Stage1Config, spec: ModelSpec, data: TrainingData, session: Session, report: Reporter): Promise<void> {
+  session.initialize(config.seed);
+  if (config.init !== '') {
+    const from = await loadModel(config.init);
+    session.write('parameters', from.tensors.parameters);
+    report.line(`starting from the weights of ${config.init}`);
+  } else {
+    session.write('parameters', await dataDrivenParameters(config, spec, data));
+  }
+  if (session.options.ema) session.write('ema', session.read('parameters'));
+}
+
+/** The start itself is a candidate for the best model: with a closed-form start, training must earn its place. */
+async function judgeStart(run: Run): Promise<void> {
+  const { at, folder, report } = run;
+  const validation = (await validate(run)).terms();
+  at.best = validation.total;
+  report.line(`start  val ${validation.total.toFixed(5)}  L1 ${validation.l1.toFixed(5)}  SAM ${((validation.sam * 180) / Math.PI).toFixed(3)} deg`);
+  report.event('start', { validation });
+  await save(run, folder.best);
+  await save(run, folder.last);
+}
+
+/** Returns true when interrupted. */
+async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: () => boolean): Promise<boolean> {
+  const { config, at, report } = run;
+  const bar = report.progress(config.epochs * stepsPerEpoch, 'steps', at.step);
+  try {
+    while (at.epoch <= config.epochs && !run.stopping.stopped) {
+      const started = Date.now();
+      const firstBatch = at.batch;
+      const batches = run.data.reader.batches({
+        patches: run.data.split.train,
+        batchSize: config.batch_size,
+        normalize: { input: run.data.normalization.input, target: run.data.normalization.target },
+        shuffle: { seed: config.seed, epoch: at.epoch },
+        augment: config.augment,
+        startBatch: at.batch,
+        mask: run.data.masked,
+      });
+      let patches = 0;
+      for await (const batch of batches) {
+        await trainStep(run, batch);
+        patches += batch.size;
+        batch.release();
+        bar.update(at.step, `epoch ${at.epoch} loss ${run.at.averages.terms().total.toFixed(4)}`);
+        if (interrupted()) {
+          await save(run, run.folder.last);
+          return true;
+        }
+      }
+      const seconds = (Date.now() - started) / 1000;
+      await finishEpoch(run, { seconds, patches, partial: firstBatch > 0 });
+    }
+  } finally {
+    bar.stop();
+  }
+  if (run.stopping.stopped) report.line(`stopped early: no improvement in ${config.patience} epochs`);
+  return false;
+}
+
+async function trainStep(run: Run, batch: LoadedBatch): Promise<void> {
+  const { config, at, session, schedule } = run;
+  const learningRate = schedule.learningRate(at.step);
+  const result = await session.step(batch, { learningRate, step: at.step + 1, maxNorm: config.clip_norm, emaDecay: config.ema_decay });
+  if (!result.finite) {
+    const where = result.firstBad
+      ? `first at patch ${batch.patches[result.firstBad.patch]}, row ${result.firstBad.y}, column ${result.firstBad.x}, band ${result.firstBad.band} of the prediction`
+      : `in the gradient (norm ${result.gradNorm})`;
+    throw new BandliftError(
+      `not a finite number at step ${at.step + 1} (loss ${result.total}), ${where}; patches of the batch: ${batch.patches.join(', ')}`,
+      { file: run.folder.path, hint: 'nothing was overwritten; look at these patches, or try a smaller --lr or --clip-norm 1' },
+      EXIT.notFinite,
+    );
+  }
+  at.averages.add(result, batch.validPixels, result.gradNorm);
+  at.step += 1;
+  at.batch += 1;
+}
+
+async function validate(run: Run): Promise<Averages> {
+  const { config, data, session } = run;
+  const averages = new Averages();
+  for await (const batch of data.reader.batches({
+    patches: data.split.validation,
+    batchSize: config.batch_size,
+    normalize: { input: data.normalization.input, target: data.normalization.target },
+    mask: data.masked,
+  })) {
+    const terms = await session.evaluate(batch, config.ema_decay > 0);
+    if (!terms.finite)
+      throw new BandliftError(
+        `the validation loss of patches ${batch.patches.join(', ')} is not a finite number`,
+        { file: run.folder.path, hint: 'nothing was overwritten' },
+        EXIT.notFinite,
+      );
+    averages.add(terms, batch.validPixels);
+    batch.release();
+  }
+  return averages;
+}
+
+async function finishEpoch(run: Run, timing: { seconds: number; patches: number; partial: boolean }): Promise<void> {
+  const { config, at, folder, schedule, stopping, monitor } = run;
+  const learningRate = schedule.learningRate(at.step - 1);
+  const validation = (await validate(run)).terms();
+  const improved = validation.total < at.best;
+  if (improved) at.best = validation.total;
+  schedule.onEpochEnd(validation.total);
+  stopping.onEpochEnd(validation.total);
+  const epoch = at.epoch;
+  monitor.epoch({
+    epoch,
+    epochs: config.epochs,
+    step: at.step,
+    train: at.averages.terms(),
+    validation,
+    learningRate,
+    gradNorm: at.averages.gradNorm(),
+    patchesPerSecond: timing.patches / timing.seconds,
+    seconds: timing.seconds,
+    improved,
+  });
+  if (config.image_every > 0 && (epoch === 1 || epoch % config.image_every === 0 || epoch === config.epochs))
+    for (const image of await trainingImages(run.data, run.session, config.ema_decay > 0))
+      monitor.image(image.tag, image.png, image.width, image.height, at.step);
+  at.epoch += 1;
+  at.batch = 0;
+  at.averages = new Averages();
+  // best first: killed between the two, the resumed epoch writes the same best again
+  if (improved) await save(run, folder.best);
+  if (config.save_every > 0 && epoch % config.save_every === 0) await save(run, folder.epochCheckpoint(epoch));
+  await save(run, folder.last);
+}
+
+async function save(run: Run, path: string): Promise<void> {
+  const { config, spec, data, at, session, schedule, stopping } = run;
+  await saveCheckpoint(path, {
+    ...describeCheckpoint(config, spec, data),
+    tensors: snapshotSession(session),
+    state: {
+      progress: {
+        epoch: at.epoch,
+        batch: at.batch,
+        step: at.step,
+        best: Number.isFinite(at.best) ? at.best : null,
+        averages: at.averages.state(),
+      },
+      schedule: schedule.state(),
+      earlyStopping: stopping.state(),
+    },
+  });
+}
+
+/** Ridge models are solved, not trained: one validation pass, one checkpoint. */
+async function finishClosedForm(run: Run): Promise<void> {
+  const validation = (await validate(run)).terms();
+  run.at.best = validation.total;
+  run.at.epoch = 2;
+  run.report.line(`solved in closed form; validation loss ${validation.total.toFixed(5)}`);
+  await save(run, run.folder.best);
+  await save(run, run.folder.last);
+}
+
+async function reportTest(run: Run): Promise<MetricRow[]> {
+  const { config, folder, session, data, report } = run;
+  const best = await loadCheckpoint(folder.best);
+  restoreSession(session, best);
+  const label = `${run.spec.kind} (best epoch ${best.state.progress.epoch - 1})`;
+  const rows = await testReport(config, data, session, label);
+  report.line();
+  report.line(`test split, ${data.split.test.length} patches, ${data.normalization.units || 'units of the file'}:`);
+  report.line(formatMetricsTable(rows));
+  await writeFileAtomic(join(folder.path, 'test_metrics.json'), `${JSON.stringify(rows, null, 1)}\n`);
+  report.event('test', { rows });
+  return rows;
+}

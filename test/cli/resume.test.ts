@@ -1,0 +1,98 @@
+/** Interrupted at any point and resumed, a run ends with the same bits as one never interrupted. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../src/io/safetensors.js';
+import { Random } from '../../src/random.js';
+import { loadCheckpoint } from '../../src/train/checkpoint.js';
+import { bandlift, startBandlift, temporaryFolder, TINY } from '../support/cli.js';
+
+const EPOCHS = 24;
+const work = temporaryFolder();
+const train = (out: string, ...more: string[]) => [
+  'train', 'stage1', '--data-dir', join(work, 'sample/patches'), '--output-dir', join(work, out),
+  '--epochs', String(EPOCHS), '--schedule', 'plateau', '--plateau-patience', '1', '--ema-decay', '0.9', ...TINY, ...more,
+];
+
+/** Names and bytes of all tensors of a checkpoint. */
+async function tensorBytes(run: string, which: 'last' | 'best'): Promise<Map<string, string>> {
+  const { tensors } = await readSafetensors(join(work, run, 'checkpoints', `${which}.safetensors`));
+  return new Map([...tensors].map(([name, t]) => [name, Buffer.from(t.data.buffer, t.data.byteOffset, t.data.byteLength).toString('base64')]));
+}
+
+const withoutRate = (run: string) =>
+  readFileSync(join(work, run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n').map((line) => {
+    const { 'train/patches_per_second': _, ...rest } = JSON.parse(line);
+    return rest;
+  });
+
+beforeAll(async () => {
+  const sample = bandlift(['sample', '--out', 'sample', '--patch-size', '12', '--patches', '18'], work);
+  expect(sample.stderr).toBe('');
+  const reference = bandlift(train('reference'), work);
+  expect(reference.stderr).not.toMatch(/error/);
+  expect(reference.status).toBe(0);
+});
+
+describe('exact resume', () => {
+  it('ends with the same bits after kill -9 at 20 random moments', async () => {
+    const random = new Random(2024);
+    let kills = 0;
+    let finished = false;
+    for (let attempt = 0; attempt < 200 && !finished; attempt++) {
+      const resume = attempt > 0 ? ['--resume'] : [];
+      const run = startBandlift(train('killed', ...resume), work);
+      // the clock starts with the first sign of training, so that kills fall into it and into the writing of files
+      await new Promise<void>((resolve) => {
+        run.child.stdout!.on('data', (chunk: Buffer) => {
+          if (/memory:|epoch/.test(chunk.toString())) resolve();
+        });
+        run.exited.then(() => resolve());
+      });
+      if (kills < 20) {
+        await Promise.race([sleep(20 + 380 * random.uniform()), run.exited]);
+        run.child.kill('SIGKILL');
+      }
+      const { code, signal } = await run.exited;
+      if (signal === 'SIGKILL') {
+        kills++;
+        for (const file of readdirSync(join(work, 'killed/checkpoints'))) {
+          if (file.endsWith('.safetensors')) await loadCheckpoint(join(work, 'killed/checkpoints', file)); // whole, or not there
+        }
+      } else {
+        expect(run.stderr()).not.toMatch(/error/);
+        expect(code).toBe(0);
+        finished = true;
+      }
+    }
+    expect(finished).toBe(true);
+    expect(kills).toBe(20);
+    expect(await tensorBytes('killed', 'last')).toEqual(await tensorBytes('reference', 'last'));
+    expect(await tensorBytes('killed', 'best')).toEqual(await tensorBytes('reference', 'best'));
+    expect(withoutRate('killed')).toEqual(withoutRate('reference'));
+  }, 400_000);
+
+  it('ends with the same bits after Ctrl-C, which exits 130 and says how to go on', async () => {
+    const run = startBandlift(train('interrupted'), work);
+    let out = '';
+    await new Promise<void>((resolve) => {
+      run.child.stdout!.on('data', (chunk: Buffer) => {
+        out += chunk.toString();
+        if (/epoch +2\//.test(out)) resolve();
+      });
+    });
+    run.child.kill('SIGINT');
+    const { code } = await run.exited;
+    expect(code).toBe(130);
+    expect(out).toContain('--resume --output-dir');
+    const resumed = bandlift(train('interrupted', '--resume'), work);
+    expect(resumed.status).toBe(0);
+    expect(await tensorBytes('interrupted', 'last')).toEqual(await tensorBytes('reference', 'last'));
+  });
+
+  it('gives the same bits with 1 and 2 threads', async () => {
+    for (const threads of ['1', '2']) expect(bandlift(train(`threads-${threads}`, '--threads', threads), work).status).toBe(0);
+    expect(await tensorBytes('threads-1', 'last')).toEqual(await tensorBytes('threads-2', 'last'));
+  });
+});
