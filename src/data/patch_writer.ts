@@ -11,6 +11,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import h5wasm, { type Dataset, type File as Hdf5File } from 'h5wasm/node';
 import { BandliftError, EXIT } from '../errors.js';
+import { diskFullError } from '../io/files.js';
 
 /** Version of our additions to the layout. */
 export const PATCH_FORMAT = 1;
@@ -100,6 +101,14 @@ class Growing {
     this.#dataset.resize([n + 1, ...this.#shape]);
     this.#dataset.write_slice([[n, n + 1], ...this.#shape.map((side) => [0, side] as [number, number])], data);
   }
+}
+
+/** HDF5 tells a failed write as some 25 lines of its own sources; the system's words are in one of them. */
+export function writeFailure(error: Error, path: string, bytes: number): BandliftError {
+  const system = /error message = '([^']+)'/.exec(error.message)?.[1];
+  if (system && /no space left|file too large|quota/i.test(system)) return diskFullError(path, bytes);
+  const hint = system ?? error.message.split(/\s+#00[01]:/)[0]!.trim();
+  return new BandliftError('the patch file could not be written', { file: path, hint }, EXIT.failure);
 }
 
 export class PatchWriter {
@@ -203,6 +212,12 @@ export class PatchWriter {
     }
   }
 
+  /** Of the patches so far and the next, not compressed. */
+  #bytes(): number {
+    const { height, width, inBands, outBands } = this.info;
+    return (this.#count + 1) * height * width * (inBands + outBands) * 4;
+  }
+
   #describe(): void {
     const { info } = this;
     const file = this.#file;
@@ -247,11 +262,7 @@ export class PatchWriter {
       }
       rmSync(`${this.path}.tmp`, { force: true });
       if (error instanceof BandliftError) throw error;
-      throw new BandliftError(
-        'the patch file could not be written',
-        { file: this.path, hint: (error as Error).message },
-        EXIT.failure,
-      );
+      throw writeFailure(error as Error, this.path, this.#bytes());
     }
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type PatchFileInfo, PatchWriter } from '../../src/data/patch_writer.js';
+import { type PatchFileInfo, PatchWriter, writeFailure } from '../../src/data/patch_writer.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -151,6 +151,22 @@ describe('patch files', () => {
   it('in a folder that is not there', async () => {
     await expect(PatchWriter.create(join(folder, 'nowhere/x.h5'), INFO)).rejects.toThrow(
       /nowhere\/x\.h5: the patch file cannot be written; .*ENOENT/,
+    );
+  });
+
+  it('tell a full disk in one line', () => {
+    // as HDF5 2.0.0 told it when a limit on the size of files was met (shortened)
+    const trace = (words: string) =>
+      new Error(
+        `HDF5-DIAG: Error detected in HDF5 (2.0.0):\n  #000: H5D.c line 477 in H5Dclose(): can't decrement count\n    major: Dataset\n  #016: H5FDsec2.c line 775: file write failed: filename = 'a.h5.tmp', errno = 22, error message = '${words}', buf = 0x15f8425`,
+      );
+    const path = join(folder, 'a.h5');
+    expect(writeFailure(trace('File too large'), path, 1e6).message).toMatch(
+      /a\.h5: the disk is full; found .* expected room for 1,000,000 bytes/,
+    );
+    expect(writeFailure(trace('No space left on device'), path, 1e6).message).toMatch(/the disk is full/);
+    expect(writeFailure(trace('Input/output error'), path, 1e6).message).toMatch(
+      /a\.h5: the patch file could not be written; Input\/output error$/,
     );
   });
 });
