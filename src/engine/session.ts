@@ -1,4 +1,5 @@
 /** Opens sessions: the engine's front door. */
+import { BandliftError, EXIT } from '../errors.js';
 import { openDevice } from './device.js';
 import { DeviceSession } from './device_session.js';
 import type { Session, SessionOptions } from './types.js';
@@ -13,6 +14,8 @@ export async function createSession(options: SessionOptions): Promise<Session> {
     return new DeviceSession(device, name, options);
   } catch (error) {
     device.dispose();
-    throw error;
+    if ((error as { code?: string }).code !== 'ERR_OUT_OF_MEMORY') throw error;
+    const hint = 'use a smaller --batch-size or --max-memory';
+    throw new BandliftError((error as Error).message, { field: 'memory', hint }, EXIT.outOfMemory);
   }
 }

@@ -1,13 +1,14 @@
 /** What a session promises beyond right numbers: micro-batches, masks, frozen parameters, averages, errors, abort. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { createSession } from '../../src/engine/session.js';
 import type { Batch, MetricSums, Session, SessionOptions } from '../../src/engine/types.js';
 import { COMBINED_LOSS } from '../../src/engine/types.js';
-import type { ModelSpec } from '../../src/models/spec.js';
+import type { SpectralSrSpec } from '../../src/models/spec.js';
 import { Random } from '../../src/random.js';
 import { expectClose } from '../support/allclose.js';
 import { type OpenSession, SESSIONS } from '../support/devices.js';
 
-const SR: ModelSpec = {
+const SR: SpectralSrSpec = {
   kind: 'spectral_sr',
   inBands: 3,
   outBands: 9,
@@ -263,5 +264,30 @@ describe.each(Object.entries(SESSIONS))('a session on the %s', (_name, openIt: O
     await expect(running).rejects.toMatchObject({ code: 'ERR_ABORTED' });
     expect(session.read('parameters')).toEqual(before);
     expect((await session.step(batch, SCALARS)).finite).toBe(true);
+  });
+});
+
+describe('threads', () => {
+  it('do not change a bit of the result', async () => {
+    // large enough for several tasks in every kernel
+    const options: SessionOptions = {
+      ...OPTIONS,
+      model: { ...SR, outBands: 40, hidden: 33 },
+      height: 37,
+      width: 41,
+      batchSize: 2,
+    };
+    const batch = makeBatch(options, 2);
+    const runs = [];
+    for (const threads of [1, 2, 3]) {
+      const session = await createSession({ ...options, device: { kind: 'cpu', threads } });
+      session.initialize(8);
+      const losses = [];
+      for (let step = 1; step <= 3; step++) losses.push(await session.step(batch, { ...SCALARS, step }));
+      runs.push({ losses, parameters: session.read('parameters'), ema: session.read('ema') });
+      session.dispose();
+    }
+    expect(runs[1]).toEqual(runs[0]);
+    expect(runs[2]).toEqual(runs[0]);
   });
 });
