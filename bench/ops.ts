@@ -13,10 +13,12 @@ import { GraphRunner } from '../src/engine/graph_runner.js';
 import { graphCost } from '../src/graph/ir.js';
 import { projectRoot } from '../src/support/version.js';
 import { fillCase } from '../test/cases/case.js';
-import { allCases } from '../test/cases/index.js';
 import { differentiatedCase } from '../test/cases/differentiated.js';
+import { allCases } from '../test/cases/index.js';
 
-const { values } = parseArgs({ options: { op: { type: 'string' }, quick: { type: 'boolean' }, json: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { op: { type: 'string' }, quick: { type: 'boolean' }, json: { type: 'string' } },
+});
 process.env.BANDLIFT_PROFILE = '1';
 
 interface Machine {
@@ -24,7 +26,9 @@ interface Machine {
   gflops: number;
   copy_gb_per_s: number;
 }
-const machine = JSON.parse(execFileSync(join(projectRoot(), 'build/release/machine_bench'), { encoding: 'utf8' })) as Machine;
+const machine = JSON.parse(
+  execFileSync(join(projectRoot(), 'build/release/machine_bench'), { encoding: 'utf8' }),
+) as Machine;
 console.log(`${machine.cpu}: peak ${machine.gflops} GFLOP/s, copy ${machine.copy_gb_per_s} GB/s (measured now)`);
 
 const median = (x: number[]) => [...x].sort((a, b) => a - b)[Math.floor(x.length / 2)]!;

@@ -28,7 +28,7 @@ struct SpectralLossParams {
 };
 
 struct AdamParams {
-  float beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // double: 1 - beta2 must not lose digits
 };
 
 // What changes from step to step lives in a small device buffer (f32), so that a captured step can be replayed.

@@ -22,7 +22,8 @@ function run(title, command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });
   if (result.error) stop(`${title}: cannot start ${command}: ${result.error.message}`);
   if (result.signal) process.exit(130);
-  if (result.status !== 0) stop(`${title} failed (${command} ${args.join(' ')}, exit ${result.status}); the messages above say why`);
+  if (result.status !== 0)
+    stop(`${title} failed (${command} ${args.join(' ')}, exit ${result.status}); the messages above say why`);
 }
 
 const found = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
@@ -62,14 +63,25 @@ function buildNative(tests) {
   const testSources = Math.max(sources, newest(['test/native', 'bench/native'], /\.(cpp|h)$/));
   const addonReady = existsSync(addon) && modified(stamp) >= sources;
   if (addonReady && (!tests || modified(testStamp) >= testSources)) return;
-  if (!found('cmake')) stop('CMake is missing. Debian/Ubuntu: apt-get install cmake; RHEL/Rocky: dnf install cmake; macOS: brew install cmake');
+  if (!found('cmake'))
+    stop(
+      'CMake is missing. Debian/Ubuntu: apt-get install cmake; RHEL/Rocky: dnf install cmake; macOS: brew install cmake',
+    );
   if (!['c++', 'g++', 'clang++'].some(found) && !process.env.CXX)
-    stop('a C++ compiler is missing. Debian/Ubuntu: apt-get install g++ make; RHEL/Rocky: dnf install gcc-c++ make; macOS: xcode-select --install');
-  if (!found('ninja') && !found('make')) stop('make is missing. Debian/Ubuntu: apt-get install make; RHEL/Rocky: dnf install make');
+    stop(
+      'a C++ compiler is missing. Debian/Ubuntu: apt-get install g++ make; RHEL/Rocky: dnf install gcc-c++ make; macOS: xcode-select --install',
+    );
+  if (!found('ninja') && !found('make'))
+    stop('make is missing. Debian/Ubuntu: apt-get install make; RHEL/Rocky: dnf install make');
   mkdirSync(join(root, 'build/release'), { recursive: true });
   const started = new Date();
   run('building the native engine (a minute or two, once)', process.execPath, [
-    join(root, 'node_modules/cmake-js/bin/cmake-js'), 'build', '-O', 'build/release', '--log-level', 'warn',
+    join(root, 'node_modules/cmake-js/bin/cmake-js'),
+    'build',
+    '-O',
+    'build/release',
+    '--log-level',
+    'warn',
   ]);
   if (!existsSync(addon)) stop(`the build made no ${addon}`);
   markBuilt(stamp, started);
@@ -80,17 +92,25 @@ function buildNative(tests) {
 }
 
 function buildTypeScript() {
-  const sources = newest(['src', 'bindings', 'bench', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'], /\.(ts|json)$/);
+  const sources = newest(
+    ['src', 'bindings', 'bench', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
+    /\.(ts|json)$/,
+  );
   const stamp = join(root, 'dist/.built');
   if (modified(stamp) >= sources) return;
   const started = new Date();
-  run('compiling TypeScript', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+  run('compiling TypeScript', process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'),
+    '-p',
+    'tsconfig.build.json',
+  ]);
   markBuilt(stamp, started);
 }
 
 export function build({ tests = false } = {}) {
   const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major < 20 || (major === 20 && minor < 17)) stop(`Node ${process.versions.node} is too old: bandlift needs Node 20.17 or newer`);
+  if (major < 20 || (major === 20 && minor < 17))
+    stop(`Node ${process.versions.node} is too old: bandlift needs Node 20.17 or newer`);
   installPackages();
   buildNative(tests);
   buildTypeScript();

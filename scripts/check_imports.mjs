@@ -17,7 +17,20 @@ const allowed = {
   sample: ['data', 'spectra', 'io', 'support'],
   evaluate: ['engine', 'models', 'data', 'spectra', 'support'],
   train: ['evaluate', 'engine', 'losses', 'models', 'data', 'io', 'spectra', 'support'],
-  cli: ['train', 'evaluate', 'sample', 'engine', 'compiler', 'graph', 'models', 'losses', 'data', 'io', 'spectra', 'support'],
+  cli: [
+    'train',
+    'evaluate',
+    'sample',
+    'engine',
+    'compiler',
+    'graph',
+    'models',
+    'losses',
+    'data',
+    'io',
+    'spectra',
+    'support',
+  ],
 };
 const src = join(root, 'src');
 let wrong = 0;
@@ -36,7 +49,9 @@ for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) 
     }
     const to = path.split('/')[0];
     if (to === room || to === 'errors.js' || to === 'random.js' || allowed[room]?.includes(to)) continue;
-    console.log(`src/${relative(src, file)} imports ${path}: ${room}/ may import ${allowed[room]?.join(', ') || 'nothing'}`);
+    console.log(
+      `src/${relative(src, file)} imports ${path}: ${room}/ may import ${allowed[room]?.join(', ') || 'nothing'}`,
+    );
     wrong++;
   }
 }

@@ -16,7 +16,9 @@ const summary = [];
 
 function stage(name, counts, seconds) {
   for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
-  summary.push(`${name.padEnd(28)} ${counts.passed ?? 0} passed, ${counts.failed ?? 0} failed, ${counts.skipped ?? 0} skipped  (${seconds.toFixed(0)} s)`);
+  summary.push(
+    `${name.padEnd(28)} ${counts.passed ?? 0} passed, ${counts.failed ?? 0} failed, ${counts.skipped ?? 0} skipped  (${seconds.toFixed(0)} s)`,
+  );
 }
 
 function run(name, command, args, { env = {}, count } = {}) {
@@ -30,7 +32,10 @@ function run(name, command, args, { env = {}, count } = {}) {
     maxBuffer: 1 << 28,
   });
   if (count) process.stdout.write(result.stdout ?? '');
-  let counts = count?.(result.stdout ?? '') ?? { passed: result.status === 0 ? 1 : 0, failed: result.status === 0 ? 0 : 1 };
+  let counts = count?.(result.stdout ?? '') ?? {
+    passed: result.status === 0 ? 1 : 0,
+    failed: result.status === 0 ? 0 : 1,
+  };
   if (result.status !== 0 && !counts.failed) counts = { ...counts, failed: 1 };
   stage(name, counts, (Date.now() - started) / 1000);
 }
@@ -58,7 +63,10 @@ run('imports point one way', node, ['scripts/check_imports.mjs']);
 run('instruction-set symbols', node, ['scripts/check_isa_symbols.mjs']);
 run('native tests', join(root, 'build/release/native_tests'), [], { count: nativeCount });
 if (asan) {
-  run('sanitizer build', 'sh', ['-c', 'cmake -S . -B build/asan -DBANDLIFT_ASAN=ON -DBANDLIFT_TESTS=ON -DBANDLIFT_ADDON=OFF >/dev/null && cmake --build build/asan --parallel 2 >/dev/null']);
+  run('sanitizer build', 'sh', [
+    '-c',
+    'cmake -S . -B build/asan -DBANDLIFT_ASAN=ON -DBANDLIFT_TESTS=ON -DBANDLIFT_ADDON=OFF >/dev/null && cmake --build build/asan --parallel 2 >/dev/null',
+  ]);
   run('native tests, sanitizers', join(root, 'build/asan/native_tests'), [], {
     count: nativeCount,
     env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
@@ -69,16 +77,21 @@ const report = join(scratch, 'vitest.json');
 {
   console.log('\n== unit tests');
   const started = Date.now();
-  const result = spawnSync(node, [bin('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
-    cwd: root,
-    env: { ...process.env, ...(full ? { BANDLIFT_FULL: '1' } : {}) },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  const result = spawnSync(
+    node,
+    [bin('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    {
+      cwd: root,
+      env: { ...process.env, ...(full ? { BANDLIFT_FULL: '1' } : {}) },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
   const counts = { passed: 0, failed: 0, skipped: 0 };
   if (existsSync(report)) {
     const data = JSON.parse(readFileSync(report, 'utf8'));
     counts.passed = data.numPassedTests;
-    counts.failed = data.numFailedTests + (data.numFailedTestSuites > 0 && data.numFailedTests === 0 ? data.numFailedTestSuites : 0);
+    counts.failed =
+      data.numFailedTests + (data.numFailedTestSuites > 0 && data.numFailedTests === 0 ? data.numFailedTestSuites : 0);
     counts.skipped = data.numPendingTests + data.numTodoTests;
   }
   if (result.status !== 0 && counts.failed === 0) counts.failed = 1;

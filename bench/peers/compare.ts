@@ -24,7 +24,9 @@ const { values } = parseArgs({
 });
 const python = process.env.BANDLIFT_PEERS_PYTHON;
 if (!python) {
-  process.stderr.write('error: BANDLIFT_PEERS_PYTHON is not set; make an environment: python3 -m venv .venv && .venv/bin/pip install -r bench/peers/requirements.txt\n');
+  process.stderr.write(
+    'error: BANDLIFT_PEERS_PYTHON is not set; make an environment: python3 -m venv .venv && .venv/bin/pip install -r bench/peers/requirements.txt\n',
+  );
   process.exit(2);
 }
 

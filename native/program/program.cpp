@@ -109,11 +109,12 @@ std::vector<Program::Timing> Program::profile() const {
 void Program::execute(const Instruction& i) {
   Backend& b = device_->backend();
   const Tensor* t = i.t;
-  const float* p = i.params;
+  const double* p = i.params;
   const auto conv = [p] {
     return Conv2dParams{static_cast<int>(p[0]), static_cast<int>(p[1]),
                         static_cast<Activation>(static_cast<int>(p[2]))};
   };
+  const auto real = [p](int k) { return static_cast<float>(p[k]); };
   const auto activation = [p] { return static_cast<Activation>(static_cast<int>(p[0])); };
   switch (i.op) {
     case Opcode::conv2d_forward:
@@ -129,7 +130,7 @@ void Program::execute(const Instruction& i) {
     case Opcode::add:
       return b.add(t[0], t[1], t[2]);
     case Opcode::fill:
-      return b.fill(p[0], t[0]);
+      return b.fill(static_cast<float>(p[0]), t[0]);
     case Opcode::global_mean_forward:
       return b.global_mean_forward(t[0], t[1]);
     case Opcode::global_mean_backward:
@@ -149,7 +150,7 @@ void Program::execute(const Instruction& i) {
     case Opcode::quadratic_features_backward:
       return b.quadratic_features_backward(t[0], t[1], t[2]);
     case Opcode::spectral_loss:
-      return b.spectral_loss({p[0], p[1], p[2], p[3]}, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
+      return b.spectral_loss({real(0), real(1), real(2), real(3)}, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
     case Opcode::spectral_metrics:
       return b.spectral_metrics(t[0], t[1], t[2], t[3], t[4], t[5], t[6]);
     case Opcode::normal_equations:

@@ -38,7 +38,7 @@ struct Instruction {
   Opcode op;
   std::string label;
   Tensor t[kMaxOperands];
-  float params[4];
+  double params[4];
 };
 
 // validate.cpp: name, number, kinds and shapes of the operands; data pointers stay null.

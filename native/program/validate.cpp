@@ -204,7 +204,7 @@ Instruction check_instruction(const InstructionDescription& d) {
   Instruction result = {static_cast<Opcode>(code), d.label, {}, {}};
   for (size_t k = 0; k < d.params.size(); ++k) {
     BANDLIFT_CHECK(std::isfinite(d.params[k]), shape, where + ": a parameter is not finite");
-    result.params[k] = static_cast<float>(d.params[k]);
+    result.params[k] = d.params[k];
   }
   size_t operand = 0;
   for (const char* text = info.operands; *text; ++operand) {

@@ -10,16 +10,16 @@ import type { LoadedBatch } from '../data/types.js';
 import type { Session } from '../engine/types.js';
 import { EXIT } from '../errors.js';
 import { generateSample } from '../sample/sample.js';
+import { Averages } from '../train/averages.js';
 import { loadCheckpoint, saveCheckpoint } from '../train/checkpoint.js';
 import { resolveConfig, type Stage1Config } from '../train/config.js';
 import { openTrainingData, type TrainingData } from '../train/data_setup.js';
-import { Averages } from '../train/averages.js';
 import { EarlyStopping } from '../train/early_stopping.js';
 import { dataDrivenParameters, openSession, specFromConfig } from '../train/model_setup.js';
 import type { Reporter } from '../train/reporter.js';
 import { createSchedule } from '../train/schedule.js';
-import { scheduleOptions } from '../train/stage1.js';
 import { describeCheckpoint, restoreSession, snapshotSession } from '../train/snapshot.js';
+import { scheduleOptions } from '../train/stage1.js';
 import { Output } from './output.js';
 
 const NETWORKS: readonly Partial<Stage1Config>[] = [
@@ -36,12 +36,26 @@ const silent: Reporter = { line() {}, warn() {}, event() {}, progress: () => ({ 
 
 async function firstBatch(data: TrainingData): Promise<LoadedBatch> {
   const { input, target } = data.normalization;
-  for await (const batch of data.reader.batches({ patches: data.split.train, batchSize: 2, normalize: { input, target }, mask: data.masked })) return batch;
+  for await (const batch of data.reader.batches({
+    patches: data.split.train,
+    batchSize: 2,
+    normalize: { input, target },
+    mask: data.masked,
+  }))
+    return batch;
   throw new Error('no batch');
 }
 
 async function checkNetwork(settings: Partial<Stage1Config>, folder: string, patches: string): Promise<string> {
-  const config = resolveConfig({ data_dir: patches, batch_size: 2, blocks: 1, hidden: 8, endmembers: 4, lr: 1e-6, ...settings });
+  const config = resolveConfig({
+    data_dir: patches,
+    batch_size: 2,
+    blocks: 1,
+    hidden: 8,
+    endmembers: 4,
+    lr: 1e-6,
+    ...settings,
+  });
   const data = await openTrainingData(config, silent);
   const sessions: Session[] = [];
   try {
@@ -56,7 +70,8 @@ async function checkNetwork(settings: Partial<Stage1Config>, folder: string, pat
     const trained = session.parameters.some((p) => !p.frozen);
     if (trained) await session.step(batch, { learningRate: config.lr, step: 1, maxNorm: 0, emaDecay: 0 });
     const after = await session.evaluate(batch);
-    if (trained && !(after.total < before.total)) throw new Error(`one step raised the loss from ${before.total} to ${after.total}`);
+    if (trained && !(after.total < before.total))
+      throw new Error(`one step raised the loss from ${before.total} to ${after.total}`);
     const file = join(folder, 'check.safetensors');
     const schedule = createSchedule(scheduleOptions(config, 1));
     await saveCheckpoint(file, {

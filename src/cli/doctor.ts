@@ -37,10 +37,19 @@ function inspectMachine(): Finding[] {
     findings.push(
       { what: 'addon', found: `${addon.version} (${addonPath()})`, ok: true },
       { what: 'processor', found: `${cpu.name}, ${cpu.physicalCores} physical cores, ${cpu.isa.join(', ')}`, ok: true },
-      { what: '--device auto', found: `cpu: ${info.threads} threads, ${info.isa} (this release has no CUDA backend)`, ok: true },
+      {
+        what: '--device auto',
+        found: `cpu: ${info.threads} threads, ${info.isa} (this release has no CUDA backend)`,
+        ok: true,
+      },
     );
   } catch (error) {
-    findings.push({ what: 'addon', found: (error as Error).message.split('\n')[0]!, ok: false, remedy: 'npm run build' });
+    findings.push({
+      what: 'addon',
+      found: (error as Error).message.split('\n')[0]!,
+      ok: false,
+      remedy: 'npm run build',
+    });
   }
   findings.push({ what: 'memory', found: `${bytes(totalmem())}, ${bytes(freemem())} free`, ok: true });
   let writable = true;
@@ -66,7 +75,10 @@ export function addDoctor(program: Command): void {
     .action((flags: { json?: boolean }) => {
       const output = new Output(flags.json === true);
       const findings = inspectMachine();
-      for (const f of findings) output.line(`${f.ok ? 'ok     ' : 'MISSING'} ${f.what.padEnd(14)} ${f.found}${f.remedy ? `  ->  ${f.remedy}` : ''}`);
+      for (const f of findings)
+        output.line(
+          `${f.ok ? 'ok     ' : 'MISSING'} ${f.what.padEnd(14)} ${f.found}${f.remedy ? `  ->  ${f.remedy}` : ''}`,
+        );
       output.event('doctor', { findings });
       if (findings.some((f) => !f.ok)) process.exitCode = EXIT.failure;
     });

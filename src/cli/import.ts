@@ -26,8 +26,15 @@ export function addImport(program: Command): void {
     .action(async (file: string, flags: Flags) => {
       const output = new Output(flags.json === true);
       if (existsSync(flags.out) && !flags.force)
-        throw new BandliftError('the output file exists', { file: flags.out, hint: 'add --force to replace it' }, EXIT.usage);
-      const { spec, parameters, notes } = await importModel(file, flags.model ? { model: flags.model as ModelKind } : {});
+        throw new BandliftError(
+          'the output file exists',
+          { file: flags.out, hint: 'add --force to replace it' },
+          EXIT.usage,
+        );
+      const { spec, parameters, notes } = await importModel(
+        file,
+        flags.model ? { model: flags.model as ModelKind } : {},
+      );
       await saveModel(flags.out, spec, parameters);
       const count = [...parameters.values()].reduce((sum, p) => sum + p.length, 0);
       for (const note of notes) output.warn(note);

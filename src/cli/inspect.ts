@@ -43,7 +43,12 @@ async function inspectPatches(path: string): Promise<Facts> {
 
 async function inspectCube(path: string): Promise<Facts> {
   const { header, dataPath } = await openEnvi(path);
-  return { kind: 'ENVI cube', data: dataPath, ...Object.fromEntries(Object.entries(header).filter(([, v]) => typeof v !== 'object')), wavelengths: range(header.wavelength) };
+  return {
+    kind: 'ENVI cube',
+    data: dataPath,
+    ...Object.fromEntries(Object.entries(header).filter(([, v]) => typeof v !== 'object')),
+    wavelengths: range(header.wavelength),
+  };
 }
 
 /** Sizes, receptive field and planned memory of a network. */
@@ -63,7 +68,11 @@ async function modelFacts(spec: ModelSpec, batchSize: number, size: number): Pro
 async function inspectWeights(path: string, batchSize: number, size: number): Promise<Facts> {
   const { metadata, tensors } = await readSafetensorsHeader(path);
   if (metadata.bandlift === undefined)
-    return { kind: 'safetensors', tensors: tensors.size, names: [...tensors.keys()].slice(0, 12).join(', ') + (tensors.size > 12 ? ', ...' : '') };
+    return {
+      kind: 'safetensors',
+      tensors: tensors.size,
+      names: [...tensors.keys()].slice(0, 12).join(', ') + (tensors.size > 12 ? ', ...' : ''),
+    };
   const header = await inspectCheckpoint(path);
   const model = await modelFacts(header.model, batchSize, size);
   if (header.content === 'model') return { kind: 'model', ...model, version: header.version };
@@ -89,14 +98,24 @@ async function inspect(path: string, batchSize: number, size: number): Promise<F
       const spec = specFromConfig(resolveConfig({ model: path, regression: 'none' }), 7, 340);
       return { kind: 'network', ...(await modelFacts(spec, batchSize, size)) };
     }
-    throw new BandliftError('no such file', { file: path, hint: `give a file, or a network: ${MODELS.join(', ')}` }, EXIT.usage);
+    throw new BandliftError(
+      'no such file',
+      { file: path, hint: `give a file, or a network: ${MODELS.join(', ')}` },
+      EXIT.usage,
+    );
   }
   if (statSync(path).isDirectory() || /\.(h5|hdf5|hdf)$/i.test(path)) return inspectPatches(path);
   if (/\.safetensors$/i.test(path)) return inspectWeights(path, batchSize, size);
   if (/\.(pth|pt)$/i.test(path)) {
     const { tensors, key } = await readTorchState(path);
     const count = [...tensors.values()].reduce((sum, t) => sum + t.data.length, 0);
-    return { kind: 'PyTorch checkpoint', weights: key || 'bare state dict', tensors: tensors.size, parameters: count, names: [...tensors.keys()].join(', ') };
+    return {
+      kind: 'PyTorch checkpoint',
+      weights: key || 'bare state dict',
+      tensors: tensors.size,
+      parameters: count,
+      names: [...tensors.keys()].join(', '),
+    };
   }
   return inspectCube(path);
 }
@@ -104,7 +123,9 @@ async function inspect(path: string, batchSize: number, size: number): Promise<F
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .description('what a file holds: ENVI cube, patches (file or folder), checkpoint, .pth; or a network by name with its memory')
+    .description(
+      'what a file holds: ENVI cube, patches (file or folder), checkpoint, .pth; or a network by name with its memory',
+    )
     .argument('<file>', 'file, folder of patches, or network name')
     .option('--batch-size <n>', 'for the planned memory of a network', integer(1, 4096), 4)
     .option('--size <pixels>', 'side of a patch, likewise', integer(1, 4096), 256)
@@ -112,7 +133,8 @@ export function addInspect(program: Command): void {
     .action(async (file: string, flags: { batchSize: number; size: number; json?: boolean }) => {
       const output = new Output(flags.json === true);
       const facts = await inspect(file, flags.batchSize, flags.size);
-      for (const [key, value] of Object.entries(facts)) output.line(`${key.padEnd(22)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
+      for (const [key, value] of Object.entries(facts))
+        output.line(`${key.padEnd(22)} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
       output.event('inspect', { file, ...facts });
     });
 }

@@ -36,7 +36,9 @@ function report(error: unknown): number {
     process.stderr.write(`error: ${e.message}\n`);
     return EXIT.outOfMemory;
   }
-  process.stderr.write(`error: ${e?.stack ?? String(error)}\nThis is a defect of bandlift; please report it with the command you typed.\n`);
+  process.stderr.write(
+    `error: ${e?.stack ?? String(error)}\nThis is a defect of bandlift; please report it with the command you typed.\n`,
+  );
   return EXIT.failure;
 }
 

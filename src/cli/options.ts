@@ -5,7 +5,9 @@ export function integer(least: number, most = Number.MAX_SAFE_INTEGER): (text: s
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most)
-      throw new InvalidArgumentError(`expected a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}.`);
+      throw new InvalidArgumentError(
+        `expected a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ''}.`,
+      );
     return value;
   };
 }
@@ -14,7 +16,9 @@ export function real(least: number, most = Number.POSITIVE_INFINITY): (text: str
   return (text) => {
     const value = Number(text);
     if (text.trim() === '' || !Number.isFinite(value) || value < least || value > most)
-      throw new InvalidArgumentError(`expected a number from ${least}${most < Number.POSITIVE_INFINITY ? ` to ${most}` : ''}.`);
+      throw new InvalidArgumentError(
+        `expected a number from ${least}${most < Number.POSITIVE_INFINITY ? ` to ${most}` : ''}.`,
+      );
     return value;
   };
 }

@@ -52,7 +52,10 @@ export class Output {
     return {
       update: (done, status) => {
         const perSecond = (done - start) / Math.max(1e-3, (Date.now() - began) / 1000);
-        const rate = perSecond >= 1 ? `${perSecond.toFixed(1)} ${unit}/s` : `${(1 / Math.max(perSecond, 1e-9)).toFixed(1)} s/${unit.replace(/s$/, '')}`;
+        const rate =
+          perSecond >= 1
+            ? `${perSecond.toFixed(1)} ${unit}/s`
+            : `${(1 / Math.max(perSecond, 1e-9)).toFixed(1)} s/${unit.replace(/s$/, '')}`;
         bar.update(done, { status, rate });
       },
       stop: () => {

@@ -30,18 +30,29 @@ export function addSample(program: Command): void {
     .action(async (flags: Flags) => {
       const output = new Output(flags.json === true);
       if (existsSync(join(flags.out, MARKER)))
-        throw new BandliftError('this folder already holds a sample', { file: flags.out, hint: 'remove it or give another --out' }, EXIT.usage);
+        throw new BandliftError(
+          'this folder already holds a sample',
+          { file: flags.out, hint: 'remove it or give another --out' },
+          EXIT.usage,
+        );
       await writeSample(flags.out, flags, output);
     });
 }
 
-async function writeSample(out: string, options: { seed: number; patchSize: number; patches: number }, output: Output): Promise<void> {
+async function writeSample(
+  out: string,
+  options: { seed: number; patchSize: number; patches: number },
+  output: Output,
+): Promise<void> {
   const started = Date.now();
   output.line(`generating the sample scene in ${out} ...`);
   const { seed, patchSize, patches } = options;
   const result = await generateSample({ out, seed, patchSize, patches });
   // written last: a folder with this file is complete
-  await writeFileAtomic(join(out, MARKER), `${JSON.stringify({ seed, patchSize, patches, files: result.files }, null, 1)}\n`);
+  await writeFileAtomic(
+    join(out, MARKER),
+    `${JSON.stringify({ seed, patchSize, patches, files: result.files }, null, 1)}\n`,
+  );
   for (const file of result.files) output.line(`  ${file}`);
   output.line(`${result.patches} patches, ${result.bands} bands, in ${duration((Date.now() - started) / 1000)}`);
   output.event('sample', { out, ...result });
@@ -56,7 +67,9 @@ export async function defaultSample(output: Output): Promise<string> {
     output.line(`no --data-dir given: training on the generated sample in ./${out}`);
   } else {
     if (existsSync(out) && !existsSync(join(out, 'patches')))
-      throw new BandliftError('the folder ./sample exists but holds no complete sample', { hint: 'remove it, or give --data-dir' });
+      throw new BandliftError('the folder ./sample exists but holds no complete sample', {
+        hint: 'remove it, or give --data-dir',
+      });
     output.line('no --data-dir given: training on a generated sample scene');
     await writeSample(out, SAMPLE_DEFAULTS, output);
   }

@@ -42,7 +42,8 @@ checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, wri
     const o = new Option(flags, text);
     if (parse) o.argParser(parse);
     const value = defaults[o.attributeName().replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) as keyof Stage1Config];
-    if (value !== undefined && value !== '' && !flags.startsWith('--no-')) o.description = `${text} (default: ${value})`;
+    if (value !== undefined && value !== '' && !flags.startsWith('--no-'))
+      o.description = `${text} (default: ${value})`;
     stage1.addOption(o);
   };
   const choice = (flags: string, text: string, choices: string[]) => {
@@ -52,7 +53,10 @@ checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, wri
     stage1.addOption(o);
   };
   stage1.optionsGroup('Data:');
-  option('--data-dir <path>', 'folder or file of HDF5 patches (datasets aviris, landsat); without it the generated sample');
+  option(
+    '--data-dir <path>',
+    'folder or file of HDF5 patches (datasets aviris, landsat); without it the generated sample',
+  );
   option('--val-fraction <x>', 'share of the patches for validation', real(0, 0.9));
   option('--test-fraction <x>', 'share of the patches for the final test', real(0, 0.9));
   choice('--normalization <kind>', 'fitted on the training split', ['percentile', 'per_band', 'none']);
@@ -64,13 +68,16 @@ checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, wri
   choice('--axis <name>', 'direction of its 1-D convolutions', ['row', 'raster', 'spectral']);
   option('--endmembers <n>', 'endmembers of spectral_unmixing', integer(1));
   choice('--endmember-constraint <name>', 'softplus keeps endmembers non-negative', ['softplus', 'none']);
-  choice('--regression <path>', 'closed-form start added to the output; auto: quadratic for spectral_sr, none for spectral_unmixing', [
-    'auto',
-    'none',
-    'linear',
-    'quadratic',
-  ]);
-  option('--ridge-lambda <x>', 'penalty of the closed-form regressions, relative to the variance of a feature', real(0));
+  choice(
+    '--regression <path>',
+    'closed-form start added to the output; auto: quadratic for spectral_sr, none for spectral_unmixing',
+    ['auto', 'none', 'linear', 'quadratic'],
+  );
+  option(
+    '--ridge-lambda <x>',
+    'penalty of the closed-form regressions, relative to the variance of a feature',
+    real(0),
+  );
   stage1.optionsGroup('Loss:');
   option('--loss-l1 <w>', 'weight of the mean absolute error', real(0));
   option('--loss-l2 <w>', 'weight of the mean squared error', real(0));
@@ -136,7 +143,9 @@ async function run(flags: Flags): Promise<void> {
     const result = await trainStage1(config, resume, output, () => interrupt.requested);
     const again = `npm run -s bandlift -- train stage1 --resume --output-dir ${config.output_dir}`;
     if (result.interrupted) {
-      output.line(`interrupted; everything up to this step is in ${join(checkpointsOf(result.run), 'last.safetensors')}`);
+      output.line(
+        `interrupted; everything up to this step is in ${join(checkpointsOf(result.run), 'last.safetensors')}`,
+      );
       output.line(`to continue: ${again}`);
       output.event('interrupted', { resume: again });
       process.exitCode = EXIT.interrupted;

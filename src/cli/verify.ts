@@ -13,10 +13,17 @@ interface Flags {
 }
 
 function table(rows: readonly VerifyRow[]): string {
-  const cells = rows.map((r) => [r.what, r.maxDeviation.toExponential(2), r.allowed.toExponential(2), r.ok ? 'ok' : `BEYOND at ${r.at}`]);
+  const cells = rows.map((r) => [
+    r.what,
+    r.maxDeviation.toExponential(2),
+    r.allowed.toExponential(2),
+    r.ok ? 'ok' : `BEYOND at ${r.at}`,
+  ]);
   const head = ['compared', 'largest deviation', 'allowed there', ''];
   const widths = head.map((h, i) => Math.max(h.length, ...cells.map((c) => c[i]!.length)));
-  return [head, ...cells].map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')).join('\n');
+  return [head, ...cells]
+    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
+    .join('\n');
 }
 
 export function addVerify(program: Command): void {
@@ -28,7 +35,10 @@ export function addVerify(program: Command): void {
     .option('--device <name>', 'auto or cpu', 'auto')
     .option('--threads <n>', 'threads that compute', integer(1))
     .option('--json', 'one JSON object on stdout instead of a table')
-    .addHelpText('after', '\nTolerance: |a-b| <= 1e-5 + 1e-4 |b| for outputs and losses, 1e-5 + 1e-3 |b| for gradients and parameters.\nExit 1 when anything lies beyond it.')
+    .addHelpText(
+      'after',
+      '\nTolerance: |a-b| <= 1e-5 + 1e-4 |b| for outputs and losses, 1e-5 + 1e-3 |b| for gradients and parameters.\nExit 1 when anything lies beyond it.',
+    )
     .action(async (file: string, flags: Flags) => {
       const output = new Output(flags.json === true);
       const result = await verifyGolden(file, {

@@ -1,47 +1,106 @@
-/** Pure functions from decoded patches to the arrays of a batch: validity, normalisation, flips and 90-degree turns. */
+/** Pure functions from decoded patches to the arrays of a batch: validity, tiles, normalisation, flips and quarter turns. */
 import { BandliftError } from '../errors.js';
 import type { AffineNormalization, PatchFile } from './types.js';
 
+/** A patch as stored (before it is cut into tiles), physical units. */
 export interface DecodedPatch {
   /** [h, w, inBands] */
   readonly input: Float32Array;
   /** [h, w, outBands] */
   readonly target: Float32Array;
-  /** [h, w], 1 = valid; only for files that can have invalid pixels. */
+  /** [h, w], 1 = valid; absent when all are. */
   readonly valid?: Uint8Array;
 }
 
-/**
- * Which pixels of a patch are valid: mask 1, no band NaN, infinite or nodata. In a file without mask and nodata every number
- * must be finite; the first that is not is an error with its place.
- */
-export function checkPatch(file: PatchFile, patch: number, input: Float32Array, target: Float32Array, mask?: Uint8Array): Uint8Array | undefined {
-  const pixels = file.height * file.width;
-  const valid = file.masked ? (mask ?? new Uint8Array(pixels).fill(1)) : undefined;
-  for (const [name, values, bands] of [
-    ['landsat', input, file.inBands],
-    ['aviris', target, file.outBands],
-  ] as const) {
-    for (let i = 0, p = 0; p < pixels; p++) {
-      for (let b = 0; b < bands; b++, i++) {
-        const v = values[i]!;
-        if (v - v === 0 && v !== file.nodata) continue;
-        if (!valid)
-          throw new BandliftError(`patch ${patch}, row ${Math.floor(p / file.width)}, column ${p % file.width}, band ${b} is not a finite number`, {
-            file: file.path,
-            field: name,
-            found: v,
-            hint: "set the attribute 'nodata' or add a dataset 'mask' (N,H,W; 1 = valid)",
-          });
-        valid[p] = 0;
-      }
-    }
-  }
-  return valid;
+/** A rectangle of a stored patch. */
+export interface Window {
+  readonly y: number;
+  readonly x: number;
+  readonly height: number;
+  readonly width: number;
+  /** Width of the stored patch. */
+  readonly storedWidth: number;
 }
 
-/** Turns 0..7 of a square (0..3: quarter turns; +4: mirrored first); for other shapes only 0, 2, 4, 6 keep the shape. */
-export function sourcePixel(turn: number, y: number, x: number, h: number, w: number): number {
+const SIDES = ['input', 'target'] as const;
+
+/**
+ * Which pixels are valid: mask 1 and every good band a finite number other than nodata. Numbers of bad bands count for
+ * nothing, but where they are not finite they become 0 in place, so that they cannot spread. Undefined when all are valid.
+ */
+export function validity(
+  file: PatchFile,
+  input: Float32Array,
+  target: Float32Array,
+  mask?: Uint8Array,
+): Uint8Array | undefined {
+  const pixels = input.length / file.inBands;
+  const valid = mask ?? new Uint8Array(pixels).fill(1);
+  // where values were scaled, nodata has become NaN already
+  const nodata = (file.scale ?? 1) === 1 ? Math.fround(file.nodata ?? Number.NaN) : Number.NaN;
+  const check = (values: Float32Array, bands: number, good: Uint8Array | undefined) => {
+    for (let p = 0, i = 0; p < pixels; p++) {
+      for (let b = 0; b < bands; b++, i++) {
+        const v = values[i]!;
+        if (v - v === 0 && v !== nodata) continue;
+        if (good && good[b] === 0) values[i] = 0;
+        else valid[p] = 0;
+      }
+    }
+  };
+  check(input, file.inBands, undefined);
+  check(target, file.outBands, file.goodBands);
+  return valid.includes(0) ? valid : undefined;
+}
+
+/** The error for a window that must be valid and is not; undefined when it is. */
+export function invalidError(
+  file: PatchFile,
+  patch: number,
+  decoded: DecodedPatch,
+  window: Window,
+): BandliftError | undefined {
+  const { valid } = decoded;
+  if (!valid) return undefined;
+  for (let y = window.y; y < window.y + window.height; y++) {
+    for (let x = window.x; x < window.x + window.width; x++) {
+      const pixel = y * window.storedWidth + x;
+      if (valid[pixel] !== 0) continue;
+      for (const side of SIDES) {
+        const bands = side === 'input' ? file.inBands : file.outBands;
+        const spectrum = decoded[side].subarray(pixel * bands, (pixel + 1) * bands);
+        const good = (b: number) => side === 'input' || file.goodBands?.[b] !== 0;
+        const band = spectrum.findIndex(
+          (v, b) => good(b) && (!Number.isFinite(v) || v === Math.fround(file.nodata ?? Number.NaN)),
+        );
+        if (band < 0) continue;
+        return new BandliftError(`patch ${patch}, row ${y}, column ${x}, band ${band} is not a valid number`, {
+          file: file.path,
+          field: side === 'input' ? 'landsat' : 'aviris',
+          found: spectrum[band]!,
+          hint: "correct it, or mark invalid pixels by an attribute 'nodata' or a dataset 'mask' (N,H,W; 1 = valid)",
+        });
+      }
+      return new BandliftError(`patch ${patch}, row ${y}, column ${x} is marked invalid`, {
+        file: file.path,
+        field: 'mask',
+      });
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Pixel of a patch (h x w) that comes to (y, x) of the turned one. Turns 0..3: so many quarter turns counter-clockwise
+ * (numpy.rot90); +4: mirrored left to right before. Patches that are not square keep their shape under 0, 2, 4, 6 only.
+ */
+export function sourcePixel(
+  turn: number,
+  y: number,
+  x: number,
+  h: number,
+  w: number,
+): readonly [row: number, column: number] {
   let r = y;
   let c = x;
   switch (turn & 3) {
@@ -55,51 +114,61 @@ export function sourcePixel(turn: number, y: number, x: number, h: number, w: nu
       [r, c] = [h - 1 - x, y];
       break;
   }
-  if (turn & 4) c = w - 1 - c;
-  return r * w + c;
+  return [r, turn & 4 ? w - 1 - c : c];
+}
+
+/** For each pixel of the turned window, raster order, the number of its pixel in the stored patch. */
+export function sourcePixels(turn: number, window: Window): Uint32Array {
+  const { height: h, width: w } = window;
+  const pixels = new Uint32Array(h * w);
+  for (let y = 0, i = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      const [row, column] = sourcePixel(turn, y, x, h, w);
+      pixels[i++] = (window.y + row) * window.storedWidth + window.x + column;
+    }
+  }
+  return pixels;
+}
+
+/** Offset and scale of every band. */
+export interface BandScaling {
+  readonly offset: Float64Array;
+  readonly scale: Float64Array;
+  readonly clip: boolean;
+}
+
+export function bandScaling(n: AffineNormalization, bands: number): BandScaling {
+  const each = (list: readonly number[]) =>
+    Float64Array.from({ length: bands }, (_, b) => list[list.length === 1 ? 0 : b]!);
+  return { offset: each(n.offset), scale: each(n.scale), clip: n.clip };
 }
 
 /**
- * Writes one side of a patch into a batch array at `offset` (numbers), turned and normalised. Invalid pixels become 0, so
- * that nothing infinite enters the network.
+ * Writes the given pixels of a patch into `to` (their number x bands), normalised in double precision. Invalid pixels
+ * become 0, so that nothing infinite enters the network.
  */
-export function placeSide(
+export function placePixels(
   from: Float32Array,
   bands: number,
-  h: number,
-  w: number,
-  turn: number,
-  n: AffineNormalization | undefined,
+  pixels: Uint32Array,
   valid: Uint8Array | undefined,
+  n: BandScaling | undefined,
   to: Float32Array,
-  offset: number,
 ): void {
-  const each = (values: readonly number[] | undefined, fallback: number) =>
-    Float64Array.from({ length: bands }, (_, b) => (values === undefined ? fallback : values[values.length === 1 ? 0 : b]!));
-  const shift = each(n?.offset, 0);
-  const divide = each(n?.scale, 1);
-  const clip = n?.clip === true;
-  let out = offset;
-  for (let y = 0; y < h; y++) {
-    for (let x = 0; x < w; x++) {
-      const pixel = sourcePixel(turn, y, x, h, w);
-      if (valid && valid[pixel] === 0) {
-        to.fill(0, out, out + bands);
-        out += bands;
-        continue;
+  for (let p = 0, out = 0; p < pixels.length; p++, out += bands) {
+    const pixel = pixels[p]!;
+    const start = pixel * bands;
+    if (valid && valid[pixel] === 0) {
+      to.fill(0, out, out + bands);
+    } else if (!n) {
+      for (let b = 0; b < bands; b++) to[out + b] = from[start + b]!;
+    } else if (n.clip) {
+      for (let b = 0; b < bands; b++) {
+        const v = (from[start + b]! - n.offset[b]!) / n.scale[b]!;
+        to[out + b] = v < 0 ? 0 : Math.min(v, 1);
       }
-      const start = pixel * bands;
-      if (n === undefined) {
-        to.set(from.subarray(start, start + bands), out);
-        out += bands;
-      } else if (clip) {
-        for (let b = 0; b < bands; b++) {
-          const v = (from[start + b]! - shift[b]!) / divide[b]!;
-          to[out++] = v < 0 ? 0 : v > 1 ? 1 : v;
-        }
-      } else {
-        for (let b = 0; b < bands; b++) to[out++] = (from[start + b]! - shift[b]!) / divide[b]!;
-      }
+    } else {
+      for (let b = 0; b < bands; b++) to[out + b] = (from[start + b]! - n.offset[b]!) / n.scale[b]!;
     }
   }
 }

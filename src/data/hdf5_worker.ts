@@ -1,169 +1,156 @@
 /**
- * The worker thread that owns the HDF5 files: decodes patches one by one (bounded memory), keeps decoded ones while they
- * fit into the cache, assembles batches, and walks the training split for statistics.
+ * A data worker: owns its HDF5 files, decodes patches one by one, fills its places of batches, and walks the training
+ * patches for statistics. One request at a time, in order.
  */
-import { parentPort } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { BandliftError } from '../errors.js';
-import { checkPatch, type DecodedPatch, placeSide } from './assemble.js';
+import { Random } from '../random.js';
+import { bandScaling, type DecodedPatch, invalidError, placePixels, sourcePixels, type Window } from './assemble.js';
 import { Hdf5PatchFile } from './hdf5_file.js';
-import { OrderStatistics } from './quantile.js';
-import type { Answer, Envelope, PatchAddress, Reply, Request } from './worker_protocol.js';
+import { PatchCache } from './patch_cache.js';
+import { countLength, countValues } from './quantile.js';
+import type { Answer, Envelope, Kind, PatchAddress, Replies, Requests, WindowSize } from './worker_protocol.js';
 
 const files: Hdf5PatchFile[] = [];
-const cache = new Map<string, DecodedPatch>();
-let cacheLimit = 0;
-let cached = 0;
+let cache = new PatchCache([], 0);
 
-const bytesOf = (p: DecodedPatch) => p.input.byteLength + p.target.byteLength + (p.valid?.byteLength ?? 0);
+/** Identity turn: the pixels of a window in raster order. */
+const UNTURNED = 0;
 
-function decode(file: Hdf5PatchFile, patch: number): DecodedPatch {
-  const input = file.read('landsat', patch);
-  const target = file.read('aviris', patch);
-  const valid = checkPatch(file.info, patch, input, target, file.mask(patch));
-  return { input, target, ...(valid ? { valid } : {}) };
+const ones = (length: number) => new Float32Array(length).fill(1);
+
+function windowOf(address: PatchAddress, size: WindowSize): Window {
+  return { y: address.y, x: address.x, ...size, storedWidth: files[address.file]!.info.width };
 }
 
-/** First in, last out: over an epoch in random order, a cache that keeps what it has serves its share of every epoch. */
-function load(address: PatchAddress): DecodedPatch {
-  const file = files[address.file]!;
-  const key = `${address.file}:${address.patch}`;
-  const found = cache.get(key);
-  if (found) return found;
-  const keep = (k: string, decoded: DecodedPatch) => {
-    if (cached + bytesOf(decoded) > cacheLimit || cache.has(k)) return;
-    cache.set(k, decoded);
-    cached += bytesOf(decoded);
-  };
-  const decoded = decode(file, address.patch);
-  keep(key, decoded);
-  // patches in the same chunk were just inflated by HDF5: read them along while there is room for them
-  const first = address.patch - (address.patch % file.patchesPerChunk);
-  for (let p = first; p < Math.min(first + file.patchesPerChunk, file.info.patches); p++)
-    if (p !== address.patch && cached + bytesOf(decoded) <= cacheLimit) keep(`${address.file}:${p}`, decode(file, p));
-  return decoded;
+/** A window of a patch with its pixels copied out; the whole stored patch is given as it is. */
+function cut(address: PatchAddress, size: WindowSize): DecodedPatch {
+  const patch = cache.load(address.file, address.patch);
+  const { info } = files[address.file]!;
+  if (size.height === info.height && size.width === info.width) return patch;
+  const pixels = sourcePixels(UNTURNED, windowOf(address, size));
+  const input = new Float32Array(pixels.length * info.inBands);
+  const target = new Float32Array(pixels.length * info.outBands);
+  placePixels(patch.input, info.inBands, pixels, patch.valid, undefined, input);
+  placePixels(patch.target, info.outBands, pixels, patch.valid, undefined, target);
+  const { valid } = patch;
+  return valid ? { input, target, valid: Uint8Array.from(pixels, (p) => valid[p]!) } : { input, target };
 }
 
-async function open(request: Request & { kind: 'open' }): Promise<Reply['open']> {
-  cacheLimit = request.cacheBytes;
+async function open(request: Requests['open']): Promise<Replies['open']> {
   for (const path of request.paths) files.push(await Hdf5PatchFile.open(path));
-  return { files: files.map((f) => f.info) };
+  cache = new PatchCache(files, request.cacheBytes);
+  return { files: files.map((f) => f.info), chunkPatches: files.map((f) => f.chunkPatches) };
 }
 
-function batch(request: Request & { kind: 'batch' }): Reply['batch'] {
-  const { height, width, inBands, outBands } = files[0]!.info;
-  const pixels = height * width;
-  const n = request.patches.length;
-  const fits = request.buffers?.target.length === n * pixels * outBands && (request.buffers.mask !== undefined) === request.mask;
-  const input = fits ? request.buffers!.input : new Float32Array(n * pixels * inBands);
-  const target = fits ? request.buffers!.target : new Float32Array(n * pixels * outBands);
-  const mask = request.mask ? (fits ? request.buffers!.mask! : new Float32Array(n * pixels)) : undefined;
+function batch(request: Requests['batch']): Replies['batch'] {
+  const { buffers, window: size } = request;
+  const { inBands, outBands } = files[0]!.info;
+  const input = request.input && bandScaling(request.input, inBands);
+  const target = request.target && bandScaling(request.target, outBands);
+  const n = size.height * size.width;
   let validPixels = 0;
-  request.patches.forEach((address, i) => {
-    const patch = load(address);
-    const turn = request.turns[i]!;
-    placeSide(patch.input, inBands, height, width, turn, request.input, patch.valid, input, i * pixels * inBands);
-    placeSide(patch.target, outBands, height, width, turn, request.target, patch.valid, target, i * pixels * outBands);
-    if (!mask) {
-      validPixels += pixels;
-      return;
-    }
-    const whole = new Float32Array(pixels).fill(1);
-    const own = patch.valid ? Float32Array.from(patch.valid) : whole;
-    placeSide(own, 1, height, width, turn, undefined, undefined, mask, i * pixels);
-    for (let p = 0; p < pixels; p++) validPixels += own[p]!;
-  });
-  return { input, target, ...(mask ? { mask } : {}), validPixels };
-}
-
-function quantiles(request: Request & { kind: 'quantiles' }): Reply['quantiles'] {
-  const { inBands, outBands } = files[0]!.info;
-  const make = (bands: number) => Array.from({ length: request.perBand ? bands : 1 }, () => new OrderStatistics(request.fractions));
-  const sides = [
-    { name: 'input', bands: inBands, statistics: make(inBands) },
-    { name: 'target', bands: outBands, statistics: make(outBands) },
-  ] as const;
-  for (let pass = 0; pass < 3; pass++) {
-    for (const address of request.patches) {
-      const patch = load(address);
-      for (const { name, bands, statistics } of sides) {
-        const values = patch[name];
-        const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-        for (let p = 0, i = 0; i < bits.length; p++, i += bands) {
-          if (patch.valid && patch.valid[p] === 0) continue;
-          if (request.perBand) for (let b = 0; b < bands; b++) statistics[b]!.add(bits[i + b]!);
-          else for (let b = 0; b < bands; b++) statistics[0]!.add(bits[i + b]!);
-        }
-      }
-    }
-    for (const { statistics } of sides) {
-      if (statistics[0]!.count === 0) throw new BandliftError('the training patches hold no valid pixel', { file: files[0]!.info.path });
-      for (const s of statistics) s.endPass();
-    }
-  }
-  const [a, b] = sides.map(({ statistics }) => statistics.map((s) => s.quantiles()));
-  return { input: a!, target: b!, values: sides[1].statistics[0]!.count };
-}
-
-function mean(request: Request & { kind: 'mean' }): Reply['mean'] {
-  const { inBands, outBands } = files[0]!.info;
-  const input = new Float64Array(inBands);
-  const target = new Float64Array(outBands);
-  let pixels = 0;
   for (const address of request.patches) {
-    const patch = load(address);
-    for (let p = 0; p < patch.input.length / inBands; p++) {
-      if (patch.valid && patch.valid[p] === 0) continue;
-      pixels++;
-      for (let b = 0; b < inBands; b++) input[b]! += patch.input[p * inBands + b]!;
-      for (let b = 0; b < outBands; b++) target[b]! += patch.target[p * outBands + b]!;
+    if (Atomics.load(request.cancelled, 0) !== 0) break;
+    const { info } = files[address.file]!;
+    const patch = cache.load(address.file, address.patch);
+    const window = windowOf(address, size);
+    if (!request.masked) {
+      const error = invalidError(info, address.patch, patch, window);
+      if (error) throw error;
     }
+    const pixels = sourcePixels(address.turn, window);
+    const part = (array: Float32Array, bands: number) =>
+      array.subarray(address.place * n * bands, (address.place + 1) * n * bands);
+    placePixels(patch.input, inBands, pixels, patch.valid, input, part(buffers.input, inBands));
+    placePixels(patch.target, outBands, pixels, patch.valid, target, part(buffers.target, outBands));
+    const mask = part(buffers.mask, 1);
+    const { valid } = patch;
+    if (valid) for (let p = 0; p < n; p++) mask[p] = valid[pixels[p]!]!;
+    else mask.set(ones(n));
+    for (let p = 0; p < n; p++) validPixels += mask[p]!;
   }
-  return { input: input.map((v) => v / pixels), target: target.map((v) => v / pixels), pixels };
+  return { validPixels };
 }
 
-function spectra(request: Request & { kind: 'spectra' }): Reply['spectra'] {
+function count(request: Requests['count']): Replies['count'] {
+  const { inBands, outBands, goodBands } = files[0]!.info;
+  const input = request.input && new Uint32Array(countLength(request.input));
+  const target = request.target && new Uint32Array(countLength(request.target));
+  for (const address of request.patches) {
+    const patch = cut(address, request.window);
+    if (input) countValues(request.input!, patch.input, inBands, patch.valid, undefined, input);
+    if (target) countValues(request.target!, patch.target, outBands, patch.valid, goodBands, target);
+  }
+  return { input, target };
+}
+
+function sums(request: Requests['sums']): Replies['sums'] {
   const { inBands, outBands } = files[0]!.info;
-  const input = new Float32Array(request.pixels.length * inBands);
-  const target = new Float32Array(request.pixels.length * outBands);
-  let count = 0;
-  for (const address of request.pixels) {
-    const patch = load(address);
-    if (patch.valid && patch.valid[address.pixel] === 0) continue;
-    input.set(patch.input.subarray(address.pixel * inBands, (address.pixel + 1) * inBands), count * inBands);
-    target.set(patch.target.subarray(address.pixel * outBands, (address.pixel + 1) * outBands), count * outBands);
-    count++;
-  }
-  return { input: input.slice(0, count * inBands), target: target.slice(0, count * outBands), count };
-}
-
-async function answer(request: Request): Promise<Reply[keyof Reply]> {
-  switch (request.kind) {
-    case 'open':
-      return open(request);
-    case 'batch':
-      return batch(request);
-    case 'quantiles':
-      return quantiles(request);
-    case 'mean':
-      return mean(request);
-    case 'spectra':
-      return spectra(request);
-  }
-}
-
-parentPort!.on('message', async ({ id, request }: Envelope) => {
-  let result: Answer;
-  let transfer: ArrayBuffer[] = [];
-  try {
-    const reply = await answer(request);
-    result = { id, reply };
-    if (request.kind === 'batch') {
-      const b = reply as Reply['batch'];
-      transfer = [b.input, b.target, ...(b.mask ? [b.mask] : [])].map((a) => a.buffer as ArrayBuffer);
+  const n = request.patches.length;
+  const reply = {
+    input: new Float64Array(n * inBands),
+    target: new Float64Array(n * outBands),
+    pixels: new Float64Array(n),
+  };
+  const add = (values: Float32Array, bands: number, valid: Uint8Array | undefined, to: Float64Array) => {
+    for (let i = 0, p = 0; i < values.length; i += bands, p++) {
+      if (valid && valid[p] === 0) continue;
+      for (let b = 0; b < bands; b++) to[b]! += values[i + b]!;
     }
+  };
+  request.patches.forEach((address, i) => {
+    const patch = cut(address, request.window);
+    add(patch.input, inBands, patch.valid, reply.input.subarray(i * inBands, (i + 1) * inBands));
+    add(patch.target, outBands, patch.valid, reply.target.subarray(i * outBands, (i + 1) * outBands));
+    add(ones(patch.input.length / inBands), 1, patch.valid, reply.pixels.subarray(i, i + 1));
+  });
+  return reply;
+}
+
+function spectra(request: Requests['spectra']): Replies['spectra'] {
+  const { inBands, outBands } = files[0]!.info;
+  const patches = request.patches.map((address) => {
+    const patch = cut(address, request.window);
+    const all = Array.from({ length: patch.input.length / inBands }, (_, p) => p);
+    const candidates = patch.valid ? all.filter((p) => patch.valid![p] !== 0) : all;
+    const random = new Random(address.seed);
+    const found = candidates.length === 0 ? 0 : address.count;
+    const pixels = Uint32Array.from({ length: found }, () => candidates[random.integer(candidates.length)]!);
+    const input = new Float32Array(found * inBands);
+    const target = new Float32Array(found * outBands);
+    placePixels(patch.input, inBands, pixels, undefined, undefined, input);
+    placePixels(patch.target, outBands, pixels, undefined, undefined, target);
+    return { input, target };
+  });
+  return { patches };
+}
+
+const handlers: { [K in Kind]: (request: Requests[K]) => Replies[K] | Promise<Replies[K]> } = {
+  open,
+  batch,
+  count,
+  sums,
+  spectra,
+};
+
+async function answer<K extends Kind>(port: MessagePort, { id, kind, request }: Envelope<K>): Promise<void> {
+  try {
+    const reply = await handlers[kind](request);
+    const transfer = Object.values(reply).flatMap((v) => (ArrayBuffer.isView(v) ? [v.buffer as ArrayBuffer] : []));
+    port.postMessage({ id, reply } satisfies Answer, kind === 'count' ? transfer : []);
   } catch (error) {
-    const e = error as Error;
-    result = { id, error: error instanceof BandliftError ? { message: e.message, exitCode: (e as BandliftError).exitCode } : { message: e.stack ?? String(e) } };
+    const text =
+      error instanceof BandliftError
+        ? { message: error.message, exitCode: error.exitCode }
+        : { message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    port.postMessage({ id, error: text } satisfies Answer);
   }
-  parentPort!.postMessage(result, transfer);
+}
+
+// requests that arrive while a file is being opened wait for it
+let last: Promise<void> = Promise.resolve();
+const port = parentPort!;
+port.on('message', (envelope: Envelope) => {
+  last = last.then(() => answer(port, envelope));
 });

@@ -1,24 +1,37 @@
 /**
  * Normalisations fitted on the training split only, by exact quantiles in bounded memory (domain.md 6):
- *   percentile  one pair p1, p99 for each side over all bands: clip((x - p1) / (p99 - p1 + 1e-8), 0, 1), as documented
- *   per_band    p1, p99 of each band, not clipped
- *   none        values as stored
+ *   percentile  one pair p1, p99 for each side over all good bands: clip((x - p1) / (p99 - p1 + 1e-8), 0, 1), as documented
+ *   per_band    p1, p99 of each band: (x - p1) / (p99 - p1 + 1e-8), not clipped
+ *   none        physical values
  */
 import type { PatchReader } from './loader.js';
 import type { AffineNormalization, Normalization } from './types.js';
 
+const EPSILON = 1e-8;
 const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
+/** A band that varies less than this share of the widest one is dead: dividing by its range would only magnify noise. */
+const DEAD = 1e-6;
 
-function fromQuantiles(quantiles: readonly (readonly number[])[], clip: boolean): AffineNormalization {
+function overall(quantiles: readonly (readonly number[])[]): AffineNormalization {
+  const [low, high] = quantiles[0]!;
+  return { offset: [low!], scale: [high! - low! + EPSILON], clip: true };
+}
+
+function perBand(quantiles: readonly (readonly number[])[]): AffineNormalization {
+  // NaN: a bad band, which nobody counted
+  const ranges = quantiles.map(([low, high]) => (Number.isNaN(low) ? 0 : high! - low!));
+  const widest = Math.max(...ranges) || 1;
   return {
-    offset: quantiles.map(([low]) => low!),
-    // 1e-8 as documented; it also keeps a constant band from dividing by zero
-    scale: quantiles.map(([low, high]) => high! - low! + 1e-8),
-    clip,
+    offset: quantiles.map(([low]) => (Number.isNaN(low) ? 0 : low!)),
+    scale: ranges.map((range) => (range > DEAD * widest ? range : widest) + EPSILON),
+    clip: false,
   };
 }
 
-/** Fits a normalisation on these patches. Percentiles as numpy.percentile (linear interpolation) of the float32 values. */
+/**
+ * Fits a normalisation on these patches: percentiles as numpy.percentile (linear interpolation), invalid pixels left out.
+ * Throws a BandliftError when there is no valid pixel.
+ */
 export async function fitNormalization(
   reader: PatchReader,
   patches: readonly number[],
@@ -26,19 +39,19 @@ export async function fitNormalization(
 ): Promise<Normalization> {
   const units = reader.set.files[0]!.units ?? '';
   if (method === 'none') return { method, input: IDENTITY, target: IDENTITY, units };
-  const perBand = method === 'per_band';
-  const { input, target } = await reader.quantiles(patches, [0.01, 0.99], perBand);
-  return { method, input: fromQuantiles(input, !perBand), target: fromQuantiles(target, !perBand), units };
+  const { input, target } = await reader.quantiles(patches, [0.01, 0.99], method === 'per_band');
+  const make = method === 'per_band' ? perBand : overall;
+  return { method, input: make(input), target: make(target), units };
 }
 
 const at = (list: readonly number[], band: number) => list[list.length === 1 ? 0 : band]!;
 
-/** Spectra [count, bands] -> normalised, in place, without clipping. */
+/** Physical spectra [count, bands] -> normalised, in place, without clipping. */
 export function normalizeValues(values: Float32Array, bands: number, n: AffineNormalization): void {
   for (let i = 0; i < values.length; i++) values[i] = (values[i]! - at(n.offset, i % bands)) / at(n.scale, i % bands);
 }
 
-/** Normalised spectra [count, bands] -> physical units, in place. */
+/** Normalised spectra [count, bands] -> physical, in place. */
 export function denormalizeValues(values: Float32Array, bands: number, n: AffineNormalization): void {
   for (let i = 0; i < values.length; i++) values[i] = values[i]! * at(n.scale, i % bands) + at(n.offset, i % bands);
 }

@@ -1,89 +1,164 @@
-/** Patch files of one data set, checked against each other. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+/** Patch files of one data set: found, checked against each other, and numbered. */
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BandliftError } from '../errors.js';
 import { fileError } from '../io/files.js';
-import { Hdf5PatchFile } from './hdf5_file.js';
+import { DataWorker } from './data_worker.js';
 import type { PatchFile, PatchSet } from './types.js';
+import type { PatchAddress } from './worker_protocol.js';
 
-/** The HDF5 files below the given files and folders, folders sorted by name. */
+/** Training, validation and test need a patch each. */
+const PARTS = 3;
+
+export interface PatchSetOptions {
+  /** Side in pixels of the tiles that stored patches are cut into, the remainder left out; absent: patches as stored. */
+  readonly tile?: number;
+}
+
+/** The HDF5 files among and inside the given files and folders, folders sorted by name. */
 export function listPatchFiles(paths: readonly string[]): string[] {
-  const files: string[] = [];
-  for (const path of paths) {
+  const files = paths.flatMap((path) => {
     try {
-      if (!existsSync(path)) throw new BandliftError('no such file or folder', { file: path, hint: 'check --data-dir' });
-      if (!statSync(path).isDirectory()) {
-        files.push(path);
-        continue;
-      }
-      const names = readdirSync(path).filter((name) => /\.(h5|hdf5|hdf)$/i.test(name));
-      if (names.length === 0) throw new BandliftError('the folder holds no HDF5 files', { file: path, expected: '*.h5, *.hdf5 or *.hdf' });
-      files.push(...names.sort().map((name) => join(path, name)));
+      if (!statSync(path).isDirectory()) return [path];
+      const names = readdirSync(path).filter((name) => /\.(h5|hdf5)$/i.test(name));
+      if (names.length === 0)
+        throw new BandliftError('the folder holds no patch files', { file: path, expected: '*.h5 or *.hdf5' });
+      return names.sort().map((name) => join(path, name));
     } catch (error) {
       throw fileError(error, path);
     }
-  }
+  });
+  if (files.length === 0) throw new BandliftError('no patch files were given', { expected: '*.h5 or *.hdf5' });
+  const twice = files.find((file, i) => files.indexOf(file) !== i);
+  if (twice !== undefined) throw new BandliftError('was given twice', { file: twice });
   return files;
 }
 
+/** How bands may lie apart between files before they are different bands, nm. */
+const WAVELENGTH_TOLERANCE = 0.5;
+
 function checkSame(first: PatchFile, file: PatchFile): void {
-  const where = { file: file.path };
-  for (const field of ['height', 'width', 'inBands', 'outBands'] as const) {
-    if (file[field] !== first[field])
-      throw new BandliftError(`does not match ${first.path}`, {
-        ...where,
-        field: field === 'inBands' ? 'landsat bands' : field === 'outBands' ? 'aviris bands' : `patch ${field}`,
-        found: file[field],
-        expected: first[field],
-        hint: 'put files of different shapes into different folders',
-      });
-  }
-  if (file.wavelength && first.wavelength) {
-    const band = first.wavelength.findIndex((w, b) => Math.abs(w - file.wavelength![b]!) > 0.5);
-    if (band >= 0)
-      throw new BandliftError(`band ${band} lies elsewhere than in ${first.path}`, {
-        ...where,
-        field: 'wavelength',
-        found: `${file.wavelength[band]} nm`,
-        expected: `${first.wavelength[band]} nm`,
-      });
-  }
+  const differs = (
+    field: string,
+    found: string | number,
+    expected: string | number,
+    hint = 'train on one kind of file at a time',
+  ) => {
+    throw new BandliftError(`differs from ${first.path}`, { file: file.path, field, found, expected, hint });
+  };
+  const shape = (f: PatchFile, bands: number) => `(${f.patches},${f.height},${f.width},${bands})`;
+  for (const [name, key] of [
+    ['aviris', 'outBands'],
+    ['landsat', 'inBands'],
+  ] as const)
+    if (file.height !== first.height || file.width !== first.width || file[key] !== first[key])
+      differs(
+        name,
+        shape(file, file[key]),
+        `(N,${first.height},${first.width},${first[key]})`,
+        'put files of different shapes into different folders',
+      );
+  const band =
+    first.wavelength?.findIndex((w, b) => Math.abs(w - (file.wavelength?.[b] ?? w)) > WAVELENGTH_TOLERANCE) ?? -1;
+  if (band >= 0) differs(`wavelength of band ${band}`, `${file.wavelength![band]} nm`, `${first.wavelength![band]} nm`);
   if (file.units !== undefined && first.units !== undefined && file.units !== first.units)
-    throw new BandliftError(`does not match ${first.path}`, { ...where, field: 'units', found: file.units, expected: first.units });
+    differs('units', file.units, first.units);
+  const good = (f: PatchFile, b: number) => f.goodBands?.[b] ?? 1;
+  for (let b = 0; b < first.outBands; b++)
+    if (good(file, b) !== good(first, b)) differs(`good_bands of band ${b}`, good(file, b), good(first, b));
 }
 
-/** Combines described files into a set. */
-export function makePatchSet(files: readonly PatchFile[]): PatchSet {
-  const first = files[0]!;
-  const warnings: string[] = [];
-  for (const file of files) {
-    checkSame(first, file);
-    if (!file.wavelength) warnings.push(`${file.path} has no wavelengths (plain layout): spectra are drawn over band numbers and regions cannot be told apart`);
-  }
+/** Combines described files into a set. Throws a BandliftError naming the file, the field and both values. */
+export function makePatchSet(files: readonly PatchFile[], extraWarnings: readonly string[] = []): PatchSet {
+  // the first file that knows its bands is what the others are held against
+  const first = files.find((f) => f.wavelength) ?? files[0]!;
+  for (const file of files) checkSame(first, file);
+  const plain = files.filter((f) => !f.wavelength).map((f) => f.path);
+  const more = plain.length > 1 ? ` and ${plain.length - 1} more` : '';
+  const warnings = [
+    ...extraWarnings,
+    ...(plain.length > 0
+      ? [`${plain[0]}${more}: wavelengths unknown (plain layout); bands are told apart by number only`]
+      : []),
+  ];
   const { height, width, inBands, outBands } = first;
   return { files, count: files.reduce((sum, f) => sum + f.patches, 0), height, width, inBands, outBands, warnings };
 }
 
-/**
- * Opens files or folders of patches and checks them; nothing but headers and small vectors is read. Throws a BandliftError
- * naming file, dataset, what was found and what was expected.
- */
-export async function openPatchSet(paths: readonly string[]): Promise<PatchSet> {
-  const files: PatchFile[] = [];
-  for (const path of listPatchFiles(paths)) {
-    const file = await Hdf5PatchFile.open(path);
-    files.push(file.info);
-    file.close();
+/** The file as tiles of `side` pixels, numbered patch by patch, row by row. */
+export function cutIntoTiles(file: PatchFile, side: number): PatchFile {
+  const [rows, columns] = [Math.floor(file.height / side), Math.floor(file.width / side)];
+  if (!Number.isSafeInteger(side) || side < 1 || rows < 1 || columns < 1)
+    throw new BandliftError('cannot be cut into tiles', {
+      file: file.path,
+      field: 'tile',
+      found: side,
+      expected: `1 to ${Math.min(file.height, file.width)} pixels`,
+    });
+  const each = rows * columns;
+  const patches = file.patches * each;
+  // the tiles of a single patch lie beside each other wherever it lies
+  const origins = file.origins ?? (file.patches === 1 ? new Int32Array(2) : undefined);
+  const tiled: PatchFile = {
+    ...file,
+    patches,
+    height: side,
+    width: side,
+    tiles: { storedHeight: file.height, storedWidth: file.width, rows, columns },
+  };
+  if (!origins) return tiled;
+  const own = new Int32Array(2 * patches);
+  for (let p = 0; p < patches; p++) {
+    const [stored, tile] = [Math.floor(p / each), p % each];
+    own[2 * p] = origins[2 * stored]! + Math.floor(tile / columns) * side;
+    own[2 * p + 1] = origins[2 * stored + 1]! + (tile % columns) * side;
   }
-  return makePatchSet(files);
+  return { ...tiled, origins: own };
 }
 
-/** Number of a patch in the set -> file and number in the file. */
-export function locate(set: PatchSet, patch: number): { file: number; patch: number } {
+/**
+ * Opens files or folders of patches and checks them; nothing but headers and small lists is read. Fewer than 3 patches are
+ * cut into tiles, with a warning, so that there is something to validate and test on. Throws a BandliftError that names
+ * file, dataset, what was found and what was expected.
+ */
+export async function openPatchSet(
+  paths: string | readonly string[],
+  options: PatchSetOptions = {},
+): Promise<PatchSet> {
+  const list = listPatchFiles(typeof paths === 'string' ? [paths] : paths);
+  const worker = new DataWorker();
+  try {
+    const { files } = await worker.ask('open', { paths: list, cacheBytes: 0 });
+    const stored = makePatchSet(files);
+    if (options.tile !== undefined) return makePatchSet(files.map((file) => cutIntoTiles(file, options.tile!)));
+    if (stored.count >= PARTS || Math.min(stored.height, stored.width) < 2) return stored;
+    const side = Math.floor(Math.min(stored.height, stored.width) / 2);
+    const tiled = files.map((file) => cutIntoTiles(file, side));
+    const number = `${stored.count} patch${stored.count === 1 ? '' : 'es'} of ${stored.height} x ${stored.width} pixels`;
+    return makePatchSet(tiled, [
+      `only ${number}: cut into tiles of ${side} x ${side}, so that there is something to validate and test on`,
+    ]);
+  } finally {
+    await worker.close();
+  }
+}
+
+/** Where a patch of the set is stored. */
+export function locate(set: PatchSet, patch: number): PatchAddress {
   let rest = patch;
   for (let file = 0; file < set.files.length; file++) {
-    if (rest < set.files[file]!.patches) return { file, patch: rest };
-    rest -= set.files[file]!.patches;
+    const { patches, tiles } = set.files[file]!;
+    if (rest >= 0 && rest < patches) {
+      if (!tiles) return { file, patch: rest, y: 0, x: 0 };
+      const tile = rest % (tiles.rows * tiles.columns);
+      return {
+        file,
+        patch: Math.floor(rest / (tiles.rows * tiles.columns)),
+        y: Math.floor(tile / tiles.columns) * set.height,
+        x: (tile % tiles.columns) * set.width,
+      };
+    }
+    rest -= patches;
   }
   throw new RangeError(`patch ${patch} of ${set.count}`);
 }

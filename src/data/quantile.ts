@@ -1,84 +1,179 @@
 /**
- * Exact order statistics of any number of float32 values in bounded memory: a radix search. Floats are mapped to 32-bit
- * integers of the same order; three passes over the data settle 11, 11 and 10 bits of each wanted value, each pass with
- * one small histogram per wanted value. The result is exact, whatever the distribution.
+ * Exact quantiles of any number of float32 values in bounded memory, by a radix search. Floats are mapped to 32-bit integers
+ * of the same order; every pass over the data counts the next bits of the values that share the bits known so far of a
+ * wanted one. One to 340 populations settle in two passes of 16 bits (each at most MEMORY of counts); more take more passes.
+ * The error is zero whatever the distribution, and counts of parts of the data add up (several workers).
  */
-const BITS = [11, 11, 10] as const;
+
+/** Bytes of counts of one pass. */
+const MEMORY = 256 * 2 ** 20;
 
 const float = new Float32Array(1);
 const word = new Uint32Array(float.buffer);
 
-/** The unsigned integer whose order is that of the float. */
-export function orderedBits(bits: number): number {
-  return (bits & 0x80000000 ? ~bits : bits | 0x80000000) >>> 0;
-}
-
+/** From the unsigned integer whose order is that of the float back to the float. */
 function toFloat(ordered: number): number {
   word[0] = (ordered & 0x80000000 ? ordered & 0x7fffffff : ~ordered) >>> 0;
   return float[0]!;
 }
 
-/** Order statistics of one population (a band, or all bands). Call pass() for every value in each of 3 passes. */
-export class OrderStatistics {
-  count = 0;
-  /** Per wanted value: the bits settled so far, the rank within them, and this pass's histogram. */
-  #wanted: { prefix: number; rank: number; histogram: Uint32Array }[] = [];
-  #settled = 0;
-  #pass = 0;
-  readonly #fractions: readonly number[];
-  #first = new Uint32Array(2 ** BITS[0]);
+/** What to count in a pass. */
+export interface CountPlan {
+  /** 1 = all bands together, else one per band. */
+  readonly populations: number;
+  /** Bits known so far, and how many this pass counts. */
+  readonly settled: number;
+  readonly bits: number;
+  /** Wanted prefixes of `settled` bits: [populations, slots]; absent ones repeat an earlier one. */
+  readonly prefixes: Uint32Array;
+  readonly slots: number;
+}
 
-  /** `fractions` in [0, 1], as in numpy.quantile with linear interpolation. */
-  constructor(fractions: readonly number[]) {
+/** Length of the counts: [populations, slots, 2^bits]. */
+export const countLength = (plan: CountPlan) => plan.populations * plan.slots * 2 ** plan.bits;
+
+/**
+ * Counts the values of valid pixels of a patch [pixels, bands] into `counts`. `good` leaves out bands.
+ */
+export function countValues(
+  plan: CountPlan,
+  values: Float32Array,
+  bands: number,
+  valid: Uint8Array | undefined,
+  good: Uint8Array | undefined,
+  counts: Uint32Array,
+): void {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const { slots, prefixes, settled } = plan;
+  const size = 2 ** plan.bits;
+  const shift = 32 - settled - plan.bits;
+  const step = plan.populations === 1 ? 0 : 1;
+  for (let i = 0, p = 0; i < words.length; i += bands, p++) {
+    if (valid && valid[p] === 0) continue;
+    for (let b = 0; b < bands; b++) {
+      if (good && good[b] === 0) continue;
+      const w = words[i + b]!;
+      const ordered = (w ^ ((w >> 31) | 0x80000000)) >>> 0;
+      const first = b * step * slots;
+      if (settled === 0) {
+        counts[first * size + (ordered >>> shift)]!++;
+        continue;
+      }
+      const prefix = ordered >>> (32 - settled);
+      for (let s = first; s < first + slots; s++) {
+        if (prefixes[s] !== prefix) continue;
+        counts[s * size + ((ordered >>> shift) & (size - 1))]!++;
+        break;
+      }
+    }
+  }
+}
+
+/** An order statistic on its way: known leading bits, and its rank among the values that share them. */
+interface Wanted {
+  readonly rank: number;
+  prefix: number;
+  within: number;
+}
+
+export class QuantileSearch {
+  readonly #fractions: readonly number[];
+  readonly #populations: number;
+  readonly #memory: number;
+  readonly #counts: number[];
+  #wanted: Wanted[][] = [];
+  #plan: CountPlan;
+  #sum: Uint32Array | Float64Array | undefined;
+
+  /** `fractions` in [0, 1], quantiles as numpy.quantile (linear interpolation). `workers` share the memory. */
+  constructor(populations: number, fractions: readonly number[], workers = 1) {
     this.#fractions = fractions;
+    this.#populations = populations;
+    this.#memory = MEMORY / workers;
+    this.#counts = new Array(populations).fill(0);
+    this.#plan = this.#makePlan(0, new Uint32Array(populations), 1);
   }
 
-  /** Adds a value (given as the bits of its float32) to the histograms of this pass. */
-  add(bits: number): void {
-    const value = orderedBits(bits);
-    if (this.#pass === 0) {
-      this.count++;
-      this.#first[value >>> 21]!++;
+  /** What to count in the next pass over all values; undefined when done. */
+  get plan(): CountPlan | undefined {
+    return this.#plan.settled === 32 ? undefined : this.#plan;
+  }
+
+  /** Values of each population (after the first pass). */
+  get counts(): readonly number[] {
+    return this.#counts;
+  }
+
+  /** Adds the counts of a part of the data; takes the array over. `values` is the number of values counted in all parts. */
+  add(counts: Uint32Array, values: number): void {
+    if (!this.#sum) {
+      // a count cannot exceed the number of values
+      this.#sum = values < 2 ** 32 ? counts : Float64Array.from(counts);
       return;
     }
-    const shift = 32 - this.#settled - BITS[this.#pass]!;
-    const mask = 2 ** BITS[this.#pass]! - 1;
-    const prefix = value >>> (32 - this.#settled);
-    for (const w of this.#wanted) if (w.prefix === prefix) w.histogram[(value >>> shift) & mask]!++;
+    for (let i = 0; i < counts.length; i++) this.#sum[i]! += counts[i]!;
   }
 
-  /** Ends a pass; the next one must see the same values. */
-  endPass(): void {
-    if (this.#pass === 0) {
-      this.#wanted = this.#ranks().map((rank) => ({ prefix: 0, rank, histogram: this.#first }));
+  /** Ends a pass. */
+  advance(): void {
+    const { populations, settled, bits, slots, prefixes } = this.#plan;
+    const counts = this.#sum!;
+    this.#sum = undefined;
+    const size = 2 ** bits;
+    if (settled === 0) {
+      for (let p = 0; p < populations; p++) {
+        let n = 0;
+        for (let i = p * size; i < (p + 1) * size; i++) n += counts[i]!;
+        this.#counts[p] = n;
+        this.#wanted.push(ranks(this.#fractions, n).map((rank) => ({ rank, prefix: 0, within: rank })));
+      }
     }
-    const bits = BITS[this.#pass]!;
-    const done = this.#settled + bits;
-    this.#wanted = this.#wanted.map((w) => {
-      let rank = w.rank;
-      let bin = 0;
-      while (rank >= w.histogram[bin]!) rank -= w.histogram[bin++]!;
-      const next = BITS[this.#pass + 1];
-      return { prefix: w.prefix * 2 ** bits + bin, rank, histogram: new Uint32Array(next === undefined ? 0 : 2 ** next) };
+    for (let p = 0; p < populations; p++) {
+      for (const wanted of this.#wanted[p]!) {
+        let slot = p * slots;
+        while (prefixes[slot] !== wanted.prefix) slot++;
+        let bin = 0;
+        while (wanted.within >= counts[slot * size + bin]!) wanted.within -= counts[slot * size + bin++]!;
+        wanted.prefix = wanted.prefix * size + bin;
+      }
+    }
+    const distinct = this.#wanted.map((list) => [...new Set(list.map((w) => w.prefix))]);
+    const most = Math.max(1, ...distinct.map((list) => list.length));
+    const next = new Uint32Array(populations * most);
+    distinct.forEach((list, p) => {
+      for (let s = 0; s < most; s++) next[p * most + s] = list[s] ?? list[0] ?? 0;
     });
-    this.#settled = done;
-    this.#pass++;
+    this.#plan = this.#makePlan(settled + bits, next, most);
   }
 
-  /** After three passes: the quantiles, linearly interpolated. */
-  quantiles(): number[] {
-    const byRank = new Map(this.#ranks().map((rank, i) => [rank, toFloat(this.#wanted[i]!.prefix)]));
-    return this.#fractions.map((f) => {
-      const position = f * (this.count - 1);
-      const low = byRank.get(Math.floor(position))!;
-      const high = byRank.get(Math.ceil(position))!;
-      return low + (high - low) * (position - Math.floor(position));
+  /** Per population the quantiles; NaN where it has no values. */
+  result(): number[][] {
+    return this.#wanted.map((list, p) => {
+      const value = new Map(list.map((w) => [w.rank, toFloat(w.prefix)]));
+      return this.#fractions.map((f) => {
+        const position = f * (this.#counts[p]! - 1);
+        const low = value.get(Math.floor(position)) ?? Number.NaN;
+        const high = value.get(Math.ceil(position)) ?? Number.NaN;
+        return low + (high - low) * (position - Math.floor(position));
+      });
     });
   }
 
-  /** The order statistics that the fractions lie between. */
-  #ranks(): number[] {
-    const positions = this.#fractions.map((f) => f * (this.count - 1));
-    return [...new Set(positions.flatMap((p) => [Math.floor(p), Math.ceil(p)]))];
+  #makePlan(settled: number, prefixes: Uint32Array, slots: number): CountPlan {
+    const room = Math.floor(Math.log2(this.#memory / 4 / (this.#populations * slots)));
+    return {
+      populations: this.#populations,
+      settled,
+      bits: Math.max(1, Math.min(16, 32 - settled, room)),
+      prefixes,
+      slots,
+    };
   }
+}
+
+/** The order statistics that the fractions lie between. */
+function ranks(fractions: readonly number[], count: number): number[] {
+  if (count === 0) return [];
+  const positions = fractions.map((f) => f * (count - 1));
+  return [...new Set(positions.flatMap((p) => [Math.floor(p), Math.ceil(p)]))].sort((a, b) => a - b);
 }

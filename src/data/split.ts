@@ -1,146 +1,223 @@
 /**
- * Training, validation and test patches such that no pixel is in two of them (domain.md 7). By scene when the scenes can be
- * shared out near the wanted fractions, else by contiguous blocks along the flight line; patches that overlap another part
- * are left out as a guard. Fractions count patches, not files.
+ * Training, validation and test patches such that no pixel is in two of them (domain.md 7). Whole scenes where there are two
+ * or more; at most one of them is cut into blocks, where whole scenes miss the wanted fractions by far. A single scene is
+ * cut into blocks. Fractions count patches, not files.
  */
 import { BandliftError } from '../errors.js';
 import { Random } from '../random.js';
-import { locate } from './patches.js';
+import { type Blocks, cutScene, gapBetween, type Part, type Placed } from './split_blocks.js';
 import type { PatchSet, Split } from './types.js';
 
 export interface SplitOptions {
+  /** Fractions of all patches, each > 0, together < 1. */
   readonly validation: number;
   readonly test: number;
   readonly seed: number;
 }
 
-interface Placed {
-  readonly patch: number;
-  readonly scene: string;
-  /** Row and column of the first pixel in the scene; undefined where the file does not say. */
-  readonly origin?: readonly [number, number];
+const PARTS: readonly Part[] = ['train', 'validation', 'test'];
+
+/**
+ * What cutting a scene costs against deviating from the wanted fractions (sum of deviations / patches): little where only
+ * validation and test share it, much where training does, since neighbours in a scene look alike.
+ */
+const CUTS: readonly { readonly parts: readonly Part[]; readonly penalty: number }[] = [
+  { parts: [], penalty: 0 },
+  { parts: ['validation', 'test'], penalty: 0.05 },
+  { parts: ['train', 'test'], penalty: 0.4 },
+  { parts: ['train', 'validation'], penalty: 0.4 },
+  { parts: PARTS, penalty: 0.6 },
+];
+/** Among many scenes, which one is cut matters little. */
+const MAX_CUT_CANDIDATES = 32;
+
+type Scene = readonly Placed[];
+type Counts = Record<Part, number>;
+
+interface Plan {
+  readonly cost: number;
+  readonly whole: Record<Part, Scene[]>;
+  readonly cut: Scene | undefined;
+  /** How many patches of the cut scene each of its parts should get. */
+  readonly shares: ReadonlyMap<Part, number>;
 }
 
+/** Every patch of the set with its scene and place. */
 function place(set: PatchSet): Placed[] {
-  return Array.from({ length: set.count }, (_, patch) => {
-    const at = locate(set, patch);
-    const file = set.files[at.file]!;
-    const origin = file.origins ? ([file.origins[2 * at.patch]!, file.origins[2 * at.patch + 1]!] as const) : undefined;
-    return { patch, scene: file.scene, ...(origin ? { origin } : {}) };
+  const placed: Placed[] = [];
+  for (const { patches, scene, origins } of set.files)
+    for (let p = 0; p < patches; p++)
+      placed.push({ patch: placed.length, scene, origin: origins && [origins[2 * p]!, origins[2 * p + 1]!] });
+  return placed;
+}
+
+function groupScenes(placed: readonly Placed[]): Placed[][] {
+  const scenes = new Map<string, Placed[]>();
+  for (const p of placed) {
+    const scene = scenes.get(p.scene);
+    if (scene) scene.push(p);
+    else scenes.set(p.scene, [p]);
+  }
+  return [...scenes.values()];
+}
+
+/** Splits the patches of a set; the same for the same seed. Throws a BandliftError when three disjoint parts are impossible. */
+export function splitPatches(set: PatchSet, options: SplitOptions): Split {
+  const file = set.files.length === 1 ? set.files[0]!.path : `${set.files[0]!.path} and ${set.files.length - 1} more`;
+  for (const name of ['validation', 'test'] as const)
+    if (!(options[name] > 0 && options[name] < 1))
+      throw new BandliftError('is no fraction', {
+        field: `${name} fraction`,
+        found: options[name],
+        expected: '> 0 and < 1',
+      });
+  if (options.validation + options.test >= 1)
+    throw new BandliftError('leave nothing to train on', {
+      field: 'validation and test fractions',
+      found: options.validation + options.test,
+      expected: '< 1 together',
+    });
+  if (set.count < PARTS.length)
+    throw new BandliftError('too few patches for training, validation and test', {
+      file,
+      found: set.count,
+      expected: `at least ${PARTS.length}`,
+    });
+  const placed = place(set);
+  const scenes = groupScenes(placed);
+  const { validation, test } = options;
+  const wanted = {
+    train: set.count * (1 - validation - test),
+    validation: set.count * validation,
+    test: set.count * test,
+  };
+  for (const plan of plans(scenes, wanted, options.seed)) {
+    const blocks = plan.cut ? cutScene(plan.cut, set, plan.shares, options.seed) : undefined;
+    if (plan.cut && !blocks) continue;
+    const list = (part: Part) =>
+      [...plan.whole[part].flat(), ...(blocks?.parts.get(part) ?? [])].map((p) => p.patch).sort((a, b) => a - b);
+    const single = scenes.length === 1;
+    return {
+      method: !single ? 'scene' : blocks?.gap === undefined ? 'patch' : 'block',
+      seed: options.seed,
+      train: list('train'),
+      validation: list('validation'),
+      test: list('test'),
+      guard: (blocks?.guard ?? []).map((p) => p.patch).sort((a, b) => a - b),
+      description: describe(scenes.length, plan, blocks),
+    };
+  }
+  throw new BandliftError('the patches overlap so much that training, validation and test cannot be kept apart', {
+    file,
+    found: `${set.count} patches of ${scenes.length} scene${scenes.length === 1 ? '' : 's'}`,
+    expected: 'three that share no pixel',
+    hint: 'cut patches with less overlap, or add scenes',
   });
 }
 
-function overlap(set: PatchSet, a: Placed, b: Placed): boolean {
-  if (a.scene !== b.scene || !a.origin || !b.origin) return false;
-  return Math.abs(a.origin[0] - b.origin[0]) < set.height && Math.abs(a.origin[1] - b.origin[1]) < set.width;
-}
-
-/** Whole scenes for test, then validation, as near to the wanted counts as scenes allow; undefined when one part stays empty. */
-function byScene(placed: readonly Placed[], options: SplitOptions): Record<'train' | 'validation' | 'test', Placed[]> | undefined {
-  const scenes = new Map<string, Placed[]>();
-  for (const p of placed) scenes.set(p.scene, [...(scenes.get(p.scene) ?? []), p]);
-  if (scenes.size < 3) return undefined;
-  const left = new Random(options.seed, 1).shuffle([...scenes.values()]);
-  const take = (wanted: number): Placed[] => {
-    const taken: Placed[] = [];
-    do {
-      const missing = wanted - taken.length;
-      // the scene that comes nearest to what is missing; the seed breaks ties
-      left.sort((a, b) => Math.abs(a.length - missing) - Math.abs(b.length - missing));
-      if (taken.length > 0 && Math.abs(left[0]!.length - missing) >= missing) break;
-      taken.push(...left.shift()!);
-    } while (left.length > 1 && taken.length < wanted);
-    return taken;
-  };
-  const test = take(Math.max(1, Math.round(options.test * placed.length)));
-  const validation = left.length > 1 ? take(Math.max(1, Math.round(options.validation * placed.length))) : [];
-  const train = left.flat();
-  if (train.length === 0 || validation.length === 0 || test.length === 0) return undefined;
-  return { train, validation, test };
-}
-
-/** Contiguous runs along each scene's rows (or patch numbers): train | validation | test. */
-function byBlock(placed: readonly Placed[], options: SplitOptions): Record<'train' | 'validation' | 'test', Placed[]> {
-  const ordered = [...placed].sort(
-    (a, b) =>
-      (a.scene < b.scene ? -1 : a.scene > b.scene ? 1 : 0) ||
-      (a.origin?.[0] ?? 0) - (b.origin?.[0] ?? 0) ||
-      (a.origin?.[1] ?? 0) - (b.origin?.[1] ?? 0) ||
-      a.patch - b.patch,
-  );
-  const n = ordered.length;
-  const test = Math.min(n - 2, Math.max(1, Math.round(options.test * n)));
-  const validation = Math.min(n - 1 - test, Math.max(1, Math.round(options.validation * n)));
-  return { train: ordered.slice(0, n - test - validation), validation: ordered.slice(n - test - validation, n - test), test: ordered.slice(n - test) };
-}
-
-/** Splits the patches of a set. Needs at least 3 patches; deterministic for a seed. */
-export function splitPatches(set: PatchSet, options: SplitOptions): Split {
-  const wanted = 3;
-  if (set.count < wanted)
-    throw new BandliftError('too few patches for training, validation and test', {
-      file: set.files.map((f) => f.path).join(', '),
-      found: set.count,
-      expected: `at least ${wanted}`,
-    });
-  const placed = place(set);
-  const known = placed.every((p) => p.origin !== undefined);
-  const scenes = byScene(placed, options);
-  const parts = scenes ?? byBlock(placed, options);
-  // a patch stays where it is unless it shares pixels with a part that is more precious: test, then validation
-  const guard: Placed[] = [];
-  const keep = (part: Placed[], others: Placed[]) =>
-    part.filter((p) => {
-      if (!others.some((o) => overlap(set, p, o))) return true;
-      guard.push(p);
-      return false;
-    });
-  const validation = keep(parts.validation, parts.test);
-  const train = keep(parts.train, [...parts.test, ...validation]);
-  if (train.length === 0 || validation.length === 0)
-    throw new BandliftError('the patches overlap so much that no disjoint training and validation parts are left', {
-      file: set.files.map((f) => f.path).join(', '),
-      hint: 'cut patches with less overlap, or add scenes',
-    });
-  const method = scenes ? 'scene' : known ? 'block' : 'patch';
-  const numbers = (list: readonly Placed[]) => list.map((p) => p.patch).sort((a, b) => a - b);
-  return {
-    method,
-    seed: options.seed,
-    train: numbers(train),
-    validation: numbers(validation),
-    test: numbers(parts.test),
-    guard: numbers(guard),
-    description: describe(method, new Set(placed.map((p) => p.scene)).size),
-  };
-}
-
-function describe(method: Split['method'], scenes: number): string {
-  if (method === 'scene') return `by scene: each of the ${scenes} scenes is in one part only`;
-  const few = scenes < 3 ? ` (${scenes} scene${scenes === 1 ? '' : 's'})` : ` (${scenes} scenes, one too large to set aside)`;
-  if (method === 'block') return `by contiguous blocks along the flight line${few}; overlapping patches are left out`;
-  return `by contiguous runs of patch numbers${few}; the files do not say where patches lie, so overlap cannot be ruled out`;
-}
-
-/** Proves that a split belongs to the set and that no pixel is in two of its parts; throws otherwise. */
-export function checkSplit(set: PatchSet, split: Split): void {
-  const placed = place(set);
-  const parts = { train: split.train, validation: split.validation, test: split.test };
-  const seen = new Map<number, string>();
-  for (const [name, patches] of Object.entries(parts)) {
-    for (const patch of patches) {
-      if (!placed[patch])
-        throw new BandliftError('the split names a patch that the data does not have', { field: `split.${name}`, found: patch, expected: `0 to ${set.count - 1}` });
-      if (seen.has(patch)) throw new BandliftError(`patch ${patch} is in two parts of the split`, { found: `${seen.get(patch)} and ${name}` });
-      seen.set(patch, name);
+/** Ways to share out the scenes, best first. */
+function plans(scenes: readonly Scene[], wanted: Counts, seed: number): Plan[] {
+  // the seed decides between scenes of the same size
+  const shuffled = new Random(seed, 1).shuffle([...scenes]).sort((a, b) => b.length - a.length);
+  const found: Plan[] = [];
+  for (const { parts, penalty } of CUTS) {
+    const candidates = parts.length === 0 ? [undefined] : shuffled.slice(0, MAX_CUT_CANDIDATES);
+    for (const cut of candidates) {
+      const plan = shareOut(shuffled, cut, parts, wanted);
+      if (plan) found.push({ ...plan, cost: plan.cost + penalty });
     }
   }
-  const all = [...seen.keys()].map((patch) => placed[patch]!).sort((a, b) => (a.origin?.[0] ?? 0) - (b.origin?.[0] ?? 0));
-  for (let i = 0; i < all.length; i++) {
-    for (let j = i + 1; j < all.length && (all[j]!.origin?.[0] ?? 0) - (all[i]!.origin?.[0] ?? 0) < set.height; j++) {
-      const [a, b] = [all[i]!, all[j]!];
-      if (seen.get(a.patch) !== seen.get(b.patch) && overlap(set, a, b))
-        throw new BandliftError(`patches ${a.patch} (${seen.get(a.patch)}) and ${b.patch} (${seen.get(b.patch)}) share pixels of ${a.scene}`);
+  return found.sort((a, b) => a.cost - b.cost);
+}
+
+/** Gives every scene but `cut` to the part that misses most; `cut` then fills up its parts. Undefined if a part stays empty. */
+function shareOut(
+  scenes: readonly Scene[],
+  cut: Scene | undefined,
+  cutParts: readonly Part[],
+  wanted: Counts,
+): Plan | undefined {
+  if (cut && cut.length < cutParts.length) return undefined;
+  const missing = { ...wanted };
+  const whole: Record<Part, Scene[]> = { train: [], validation: [], test: [] };
+  const rest = scenes.filter((scene) => scene !== cut);
+  rest.forEach((scene, i) => {
+    const empty = PARTS.filter((part) => whole[part].length === 0 && !cutParts.includes(part));
+    // the last scenes go to the parts that have none yet
+    const choice = empty.length >= rest.length - i ? empty : PARTS;
+    const part = choice.reduce<Part | undefined>(
+      (top, p) => (top === undefined || missing[p] > missing[top] ? p : top),
+      undefined,
+    );
+    if (part === undefined) return;
+    whole[part].push(scene);
+    missing[part] -= scene.length;
+  });
+  if (PARTS.some((part) => whole[part].length === 0 && !cutParts.includes(part))) return undefined;
+  const need = cutParts.map((part) => Math.max(missing[part], 1e-6));
+  const sum = need.reduce((a, b) => a + b, 0);
+  const shares = new Map(cutParts.map((part, i) => [part, (need[i]! / sum) * (cut?.length ?? 0)]));
+  const total = wanted.train + wanted.validation + wanted.test;
+  const off = PARTS.map((part) =>
+    Math.abs(missing[part] - Math.max(shares.get(part) ?? 0, cutParts.includes(part) ? 1 : 0)),
+  );
+  return { cost: off.reduce((a, b) => a + b, 0) / total, whole, cut, shares };
+}
+
+function describe(scenes: number, { cut }: Plan, blocks: Blocks | undefined): string {
+  if (!cut || !blocks) return `by scene: each of the ${scenes} scenes is in one part only`;
+  const names = [...blocks.parts.keys()].sort((a, b) => PARTS.indexOf(a) - PARTS.indexOf(b));
+  const into = `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+  const left = `${blocks.guard.length} patch${blocks.guard.length === 1 ? '' : 'es'} left out`;
+  const how =
+    blocks.gap === undefined
+      ? `contiguous runs of patch numbers for ${into}; the file does not say where patches lie, so overlap cannot be ruled out`
+      : blocks.gap > 0
+        ? `contiguous blocks for ${into}, at least ${blocks.gap} pixels apart (${left})`
+        : `contiguous blocks for ${into}, which share no pixel but may touch, since a guard band would cost too many patches (${left})`;
+  return scenes === 1
+    ? `a single scene, cut into ${how}`
+    : `by scene, of ${scenes} scenes; only ${cut[0]!.scene} is cut, into ${how}`;
+}
+
+/** Proves that a split belongs to the set and that, as far as origins are known, no pixel is in two of its parts. */
+export function checkSplit(set: PatchSet, split: Split): void {
+  const placed = place(set);
+  const part = new Map<number, Part>();
+  const wrong = (message: string, detail: { field?: string; found?: string | number; expected?: string } = {}) => {
+    throw new BandliftError(message, { ...detail, hint: 'is it the split of other data?' });
+  };
+  for (const name of [...PARTS, 'guard'] as const) {
+    if (name !== 'guard' && split[name].length === 0) wrong('holds no patches', { field: `split.${name}` });
+    for (const patch of split[name]) {
+      if (!placed[patch])
+        wrong('names a patch that the data does not have', {
+          field: `split.${name}`,
+          found: patch,
+          expected: `0 to ${set.count - 1}`,
+        });
+      if (name === 'guard') {
+        if (part.has(patch))
+          wrong(`patch ${patch} is left out and in a part`, { field: 'split.guard', found: part.get(patch)! });
+        continue;
+      }
+      if (part.has(patch))
+        wrong(`patch ${patch} is in two parts`, { field: 'split', found: `${part.get(patch)} and ${name}` });
+      part.set(patch, name);
     }
+  }
+  const known = [...part.keys()].map((patch) => placed[patch]!).filter((p) => p.origin);
+  for (const scene of groupScenes(known)) {
+    scene.sort((a, b) => a.origin![0] - b.origin![0]);
+    scene.forEach((a, i) => {
+      for (let j = i + 1; j < scene.length && scene[j]!.origin![0] - a.origin![0] < set.height; j++) {
+        const b = scene[j]!;
+        if (part.get(a.patch) !== part.get(b.patch) && gapBetween(a, b, set) < 0)
+          wrong(
+            `patches ${a.patch} (${part.get(a.patch)}) and ${b.patch} (${part.get(b.patch)}) share pixels of ${a.scene}`,
+            { field: 'split' },
+          );
+      }
+    });
   }
 }

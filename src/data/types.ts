@@ -21,6 +21,15 @@ export interface PatchFile {
   /** Row and column of each patch's first pixel in the source scene, if known: [patches, 2]. */
   readonly origins?: Int32Array;
   readonly nodata?: number;
+  /** Stored value = physical value * scale; batches hold physical values. 1 where the file does not say. */
+  readonly scale?: number;
+  /** Where patches are cut from larger stored ones: the stored size and the tiles of each, row by row. */
+  readonly tiles?: {
+    readonly storedHeight: number;
+    readonly storedWidth: number;
+    readonly rows: number;
+    readonly columns: number;
+  };
   /** Whether pixels can be invalid (a `mask` dataset or a nodata value): batches then carry a pixel mask. */
   readonly masked: boolean;
 }
@@ -68,7 +77,7 @@ export interface Normalization {
 export interface LoaderOptions {
   readonly patches: readonly number[];
   readonly batchSize: number;
-  /** Absent: values are given as stored. For evaluation give `input` only. */
+  /** Absent: physical values. For evaluation give `input` only. */
   readonly normalize?: { readonly input?: AffineNormalization; readonly target?: AffineNormalization };
   /** Order, flips and turns come from (seed, epoch) alone, so that a resumed epoch is the same epoch. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
@@ -77,7 +86,10 @@ export interface LoaderOptions {
   readonly startBatch?: number;
   /** Batches prepared ahead. */
   readonly prefetch?: number;
-  /** Pixels that are NaN, infinite or the file's nodata value in any band are masked; without a mask they are an error. */
+  /**
+   * Pixels that are NaN, infinite or the file's nodata value in any good band, or 0 in its `mask`, are masked and their
+   * values 0; without a mask they are an error.
+   */
   readonly mask?: boolean;
 }
 

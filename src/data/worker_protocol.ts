@@ -1,52 +1,75 @@
-/** What the main thread asks of the data worker, and what comes back. Arrays are transferred, not copied. */
+/** What the main thread asks of a data worker, and what comes back. */
+import type { CountPlan } from './quantile.js';
 import type { AffineNormalization, PatchFile } from './types.js';
 
+/** A patch of the set: a window of a stored patch of a file (the whole of it unless the set is cut into tiles). */
 export interface PatchAddress {
   readonly file: number;
   readonly patch: number;
+  readonly y: number;
+  readonly x: number;
 }
 
+export interface WindowSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Arrays of a batch in shared memory: several workers fill their places of it, nothing is copied between threads. */
 export interface Buffers {
   readonly input: Float32Array;
   readonly target: Float32Array;
-  readonly mask?: Float32Array;
+  readonly mask: Float32Array;
 }
 
-export type Request =
-  | { kind: 'open'; paths: readonly string[]; cacheBytes: number }
-  | {
-      kind: 'batch';
-      patches: readonly PatchAddress[];
-      /** 0..7 per patch, see assemble.ts. */
-      turns: readonly number[];
-      input?: AffineNormalization;
-      target?: AffineNormalization;
-      mask: boolean;
-      /** Given back by an earlier batch, for reuse. */
-      buffers?: Buffers;
-    }
-  | { kind: 'quantiles'; patches: readonly PatchAddress[]; fractions: readonly number[]; perBand: boolean }
-  | { kind: 'mean'; patches: readonly PatchAddress[] }
-  | { kind: 'spectra'; pixels: readonly (PatchAddress & { pixel: number })[] };
-
-export interface Reply {
-  open: { files: PatchFile[] };
-  batch: Buffers & { validPixels: number };
-  /** Per side: one list of quantiles, or one per band. */
-  quantiles: { input: number[][]; target: number[][]; values: number };
-  /** Mean spectra over valid pixels, stored units. */
-  mean: { input: Float64Array; target: Float64Array; pixels: number };
-  /** [count, bands] each; invalid pixels are left out. */
-  spectra: { input: Float32Array; target: Float32Array; count: number };
+export interface Requests {
+  open: { readonly paths: readonly string[]; readonly cacheBytes: number };
+  batch: {
+    readonly window: WindowSize;
+    /** `place`: position in the batch; `turn`: 0..7, see assemble.ts. */
+    readonly patches: readonly (PatchAddress & { readonly place: number; readonly turn: number })[];
+    readonly input: AffineNormalization | undefined;
+    readonly target: AffineNormalization | undefined;
+    /** Fill the mask; otherwise an invalid pixel is an error. */
+    readonly masked: boolean;
+    readonly buffers: Buffers;
+    /** Shared; other than 0: nobody wants the batch any more. */
+    readonly cancelled: Int32Array;
+  };
+  count: {
+    readonly window: WindowSize;
+    readonly patches: readonly PatchAddress[];
+    readonly input: CountPlan | undefined;
+    readonly target: CountPlan | undefined;
+  };
+  sums: { readonly window: WindowSize; readonly patches: readonly PatchAddress[] };
+  spectra: {
+    readonly window: WindowSize;
+    readonly patches: readonly (PatchAddress & { readonly count: number; readonly seed: number })[];
+  };
 }
 
-export interface Envelope {
+export interface Replies {
+  open: { readonly files: readonly PatchFile[]; readonly chunkPatches: readonly number[] };
+  batch: { readonly validPixels: number };
+  count: { readonly input: Uint32Array | undefined; readonly target: Uint32Array | undefined };
+  /** Per patch: sums over valid pixels [patches, bands], and their number. */
+  sums: { readonly input: Float64Array; readonly target: Float64Array; readonly pixels: Float64Array };
+  /** Per patch [found, bands]; fewer than asked for only where a patch has no valid pixel. */
+  spectra: { readonly patches: readonly { readonly input: Float32Array; readonly target: Float32Array }[] };
+}
+
+export type Kind = keyof Requests;
+
+export interface Envelope<K extends Kind = Kind> {
   readonly id: number;
-  readonly request: Request;
+  readonly kind: K;
+  readonly request: Requests[K];
 }
 
 export interface Answer {
   readonly id: number;
-  readonly reply?: Reply[keyof Reply];
-  readonly error?: { message: string; exitCode?: number };
+  readonly reply?: Replies[Kind];
+  /** `exitCode`: the message is meant for the user. */
+  readonly error?: { readonly message: string; readonly exitCode?: number };
 }

@@ -114,12 +114,11 @@ export class DeviceSession implements Session {
   }
 
   #writeScalars({ learningRate, step, maxNorm, emaDecay }: StepScalars): void {
-    // the device computes 1 - beta in float32, off by 1e-5 for 0.999: corrected with the same rounded beta, it cancels
     const { beta1, beta2 } = this.options.adam ?? DEFAULT_ADAM;
     const s = this.#scalars;
     s[SCALARS.learningRate] = learningRate;
-    s[SCALARS.biasCorrection1] = 1 - Math.fround(beta1) ** step;
-    s[SCALARS.biasCorrection2] = 1 - Math.fround(beta2) ** step;
+    s[SCALARS.biasCorrection1] = 1 - beta1 ** step;
+    s[SCALARS.biasCorrection2] = 1 - beta2 ** step;
     s[SCALARS.emaDecay] = emaDecay;
     s[SCALARS.maxNorm] = maxNorm;
     s[SCALARS.gradScale] = 0;

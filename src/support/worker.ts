@@ -2,11 +2,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { BandliftError, EXIT } from '../errors.js';
 import { projectRoot } from './version.js';
 
-/** URL of src/<path> compiled, e.g. workerUrl('data/hdf5_worker.js'). */
+/** URL of src/<path> compiled, e.g. workerUrl('data/hdf5_worker.js'). Throws a BandliftError when it is not there. */
 export function workerUrl(path: string): URL {
-  const file = join(projectRoot(), 'dist/src', path);
-  if (!existsSync(file)) throw new Error(`${path} is not compiled; run \`npm run build\``);
+  const file = join(projectRoot(), 'dist', 'src', path);
+  if (!existsSync(file))
+    throw new BandliftError('is not compiled', { file: `dist/src/${path}`, hint: 'run `npm run build`' }, EXIT.failure);
   return pathToFileURL(file);
 }

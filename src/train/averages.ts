@@ -16,7 +16,9 @@ export class Averages {
   readonly #s: AverageState;
 
   constructor(state?: AverageState) {
-    this.#s = state ? { ...state } : { weight: 0, total: 0, l1: 0, l2: 0, sam: 0, gradient: 0, gradNormSum: 0, steps: 0 };
+    this.#s = state
+      ? { ...state }
+      : { weight: 0, total: 0, l1: 0, l2: 0, sam: 0, gradient: 0, gradNormSum: 0, steps: 0 };
   }
 
   add(terms: LossTerms, weight: number, gradNorm = 0): void {

@@ -77,7 +77,11 @@ export function readConfigFile(path: string): Partial<Stage1Config> {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new BandliftError(`cannot read the config file (${(error as NodeJS.ErrnoException).code})`, { file: path }, EXIT.usage);
+    throw new BandliftError(
+      `cannot read the config file (${(error as NodeJS.ErrnoException).code})`,
+      { file: path },
+      EXIT.usage,
+    );
   }
   let raw: unknown;
   try {
@@ -104,7 +108,11 @@ export function resolveConfig(flags: Record<string, unknown>, file: Partial<Stag
     throw new BandliftError(message, { field: `--${field.replaceAll('_', '-')}` }, EXIT.usage);
   }
   if (result.data.val_fraction + result.data.test_fraction >= 1)
-    throw new BandliftError('the validation and test fractions leave nothing to train on', { field: '--val-fraction' }, EXIT.usage);
+    throw new BandliftError(
+      'the validation and test fractions leave nothing to train on',
+      { field: '--val-fraction' },
+      EXIT.usage,
+    );
   return result.data;
 }
 
@@ -117,7 +125,11 @@ export function parseBytes(value: string | number, field: string): number {
   if (typeof value === 'number') return value;
   const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?$/i.exec(value.trim());
   if (!match)
-    throw new BandliftError('not a size', { field, found: `'${value}'`, expected: "a number of bytes or e.g. '4G', '800M'" }, EXIT.usage);
+    throw new BandliftError(
+      'not a size',
+      { field, found: `'${value}'`, expected: "a number of bytes or e.g. '4G', '800M'" },
+      EXIT.usage,
+    );
   const power = { '': 0, K: 1, M: 2, G: 3, T: 4 }[match[2]!.toUpperCase() as '' | 'K' | 'M' | 'G' | 'T'];
   return Math.floor(Number(match[1]) * 1024 ** power);
 }

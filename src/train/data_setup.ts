@@ -29,7 +29,9 @@ export async function openTrainingData(
   report.line(
     `data: ${set.count} patches of ${set.height} x ${set.width} pixels, ${set.inBands} -> ${set.outBands} bands, ${set.files.length} file${set.files.length === 1 ? '' : 's'} in ${config.data_dir}`,
   );
-  const split = known?.split ?? splitPatches(set, { validation: config.val_fraction, test: config.test_fraction, seed: config.seed });
+  const split =
+    known?.split ??
+    splitPatches(set, { validation: config.val_fraction, test: config.test_fraction, seed: config.seed });
   checkSplit(set, split);
   report.line(
     `split: ${split.train.length} training, ${split.validation.length} validation, ${split.test.length} test patches${split.guard.length > 0 ? `, ${split.guard.length} left out as guard` : ''}; ${split.description}`,

@@ -1,21 +1,31 @@
-/** Pictures for TensorBoard: RGB of prediction and truth, and spectral curves of a few pixels, of one validation patch. */
+/** Pictures of one patch: RGB of prediction and truth, and spectral curves of a few pixels. */
 import { denormalizeValues } from '../data/normalize.js';
-import { rgbPair, spectraPlot } from '../evaluate/pictures.js';
 import type { Session } from '../engine/types.js';
+import { rgbPair, spectraPlot } from '../evaluate/pictures.js';
 import type { TrainingData } from './data_setup.js';
 
 export interface TrainingImage {
+  /** rgb_prediction_truth or spectra. */
   readonly tag: string;
   readonly png: Uint8Array;
   readonly width: number;
   readonly height: number;
 }
 
-/** Always the first validation patch, so that the pictures of a run can be compared over time. Physical units. */
-export async function trainingImages(data: TrainingData, session: Session, ema: boolean): Promise<TrainingImage[]> {
+/** For TensorBoard give the same patch every time, so that the pictures of a run can be compared. Physical units. */
+export async function patchImages(
+  data: TrainingData,
+  session: Session,
+  ema: boolean,
+  patch: number,
+): Promise<TrainingImage[]> {
   const { set, normalization } = data;
-  const patch = data.split.validation[0]!;
-  const batches = data.reader.batches({ patches: [patch], batchSize: 1, normalize: { input: normalization.input }, mask: data.masked });
+  const batches = data.reader.batches({
+    patches: [patch],
+    batchSize: 1,
+    normalize: { input: normalization.input },
+    mask: data.masked,
+  });
   for await (const batch of batches) {
     const prediction = await session.predict(batch.input, 1, ema);
     denormalizeValues(prediction, set.outBands, normalization.target);
@@ -30,8 +40,8 @@ export async function trainingImages(data: TrainingData, session: Session, ema: 
     const curves = await spectraPlot(prediction, truth, pixels, options);
     batch.release();
     return [
-      { tag: 'validation/rgb_prediction_truth', ...rgb },
-      { tag: 'validation/spectra', ...curves },
+      { tag: 'rgb_prediction_truth', ...rgb },
+      { tag: 'spectra', ...curves },
     ];
   }
   return [];

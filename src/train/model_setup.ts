@@ -1,8 +1,9 @@
 /** From settings to a network: its specification, its closed-form start and its first parameters. */
-import { createSession } from '../engine/session.js';
-import { RegressionFit } from '../engine/regression_fit.js';
-import type { Session, SessionOptions } from '../engine/types.js';
+
 import { normalizeValues } from '../data/normalize.js';
+import { RegressionFit } from '../engine/regression_fit.js';
+import { createSession } from '../engine/session.js';
+import type { Session, SessionOptions } from '../engine/types.js';
 import { initEndmembers } from '../models/endmembers.js';
 import type { ModelSpec, RegressionPath } from '../models/spec.js';
 import { Random } from '../random.js';
@@ -19,7 +20,8 @@ export function deviceOption(config: Pick<Stage1Config, 'device' | 'threads'>): 
 export function specFromConfig(config: Stage1Config, inBands: number, outBands: number): ModelSpec {
   const sizes = { inBands, outBands };
   // The endmember network explains a pixel by its abundances alone; a regression beside it would take its place.
-  const regression = (byDefault: RegressionPath): RegressionPath => (config.regression === 'auto' ? byDefault : config.regression);
+  const regression = (byDefault: RegressionPath): RegressionPath =>
+    config.regression === 'auto' ? byDefault : config.regression;
   switch (config.model) {
     case 'spectral_sr':
       return {
@@ -56,7 +58,12 @@ export function regressionOf(spec: ModelSpec): RegressionPath {
 }
 
 /** A session for this data and these settings. */
-export function openSession(config: Stage1Config, spec: ModelSpec, data: TrainingData, overrides: Partial<SessionOptions> = {}): Promise<Session> {
+export function openSession(
+  config: Stage1Config,
+  spec: ModelSpec,
+  data: TrainingData,
+  overrides: Partial<SessionOptions> = {},
+): Promise<Session> {
   const maxMemory = parseBytes(config.max_memory, '--max-memory');
   return createSession({
     model: spec,
@@ -97,8 +104,15 @@ export async function fitRegression(
   });
   try {
     const normalize =
-      space === 'normalized' ? { input: { ...normalization.input, clip: false }, target: { ...normalization.target, clip: false } } : {};
-    for await (const batch of reader.batches({ patches: split.train, batchSize: config.batch_size, normalize, mask: data.masked })) {
+      space === 'normalized'
+        ? { input: { ...normalization.input, clip: false }, target: { ...normalization.target, clip: false } }
+        : {};
+    for await (const batch of reader.batches({
+      patches: split.train,
+      batchSize: config.batch_size,
+      normalize,
+      mask: data.masked,
+    })) {
       await fit.add(batch);
       batch.release();
     }
@@ -113,14 +127,22 @@ export async function fitRegression(
 }
 
 /** The parameters that come from the training data rather than from the random generator. */
-export async function dataDrivenParameters(config: Stage1Config, spec: ModelSpec, data: TrainingData): Promise<Map<string, Float32Array>> {
+export async function dataDrivenParameters(
+  config: Stage1Config,
+  spec: ModelSpec,
+  data: TrainingData,
+): Promise<Map<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
   const kind = regressionOf(spec);
-  if (kind !== 'none') for (const [name, value] of await fitRegression(config, data, kind, 'normalized')) values.set(name, value);
+  if (kind !== 'none')
+    for (const [name, value] of await fitRegression(config, data, kind, 'normalized')) values.set(name, value);
   if (spec.kind === 'spectral_unmixing' && spec.constraint === 'softplus') {
     const spectra = await data.reader.sampleSpectra(data.split.train, 4096, config.seed);
     normalizeValues(spectra.target, spec.outBands, data.normalization.target);
-    values.set('endmembers', initEndmembers(spectra.target, spec.outBands, spec.endmembers, new Random(config.seed, 7)));
+    values.set(
+      'endmembers',
+      initEndmembers(spectra.target, spec.outBands, spec.endmembers, new Random(config.seed, 7)),
+    );
   }
   return values;
 }

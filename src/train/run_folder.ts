@@ -62,7 +62,8 @@ function lock(path: string): () => void {
 /** Opens the folder of a new run (must not hold one) or of a run to resume (must hold one). */
 export function openRunFolder(path: string, resume: boolean): RunFolder {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat && !stat.isDirectory()) throw new BandliftError('the output folder is a file', { file: path, hint: 'give another --output-dir' });
+  if (stat && !stat.isDirectory())
+    throw new BandliftError('the output folder is a file', { file: path, hint: 'give another --output-dir' });
   const exists = existsSync(join(path, 'config.yaml'));
   if (exists && !resume)
     throw new BandliftError(

@@ -40,7 +40,14 @@ export function describeCheckpoint(config: Stage1Config, spec: ModelSpec, data: 
     split: data.split,
     seed: config.seed,
     loss: { l1: config.loss_l1, l2: config.loss_l2, sam: config.loss_sam, gradient: config.loss_gradient },
-    optimizer: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, batchSize: config.batch_size, emaDecay: config.ema_decay },
+    optimizer: {
+      kind: 'adam',
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      batchSize: config.batch_size,
+      emaDecay: config.ema_decay,
+    },
     data: data.set.files.map((file) => ({ name: basename(file.path), patches: file.patches })),
     version: version(),
   };

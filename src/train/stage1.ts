@@ -15,7 +15,7 @@ import { configToYaml, type Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
 import { EarlyStopping } from './early_stopping.js';
 import { environment } from './environment.js';
-import { trainingImages } from './images.js';
+import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
 import { dataDrivenParameters, openSession, specFromConfig } from './model_setup.js';
 import { Monitor } from './monitor.js';
@@ -59,14 +59,20 @@ interface Run {
  * Trains a stage-1 model. `resume` continues the run in config.output_dir from its `last` checkpoint. `interrupted` is
  * asked after every step; when it says yes, `last` is written and the function returns with `interrupted: true`.
  */
-export async function trainStage1(config: Stage1Config, resume: boolean, report: Reporter, interrupted: () => boolean): Promise<Stage1Result> {
+export async function trainStage1(
+  config: Stage1Config,
+  resume: boolean,
+  report: Reporter,
+  interrupted: () => boolean,
+): Promise<Stage1Result> {
   const folder = openRunFolder(config.output_dir, resume);
   try {
     const checkpoint = resume ? await loadCheckpoint(config.checkpoint || folder.last) : undefined;
     const data = await openTrainingData(config, report, checkpoint);
     try {
       const spec = specFromConfig(config, data.set.inBands, data.set.outBands);
-      if (checkpoint) checkCompatible(checkpoint, describeCheckpoint(config, spec, data), config.checkpoint || folder.last);
+      if (checkpoint)
+        checkCompatible(checkpoint, describeCheckpoint(config, spec, data), config.checkpoint || folder.last);
       const session = await openSession(config, spec, data);
       try {
         return await runTraining(config, folder, data, spec, session, checkpoint, report, interrupted);
@@ -103,7 +109,13 @@ async function runTraining(
     schedule.load(checkpoint.state.schedule);
     stopping.load(checkpoint.state.earlyStopping);
     const p = checkpoint.state.progress;
-    Object.assign(at, { epoch: p.epoch, batch: p.batch, step: p.step, best: p.best ?? Number.POSITIVE_INFINITY, averages: new Averages(p.averages) });
+    Object.assign(at, {
+      epoch: p.epoch,
+      batch: p.batch,
+      step: p.step,
+      best: p.best ?? Number.POSITIVE_INFINITY,
+      averages: new Averages(p.averages),
+    });
     report.line(`resuming at epoch ${at.epoch}, batch ${at.batch}, step ${at.step}`);
   } else {
     await startParameters(config, spec, data, session, report);
@@ -123,7 +135,7 @@ async function runTraining(
     const closedForm = spec.kind === 'ridge' || spec.kind === 'quadratic_ridge';
     if (closedForm) await finishClosedForm(run);
     else if (fresh) await judgeStart(run);
-    if (!closedForm && await trainEpochs(run, stepsPerEpoch, interrupted))
+    if (!closedForm && (await trainEpochs(run, stepsPerEpoch, interrupted)))
       return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
   } finally {
     monitor.close();
@@ -133,14 +145,19 @@ async function runTraining(
 
 function announce(spec: ModelSpec, session: Session, report: Reporter): void {
   const size = (frozen: boolean) =>
-    session.parameters.filter((p) => p.frozen === frozen).reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
+    session.parameters
+      .filter((p) => p.frozen === frozen)
+      .reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
   const fixed = size(true);
   const { plan, options } = session;
   report.line(`device: ${session.deviceName}`);
   report.line(
     `model: ${spec.kind}, ${size(false).toLocaleString('en')} trained parameters${fixed > 0 ? ` + ${fixed.toLocaleString('en')} fixed ones of the closed-form start` : ''}`,
   );
-  const split = plan.microBatch < options.batchSize ? `, batches of ${options.batchSize} computed ${plan.microBatch} at a time` : '';
+  const split =
+    plan.microBatch < options.batchSize
+      ? `, batches of ${options.batchSize} computed ${plan.microBatch} at a time`
+      : '';
   report.line(`memory: ${(plan.totalBytes / 2 ** 30).toFixed(2)} GiB planned${split}`);
 }
 
@@ -160,7 +177,13 @@ export function scheduleOptions(config: Stage1Config, stepsPerEpoch: number) {
 }
 
 /** First parameters of a new run: random from the seed, closed-form start, or those of another checkpoint (`init`). */
-async function startParameters(config: Stage1Config, spec: ModelSpec, data: TrainingData, session: Session, report: Reporter): Promise<void> {
+async function startParameters(
+  config: Stage1Config,
+  spec: ModelSpec,
+  data: TrainingData,
+  session: Session,
+  report: Reporter,
+): Promise<void> {
   session.initialize(config.seed);
   if (config.init !== '') {
     const from = await loadModel(config.init);
@@ -177,7 +200,9 @@ async function judgeStart(run: Run): Promise<void> {
   const { at, folder, report } = run;
   const validation = (await validate(run)).terms();
   at.best = validation.total;
-  report.line(`start  val ${validation.total.toFixed(5)}  L1 ${validation.l1.toFixed(5)}  SAM ${((validation.sam * 180) / Math.PI).toFixed(3)} deg`);
+  report.line(
+    `start  val ${validation.total.toFixed(5)}  L1 ${validation.l1.toFixed(5)}  SAM ${((validation.sam * 180) / Math.PI).toFixed(3)} deg`,
+  );
   report.event('start', { validation });
   await save(run, folder.best);
   await save(run, folder.last);
@@ -224,14 +249,22 @@ async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: () => b
 async function trainStep(run: Run, batch: LoadedBatch): Promise<void> {
   const { config, at, session, schedule } = run;
   const learningRate = schedule.learningRate(at.step);
-  const result = await session.step(batch, { learningRate, step: at.step + 1, maxNorm: config.clip_norm, emaDecay: config.ema_decay });
+  const result = await session.step(batch, {
+    learningRate,
+    step: at.step + 1,
+    maxNorm: config.clip_norm,
+    emaDecay: config.ema_decay,
+  });
   if (!result.finite) {
     const where = result.firstBad
       ? `first at patch ${batch.patches[result.firstBad.patch]}, row ${result.firstBad.y}, column ${result.firstBad.x}, band ${result.firstBad.band} of the prediction`
       : `in the gradient (norm ${result.gradNorm})`;
     throw new BandliftError(
       `not a finite number at step ${at.step + 1} (loss ${result.total}), ${where}; patches of the batch: ${batch.patches.join(', ')}`,
-      { file: run.folder.path, hint: 'nothing was overwritten; look at these patches, or try a smaller --lr or --clip-norm 1' },
+      {
+        file: run.folder.path,
+        hint: 'nothing was overwritten; look at these patches, or try a smaller --lr or --clip-norm 1',
+      },
       EXIT.notFinite,
     );
   }
@@ -284,8 +317,8 @@ async function finishEpoch(run: Run, timing: { seconds: number; patches: number;
     improved,
   });
   if (config.image_every > 0 && (epoch === 1 || epoch % config.image_every === 0 || epoch === config.epochs))
-    for (const image of await trainingImages(run.data, run.session, config.ema_decay > 0))
-      monitor.image(image.tag, image.png, image.width, image.height, at.step);
+    for (const image of await patchImages(run.data, run.session, config.ema_decay > 0, run.data.split.validation[0]!))
+      monitor.image(`validation/${image.tag}`, image.png, image.width, image.height, at.step);
   at.epoch += 1;
   at.batch = 0;
   at.averages = new Averages();
@@ -334,6 +367,11 @@ async function reportTest(run: Run): Promise<MetricRow[]> {
   report.line(`test split, ${data.split.test.length} patches, ${data.normalization.units || 'units of the file'}:`);
   report.line(formatMetricsTable(rows));
   await writeFileAtomic(join(folder.path, 'test_metrics.json'), `${JSON.stringify(rows, null, 1)}\n`);
+  for (const image of await patchImages(data, session, config.ema_decay > 0, data.split.test[0]!)) {
+    const file = join(folder.path, `test_${image.tag}.png`);
+    await writeFileAtomic(file, image.png);
+    report.line(`picture: ${file}`);
+  }
   report.event('test', { rows });
   return rows;
 }

@@ -32,7 +32,10 @@ export function bandlift(args: string[], cwd: string, env: Record<string, string
 }
 
 /** Starts `bandlift ARGS`; `exited` settles with exit code and signal. */
-export function startBandlift(args: string[], cwd: string): { child: ChildProcess; exited: Promise<{ code: number | null; signal: string | null }>; stderr: () => string } {
+export function startBandlift(
+  args: string[],
+  cwd: string,
+): { child: ChildProcess; exited: Promise<{ code: number | null; signal: string | null }>; stderr: () => string } {
   requireBuilt();
   const child = spawn(process.execPath, [cliPath, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
@@ -53,4 +56,17 @@ export function temporaryFolder(): string {
 }
 
 /** Options of a network and a run that take a second. */
-export const TINY = ['--blocks', '1', '--hidden', '6', '--batch-size', '2', '--image-every', '0', '--patience', '0', '--lr', '1e-3'];
+export const TINY = [
+  '--blocks',
+  '1',
+  '--hidden',
+  '6',
+  '--batch-size',
+  '2',
+  '--image-every',
+  '0',
+  '--patience',
+  '0',
+  '--lr',
+  '1e-3',
+];

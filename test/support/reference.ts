@@ -226,8 +226,7 @@ const gradNorm: Kernel = ([g, scalars0]) => {
 const adam: Kernel = ([g, scalars, ...state], { beta1, beta2, epsilon }) => {
   const [p, m, v, ema] = state.map((s) => (s === null ? null : Float64Array.from(s.data)));
   const [lr, c1, c2, decay, , scale] = scalars!.data;
-  // the instruction carries float32; a bias correction only cancels with the same rounded beta
-  const [b1, b2, eps] = [Math.fround(beta1 as number), Math.fround(beta2 as number), epsilon as number];
+  const [b1, b2, eps] = [beta1 as number, beta2 as number, epsilon as number];
   for (let i = 0; scale !== 0 && i < p!.length; i++) {
     const gi = g!.data[i]! * scale!;
     m![i] = b1 * m![i]! + (1 - b1) * gi;

@@ -44,6 +44,9 @@ void CpuBackend::adam(AdamParams p, Tensor g, Tensor scalars, Tensor param, Tens
   if (scale == 0) return;
   const float step = static_cast<float>(static_cast<double>(s[kLearningRate]) / s[kBiasCorrection1]);
   const float root = sqrtf(s[kBiasCorrection2]), decay = s[kEmaDecay];
+  const float beta1 = static_cast<float>(p.beta1), rest1 = static_cast<float>(1 - p.beta1);
+  const float beta2 = static_cast<float>(p.beta2), rest2 = static_cast<float>(1 - p.beta2);
+  const float epsilon = static_cast<float>(p.epsilon);
   const int64_t count = param.elements();
   pool_.parallel_for(task_count(count, kChunk), [&](int64_t task, int) {
     const int64_t first = task * kChunk, last = least(count, first + kChunk);
@@ -51,9 +54,9 @@ void CpuBackend::adam(AdamParams p, Tensor g, Tensor scalars, Tensor param, Tens
     float *value = param.f32(), *first_moment = m.f32(), *second_moment = v.f32();
     for (int64_t i = first; i < last; ++i) {
       const float d = gradient[i] * scale;
-      first_moment[i] = p.beta1 * first_moment[i] + (1 - p.beta1) * d;
-      second_moment[i] = p.beta2 * second_moment[i] + (1 - p.beta2) * d * d;
-      value[i] -= step * first_moment[i] / (sqrtf(second_moment[i]) / root + p.epsilon);
+      first_moment[i] = beta1 * first_moment[i] + rest1 * d;
+      second_moment[i] = beta2 * second_moment[i] + rest2 * d * d;
+      value[i] -= step * first_moment[i] / (sqrtf(second_moment[i]) / root + epsilon);
     }
     if (ema)
       for (int64_t i = first; i < last; ++i) ema.f32()[i] = decay * ema.f32()[i] + (1 - decay) * value[i];

@@ -1,0 +1,213 @@
+/** Checks everything in a patch file's headers before any pixel is read, and describes the file (domain.md 4). */
+import { basename } from 'node:path';
+import { Dataset, type File as Hdf5File } from 'h5wasm/node';
+import { BandliftError } from '../errors.js';
+import type { NumberType } from './hdf5_library.js';
+import type { PatchFile } from './types.js';
+
+/** A patch is held in memory whole, more than once. */
+const MAX_PATCH_NUMBERS = 2 ** 28;
+/** deflate shrinks by at most 1032 : 1 */
+const MAX_RATIO = 1100;
+/** HDF5's own filters: deflate, shuffle, fletcher32, n-bit, scale-offset. */
+const FILTERS = new Set([1, 2, 3, 5, 6]);
+const LAYOUT = "'aviris' (N,H,W,B) and 'landsat' (N,H,W,C)";
+
+type Shape4 = readonly [number, number, number, number];
+
+export interface StoredArray {
+  readonly type: NumberType;
+  readonly shape: Shape4;
+  /** Rows of a chunk; 1 without chunks. */
+  readonly chunkRows: number;
+  /** Patches that share a chunk: reading one inflates all of them. */
+  readonly chunkPatches: number;
+}
+
+export interface Layout {
+  readonly info: PatchFile;
+  readonly aviris: StoredArray;
+  readonly landsat: StoredArray;
+  readonly mask: boolean;
+}
+
+const show = (shape: readonly number[] | null) => (shape ? `(${shape.join(',')})` : 'nothing');
+
+/** Describes an open file of `bytes` bytes. Throws a BandliftError naming dataset, what was found and what was expected. */
+export function describeLayout(file: Hdf5File, path: string, bytes: number): Layout {
+  const aviris = patchArray(file, path, bytes, 'aviris');
+  const landsat = patchArray(file, path, bytes, 'landsat');
+  const [patches, height, width, outBands] = aviris.shape;
+  const inBands = landsat.shape[3];
+  if (landsat.shape.slice(0, 3).join() !== aviris.shape.slice(0, 3).join())
+    throw new BandliftError("does not match 'aviris'", {
+      file: path,
+      field: 'landsat',
+      found: show(landsat.shape),
+      expected: `(${patches},${height},${width},bands)`,
+    });
+  const declared = numberAttribute(file, path, 'n_patches');
+  if (declared !== undefined && declared !== patches)
+    throw new BandliftError('does not match the datasets', {
+      file: path,
+      field: 'attribute n_patches',
+      found: declared,
+      expected: patches,
+    });
+  const scale = numberAttribute(file, path, 'scale');
+  if (scale !== undefined && !(scale > 0 && Number.isFinite(scale)))
+    throw new BandliftError('is no scale', {
+      file: path,
+      field: 'attribute scale',
+      found: scale,
+      expected: 'a number > 0',
+    });
+  const nodata = numberAttribute(file, path, 'nodata');
+  const mask = hasMask(file, path, [patches, height, width]);
+  const centres = list(file, path, 'wavelength', [outBands]);
+  const [wavelength, fwhm] = [centres, list(file, path, 'fwhm', [outBands])].map((v) => v && inNanometres(v, centres));
+  const good = list(file, path, 'good_bands', [outBands]);
+  const origins = list(file, path, 'origins', [patches, 2]);
+  const goodBands = good && Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));
+  if (goodBands?.every((g) => g === 0))
+    throw new BandliftError('has no good band', { file: path, field: 'good_bands', expected: '1 for good bands' });
+  const info: PatchFile = {
+    path,
+    patches,
+    height,
+    width,
+    inBands,
+    outBands,
+    scene: textAttribute(file, 'source_scene') ?? basename(path).replace(/\.[^.]+$/, ''),
+    masked: mask || nodata !== undefined,
+    ...optional('wavelength', wavelength),
+    ...optional('fwhm', fwhm),
+    ...optional('goodBands', goodBands),
+    ...optional('origins', origins && Int32Array.from(origins)),
+    ...optional('nodata', nodata),
+    ...optional('scale', scale),
+    ...optional('units', textAttribute(file, 'units')),
+    ...optional('sensor', textAttribute(file, 'sensor')),
+    ...optional('responseHash', textAttribute(file, 'response_hash')),
+  };
+  return { info, aviris, landsat, mask };
+}
+
+function optional<K extends keyof PatchFile>(
+  key: K,
+  value: PatchFile[K] | undefined,
+): { [P in K]?: NonNullable<PatchFile[P]> } {
+  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: NonNullable<PatchFile[P]> });
+}
+
+function patchArray(file: Hdf5File, path: string, bytes: number, name: string): StoredArray {
+  const dataset = file.get(name);
+  const keys = () => file.keys().slice(0, 8).join(', ') || 'nothing';
+  if (!(dataset instanceof Dataset))
+    throw new BandliftError(`dataset '${name}' is missing`, { file: path, found: keys(), expected: LAYOUT });
+  const where = { file: path, field: name };
+  const { shape, size, type, signed, chunks, virtual_sources } = dataset.metadata;
+  if (shape?.length !== 4)
+    throw new BandliftError('wrong number of dimensions', { ...where, found: show(shape), expected: '(N,H,W,bands)' });
+  if (shape[0] === 0) throw new BandliftError('holds no patches', { ...where, found: show(shape), expected: 'N >= 1' });
+  if (shape.some((side) => side === 0))
+    throw new BandliftError('has an empty dimension', { ...where, found: show(shape) });
+  const float = type === 1;
+  if (!((float && (size === 4 || size === 8)) || (type === 0 && size === 2)))
+    throw new BandliftError('wrong type of numbers', {
+      ...where,
+      found: typeName(dataset),
+      expected: 'float32, float64, int16 or uint16',
+    });
+  if (virtual_sources)
+    throw new BandliftError('is a virtual dataset', { ...where, hint: 'copy it into one file (h5repack)' });
+  const filter = dataset.filters.find((f) => !FILTERS.has(f.id));
+  if (filter)
+    throw new BandliftError('is compressed by a filter that is not built in', {
+      ...where,
+      found: `${filter.name} (${filter.id})`,
+      expected: 'gzip or none',
+      hint: 'h5repack -f GZIP=4 IN OUT',
+    });
+  const numbers = shape.slice(1).reduce((a, b) => a * b, 1);
+  if (numbers > MAX_PATCH_NUMBERS)
+    throw new BandliftError('one patch is too large', {
+      ...where,
+      found: `${shape.slice(1).join(' x ')} numbers`,
+      expected: `at most ${MAX_PATCH_NUMBERS}`,
+      hint: 'cut smaller patches',
+    });
+  const total = numbers * shape[0]! * size;
+  if (total > bytes * (dataset.filters.length > 0 ? MAX_RATIO : 1))
+    throw new BandliftError('claims more data than the file can hold', {
+      ...where,
+      found: `${show(shape)} = ${total} bytes in a file of ${bytes}`,
+      hint: 'the file is incomplete; copy or make it again',
+    });
+  return {
+    type: { float, signed, size },
+    shape: shape as unknown as Shape4,
+    chunkPatches: Math.max(1, Math.min(shape[0]!, chunks?.[0] ?? 1)),
+    chunkRows: Math.max(1, Math.min(shape[1]!, chunks?.[1] ?? 1)),
+  };
+}
+
+function typeName(dataset: Dataset): string {
+  const { type, size, signed } = dataset.metadata;
+  if (type === 1) return `float${size * 8}`;
+  if (type === 0) return `${signed ? '' : 'u'}int${size * 8}`;
+  return type === 3 ? 'text' : `HDF5 type class ${type}`;
+}
+
+function hasMask(file: Hdf5File, path: string, expected: readonly number[]): boolean {
+  const mask = file.get('mask');
+  if (!(mask instanceof Dataset)) return false;
+  const where = { file: path, field: 'mask' };
+  if (mask.shape?.join() !== expected.join())
+    throw new BandliftError('wrong shape', { ...where, found: show(mask.shape), expected: show(expected) });
+  // numpy's bool is stored as an enumeration of one byte
+  if (mask.metadata.size !== 1 || ![0, 8].includes(mask.metadata.type))
+    throw new BandliftError('wrong type of numbers', { ...where, found: typeName(mask), expected: 'uint8' });
+  return true;
+}
+
+/** No sensor of ours sees below 100 nm or beyond 100 um: smaller band centres are in um, and so are the widths beside them. */
+function inNanometres(values: Float64Array, centres: Float64Array | undefined): Float64Array {
+  const micrometres = centres?.every((centre) => centre < 100) === true;
+  return micrometres ? values.map((v) => Number((v * 1000).toPrecision(12))) : values;
+}
+
+/** A small dataset of numbers (a value per band, two per patch). */
+function list(file: Hdf5File, path: string, name: string, expected: readonly number[]): Float64Array | undefined {
+  const dataset = file.get(name);
+  if (!(dataset instanceof Dataset)) return undefined;
+  const where = { file: path, field: name };
+  if (dataset.shape?.join() !== expected.join())
+    throw new BandliftError('wrong shape', { ...where, found: show(dataset.shape), expected: show(expected) });
+  const { type, size } = dataset.metadata;
+  // 8 is numpy's bool
+  if (![0, 1, 8].includes(type) || (type === 1 && size < 4))
+    throw new BandliftError('wrong type of numbers', { ...where, found: typeName(dataset), expected: 'numbers' });
+  const values = Float64Array.from(dataset.value as ArrayLike<number | bigint>, Number);
+  const bad = values.findIndex((v) => !Number.isFinite(v));
+  if (bad >= 0) throw new BandliftError(`entry ${bad} is not a finite number`, { ...where, found: values[bad]! });
+  return values;
+}
+
+function numberAttribute(file: Hdf5File, path: string, name: string): number | undefined {
+  const value = file.attrs[name]?.value;
+  if (value === undefined || value === null) return undefined;
+  const single = typeof value === 'object' && 'length' in value && value.length === 1 ? value[0] : value;
+  if (typeof single !== 'number' && typeof single !== 'bigint')
+    throw new BandliftError('is not a number', {
+      file: path,
+      field: `attribute ${name}`,
+      found: String(value).slice(0, 40),
+    });
+  return Number(single);
+}
+
+function textAttribute(file: Hdf5File, name: string): string | undefined {
+  const value = file.attrs[name]?.value;
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
