@@ -16,6 +16,6 @@
 //
 // Algorithms on the CPU (choice: conv2d_cpu.h):
 // - direct: implicit matrix product over a zero-padded strip of the input; any kernel, any channels;
-// - Winograd F(4, 3) along x for 1 x 3, F(2, 3) x F(4, 3) for 3 x 3, with many channels: 2 and 3 times fewer
-//   multiplications than direct, for all three passes (winograd.h).
+// - Winograd F(4, 3) along x for 1 x 3, along both axes for 3 x 3, unless channels or pixels are few: 2 and 4 times
+//   fewer multiplications than direct, for all three passes (winograd.h).
 #pragma once

@@ -1,12 +1,19 @@
-// Winograd convolution, forward and backward_data. Each task owns a block of tiles: it transforms their inputs into L2,
-// then for one panel of output channels after another multiplies (weights stream through), transforms back and stores.
+// Winograd convolution, forward and backward_data.
+// - Few weights: each task owns a block of tiles. It transforms their inputs into L2, then for one panel of output
+//   channels after another multiplies (the weights stream through), transforms back and stores.
+// - Many weights (3 x 3 on 340 channels: 17 MB transformed): streaming them for every small block would be bound by
+//   memory. All threads work on one larger block in three phases: transform, multiply, transform back.
 #include "ops/conv2d/winograd_tiles.h"
 
 namespace bandlift::BANDLIFT_ISA {
 
 namespace {
 
-constexpr int64_t kBlockFloats = 120 * 1024;  // transformed input of one block: about half of a 1 MB L2
+constexpr int64_t kOwnFloats = 120 * 1024;          // transformed input of a task's block: about half of a 1 MB L2
+constexpr int64_t kSharedFloats = 3 * 1024 * 1024;  // transformed input and products of a shared block: part of an L3
+constexpr int64_t kManyWeights = 2 * 1024 * 1024;   // transformed weights above this are shared
+constexpr int64_t kRowsOfTask = 4 * kTileRows;      // tiles of one multiply task of a shared block
+constexpr int64_t kChunk = 4;                       // tiles of one transform task of a shared block
 
 template <int kKernelRows>
 struct Plan {
@@ -16,20 +23,26 @@ struct Plan {
     Arena arena(workspace);
     channels = round_up(s.ci, kLanes);
     panels = (s.co + kPanel - 1) / kPanel;
-    // Few tiles: smaller blocks, so that every thread has some (the results do not depend on it).
-    block = most(kBlockFloats / (W::kProducts * channels) / kTileRows, 1) * kTileRows;
-    block = least(block, 8 * kTileRows);
-    while (block > kTileRows && tiles.count < 4 * threads * block) block -= kTileRows;
-    filters = arena.take(panels * W::kProducts * s.ci * kPanel);
+    panel_floats = W::kProducts * s.ci * kPanel;
+    shared = panels * panel_floats > kManyWeights;
+    if (shared) {
+      block = most(kSharedFloats / (W::kProducts * (channels + panels * kPanel)) / kRowsOfTask, 1) * kRowsOfTask;
+    } else {  // few tiles: smaller blocks, so that every thread has some (the results do not depend on it)
+      block = least(most(kOwnFloats / (W::kProducts * channels) / kTileRows, 1), 8) * kTileRows;
+      while (block > kTileRows && tiles.count < 4 * threads * block) block -= kTileRows;
+    }
+    m_step = shared ? panels * kPanel : kPanel;
+    filters = arena.take(panels * panel_floats);
     zeros = arena.take(channels);
-    input_floats = round_up(W::kProducts * block * channels, 16);
-    product_floats = round_up(W::kProducts * block * kPanel, 16);
-    scratch = arena.take((input_floats + product_floats) * threads);
+    v_plane = plane(block * channels);
+    m_plane = plane(block * m_step);
+    scratch = arena.take(W::kProducts * (v_plane + m_plane) * (shared ? 1 : threads));
     bytes = arena.bytes();
   }
 
   Tiles<kKernelRows> tiles;
-  int64_t channels, panels, block, input_floats, product_floats;
+  int64_t channels, panels, panel_floats, block, m_step, v_plane, m_plane;
+  bool shared;
   float *filters, *zeros, *scratch;
   size_t bytes;
 };
@@ -62,7 +75,7 @@ void store_tile(const Plan<kKernelRows>& plan, const Convolution& c, int64_t til
   plan.tiles.output_pixels(tile, pixels);
   for (int64_t o = panel * kPanel; o < least(c.s.co, (panel + 1) * kPanel); o += kLanes, m += kLanes) {
     vfloat t[W::kRowsIn][6], y[W::kRowsOut][kTileOut];
-    for (int p = 0; p < W::kProducts; ++p) t[p / 6][p % 6] = load(m + p * plan.block * kPanel);
+    for (int p = 0; p < W::kProducts; ++p) t[p / 6][p % 6] = load(m + p * plan.m_plane);
     W::output(t, y);
     for (int i = 0; i < W::kRowsOut; ++i)
       for (int j = 0; j < kTileOut; ++j)
@@ -70,30 +83,67 @@ void store_tile(const Plan<kKernelRows>& plan, const Convolution& c, int64_t til
   }
 }
 
+// Products of `count` tiles and one panel: m[p] = v[p] U[p].
 template <int kKernelRows>
-void convolve(ThreadPool& pool, const Convolution& c, void* workspace) {
-  using W = Winograd<kKernelRows>;
-  const Plan<kKernelRows> plan(c.s, pool.threads(), workspace);
-  const int64_t panel_floats = W::kProducts * c.s.ci * kPanel;
-  __builtin_memset(plan.zeros, 0, plan.channels * sizeof(float));
-  pool.parallel_for(plan.panels, [&](int64_t panel, int) {
-    pack_filters<kKernelRows>(c, panel, plan.filters + panel * panel_floats);
-  });
+void multiply(const Plan<kKernelRows>& plan, const Convolution& c, int64_t product, int64_t panel, int64_t count,
+              const float* v, float* m) {
+  gemm_panel<RowsOfA::strided>(count, c.s.co - panel * kPanel, c.s.ci, v + product * plan.v_plane, plan.channels,
+                               plan.filters + panel * plan.panel_floats + product * c.s.ci * kPanel, kPanel,
+                               m + product * plan.m_plane, plan.m_step, false);
+}
+
+template <int kKernelRows>
+void convolve_shared(ThreadPool& pool, const Convolution& c, const Plan<kKernelRows>& plan) {
+  constexpr int64_t kProducts = Winograd<kKernelRows>::kProducts;
+  float *v = plan.scratch, *m = v + kProducts * plan.v_plane;
+  for (int64_t first = 0; first < plan.tiles.count; first += plan.block) {
+    const int64_t count = least(plan.block, plan.tiles.count - first), chunks = (count + kChunk - 1) / kChunk;
+    pool.parallel_for(chunks, [&](int64_t chunk, int) {
+      for (int64_t t = chunk * kChunk; t < least(count, (chunk + 1) * kChunk); ++t)
+        transform_input(plan.tiles, first + t, c.x, c.s.x_pitch, c.s.ci, plan.zeros, v + t * plan.channels,
+                        plan.v_plane);
+    });
+    const int64_t parts = (count + kRowsOfTask - 1) / kRowsOfTask;
+    pool.parallel_for(kProducts * parts, [&](int64_t task, int) {
+      const int64_t t = task % parts * kRowsOfTask;
+      for (int64_t panel = 0; panel < plan.panels; ++panel)
+        multiply(plan, c, task / parts, panel, least(kRowsOfTask, count - t), v + t * plan.channels,
+                 m + t * plan.m_step + panel * kPanel);
+    });
+    pool.parallel_for(chunks, [&](int64_t chunk, int) {
+      for (int64_t t = chunk * kChunk; t < least(count, (chunk + 1) * kChunk); ++t)
+        for (int64_t panel = 0; panel < plan.panels; ++panel)
+          store_tile(plan, c, first + t, panel, m + t * plan.m_step + panel * kPanel);
+    });
+  }
+}
+
+template <int kKernelRows>
+void convolve_own(ThreadPool& pool, const Convolution& c, const Plan<kKernelRows>& plan) {
+  constexpr int64_t kProducts = Winograd<kKernelRows>::kProducts;
   pool.parallel_for((plan.tiles.count + plan.block - 1) / plan.block, [&](int64_t task, int thread) {
     const int64_t first = task * plan.block, count = least(plan.block, plan.tiles.count - first);
-    float* v = plan.scratch + thread * (plan.input_floats + plan.product_floats);
-    float* m = v + plan.input_floats;
-    const int64_t v_step = plan.block * plan.channels, m_step = plan.block * kPanel;
+    float *v = plan.scratch + thread * kProducts * (plan.v_plane + plan.m_plane), *m = v + kProducts * plan.v_plane;
     for (int64_t t = 0; t < count; ++t)
-      transform_input(plan.tiles, first + t, c.x, c.s.x_pitch, c.s.ci, plan.zeros, v + t * plan.channels, v_step);
+      transform_input(plan.tiles, first + t, c.x, c.s.x_pitch, c.s.ci, plan.zeros, v + t * plan.channels, plan.v_plane);
     for (int64_t panel = 0; panel < plan.panels; ++panel) {
-      const float* u = plan.filters + panel * panel_floats;
-      for (int p = 0; p < W::kProducts; ++p)
-        gemm_panel<RowsOfA::strided>(count, c.s.co - panel * kPanel, c.s.ci, v + p * v_step, plan.channels,
-                                     u + p * c.s.ci * kPanel, kPanel, m + p * m_step, kPanel, false);
+      for (int64_t p = 0; p < kProducts; ++p) multiply(plan, c, p, panel, count, v, m);
       for (int64_t t = 0; t < count; ++t) store_tile(plan, c, first + t, panel, m + t * kPanel);
     }
   });
+}
+
+template <int kKernelRows>
+void convolve(ThreadPool& pool, const Convolution& c, void* workspace) {
+  const Plan<kKernelRows> plan(c.s, pool.threads(), workspace);
+  __builtin_memset(plan.zeros, 0, plan.channels * sizeof(float));
+  pool.parallel_for(plan.panels, [&](int64_t panel, int) {
+    pack_filters<kKernelRows>(c, panel, plan.filters + panel * plan.panel_floats);
+  });
+  if (plan.shared)
+    convolve_shared(pool, c, plan);
+  else
+    convolve_own(pool, c, plan);
 }
 
 }  // namespace

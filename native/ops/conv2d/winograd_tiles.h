@@ -1,4 +1,4 @@
-// Tiles of an image for Winograd: 4 output pixels along x, 1 or 2 rows, numbered along x, then y, then image.
+// Tiles of an image for Winograd: 4 output pixels along x, 1 or 4 rows, numbered along x, then y, then image.
 #pragma once
 #include "ops/conv2d/conv2d_cpu.h"
 #include "ops/conv2d/winograd.h"
