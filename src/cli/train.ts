@@ -18,7 +18,7 @@ function resolveDefaults(): Stage1Config {
 }
 
 /** On the sample a run ends in minutes on two cores; real data takes the documented 100 epochs. */
-export const SAMPLE_EPOCHS = 12;
+export const SAMPLE_EPOCHS = 30;
 
 interface Flags extends Record<string, unknown> {
   config?: string;
