@@ -1,4 +1,5 @@
 /** One HDF5 patch file, open for reading: checked when it is opened; patches are read in boxes of bounded size. */
+import { statSync } from 'node:fs';
 import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../errors.js';
 import { describeLayout, type Layout, type StoredArray } from './hdf5_layout.js';
@@ -8,17 +9,19 @@ import type { PatchFile } from './types.js';
 export class Hdf5PatchFile {
   readonly #file: Hdf5File;
   readonly #layout: Layout;
+  readonly #bytes: number;
 
-  private constructor(file: Hdf5File, layout: Layout) {
+  private constructor(file: Hdf5File, layout: Layout, bytes: number) {
     this.#file = file;
     this.#layout = layout;
+    this.#bytes = bytes;
   }
 
   /** Reads headers and small lists, no patches. Throws a BandliftError naming file and dataset. */
   static async open(path: string): Promise<Hdf5PatchFile> {
     const { file, bytes } = await openHdf5(path);
     try {
-      return new Hdf5PatchFile(file, describeLayout(file, path, bytes));
+      return new Hdf5PatchFile(file, describeLayout(file, path, bytes), bytes);
     } catch (error) {
       file.close();
       if (error instanceof BandliftError) throw error;
@@ -43,6 +46,7 @@ export class Hdf5PatchFile {
     const { info } = this.#layout;
     const array: StoredArray = this.#layout[name];
     const [, height, width, bands] = array.shape;
+    checkStillWhole(info.path, this.#bytes);
     const line = width * bands;
     const patches = Array.from({ length: count }, () => new Float32Array(height * line));
     let rows = Math.max(1, Math.floor(SLAB_BYTES / (count * line * array.type.size)));
@@ -72,6 +76,18 @@ export class Hdf5PatchFile {
   close(): void {
     this.#file.close();
   }
+}
+
+/** HDF5 gives zeros for what has been cut off from a file while it was open. */
+function checkStillWhole(path: string, expected: number): void {
+  const found = statSync(path, { throwIfNoEntry: false })?.size;
+  if (found !== undefined && found < expected)
+    throw new BandliftError('has become shorter since it was opened', {
+      file: path,
+      found: `${found} bytes`,
+      expected: `${expected} bytes`,
+      hint: 'is somebody writing it? start again when it is done',
+    });
 }
 
 /** Stored -> physical; nodata is one of the stored values and becomes NaN. */

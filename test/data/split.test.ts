@@ -23,11 +23,11 @@ const PARTS = ['train', 'validation', 'test'] as const;
 /** Pixel by pixel: no pixel of a scene is in two parts, and every patch is in one part or the guard. */
 function expectDisjoint(set: PatchSet, split: Split): void {
   const owner = new Map<string, string>();
+  const home = set.files.flatMap((file) => Array.from({ length: file.patches }, (_, number) => ({ file, number })));
   for (const part of PARTS) {
     expect(split[part].length).toBeGreaterThan(0);
     for (const patch of split[part]) {
-      let number = patch;
-      const file = set.files.find((f) => (number < f.patches ? true : ((number -= f.patches), false)))!;
+      const { file, number } = home[patch]!;
       if (!file.origins) continue;
       for (let y = 0; y < SIDE; y++)
         for (let x = 0; x < SIDE; x++) {
