@@ -41,7 +41,10 @@ export interface NativeProgram {
    * Copies `inputs`, runs all instructions, fills `outputs`, all on the device's own thread. The arrays must not be
    * touched until the promise settles. Runs on one device are executed in the order of the calls.
    */
-  run(inputs: readonly (Float32Array | Float64Array)[], outputs: readonly (Float32Array | Float64Array)[]): Promise<void>;
+  run(
+    inputs: readonly (Float32Array | Float64Array)[],
+    outputs: readonly (Float32Array | Float64Array)[],
+  ): Promise<void>;
   /** Makes the current run reject with ERR_ABORTED before its next instruction. */
   abort(): void;
   /** Seconds spent in each instruction of the last run when the device was made with BANDLIFT_PROFILE=1, else empty. */
