@@ -1,0 +1,70 @@
+/** Training runs in this process, on a small generated sample: what a test of the training loop starts from. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MetricRow } from '../../src/evaluate/metrics.js';
+import { resolveConfig, type Stage1Config } from '../../src/train/config.js';
+import { type Stage1Result, trainStage1 } from '../../src/train/stage1.js';
+import { bandlift } from './cli.js';
+
+/** Generates 18 patches of 12 x 12 pixels below `work`; their folder. */
+export function smallSample(work: string): string {
+  const result = bandlift(['sample', '--out', 'sample', '--patch-size', '12', '--patches', '18'], work);
+  if (result.status !== 0) throw new Error(`sample failed: ${result.stderr}`);
+  return join(work, 'sample/patches');
+}
+
+/** Settings of a network and a run that take a second; `settings` wins. */
+export function tinyConfig(settings: Partial<Stage1Config>): Stage1Config {
+  return resolveConfig({
+    blocks: 1,
+    hidden: 6,
+    batch_size: 2,
+    image_every: 0,
+    patience: 0,
+    lr: 1e-3,
+    epochs: 2,
+    device: 'cpu',
+    ...settings,
+  });
+}
+
+export interface Trained extends Stage1Result {
+  readonly lines: readonly string[];
+}
+
+/** Trains in this process; `interrupted` as in trainStage1. */
+export async function train(config: Stage1Config, interrupted = () => false, resume = false): Promise<Trained> {
+  const lines: string[] = [];
+  const report = {
+    line: (text = '') => void lines.push(text),
+    warn: () => {},
+    event: () => {},
+    progress: () => ({ update: () => {}, stop: () => {} }),
+  };
+  return { ...(await trainStage1(config, resume, report, interrupted)), lines };
+}
+
+export type Metrics = Readonly<Record<string, number>>;
+
+export const metricsOf = (run: string): Metrics[] =>
+  readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Metrics);
+
+export const testRowsOf = (run: string) =>
+  JSON.parse(readFileSync(join(run, 'test_metrics.json'), 'utf8')) as MetricRow[];
+
+export const hashOf = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
+
+/** Label, then numbers of each row of the table that a run printed. */
+export function printedTable(text: string): Map<string, number[]> {
+  const body = text.split(/^-{20,}$/m)[1] ?? '';
+  const rows = new Map<string, number[]>();
+  for (const line of body.split('\n')) {
+    const cells = line.split(/ {2,}/);
+    if (cells.length > 2) rows.set(cells[0]!, cells.slice(1).map(Number));
+  }
+  return rows;
+}
