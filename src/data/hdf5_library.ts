@@ -24,10 +24,11 @@ async function load(): Promise<void> {
   library.activate_throwing_error_handler();
 }
 
-/** First line of what the library says. */
+/** The innermost message of the library's stack of errors ("#006: file line 577 in function(): message"), or the first line. */
 export function reason(error: unknown): string {
-  const text = (error instanceof Error ? error.message : String(error)).trim();
-  return text.split('\n')[0]!.trim().slice(0, 160);
+  const text = error instanceof Error ? error.message : String(error);
+  const innermost = [...text.matchAll(/^ *#\d+: .*?\(\): (.*)$/gm)].at(-1)?.[1];
+  return (innermost ?? text.trim().split('\n')[0]!).trim().slice(0, 160);
 }
 
 /** Size of the file in bytes. An HDF5 file has its signature at 0, 512, 1024, 2048, ... */
