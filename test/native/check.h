@@ -24,7 +24,9 @@ struct Register {
   Register(const char* name, std::function<void()> body) { tests().push_back({name, std::move(body)}); }
 };
 
-[[noreturn]] inline void fail(const std::string& message) { throw std::runtime_error(message); }
+[[noreturn]] inline void fail(const std::string& message) {
+  throw std::runtime_error(message);
+}
 
 // |a - b| <= atol + rtol |b|, and neither is NaN.
 inline void close(double actual, double expected, double atol, double rtol, const std::string& what) {
@@ -39,11 +41,11 @@ inline void close(double actual, double expected, double atol, double rtol, cons
 
 #define CHECK_CONCAT_(a, b) a##b
 #define CHECK_CONCAT(a, b) CHECK_CONCAT_(a, b)
-#define TEST(name)                                                                                        \
-  static void CHECK_CONCAT(test_, __LINE__)();                                                            \
-  static check::Register CHECK_CONCAT(register_, __LINE__)(name, CHECK_CONCAT(test_, __LINE__));           \
+#define TEST(name)                                                                               \
+  static void CHECK_CONCAT(test_, __LINE__)();                                                   \
+  static check::Register CHECK_CONCAT(register_, __LINE__)(name, CHECK_CONCAT(test_, __LINE__)); \
   static void CHECK_CONCAT(test_, __LINE__)()
-#define REQUIRE(condition) \
-  do {                     \
+#define REQUIRE(condition)                                                                                   \
+  do {                                                                                                       \
     if (!(condition)) check::fail(std::string(__FILE__) + ":" + std::to_string(__LINE__) + ": " #condition); \
   } while (0)

@@ -21,7 +21,7 @@ void CpuBackend::activation_forward(Activation kind, Tensor x, Tensor y) {
         for (int64_t i = 0; i < count; ++i) out[i] = in[i];
         break;
       case Activation::relu:
-        for (int64_t i = 0; i < count; ++i) out[i] = in[i] > 0 ? in[i] : 0;
+        for (int64_t i = 0; i < count; ++i) out[i] = in[i] < 0 ? 0 : in[i];  // lets NaN through
         break;
       case Activation::sigmoid:
         for (int64_t i = 0; i < count; ++i) out[i] = 1.0f / (1.0f + expf(-in[i]));

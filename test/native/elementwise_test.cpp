@@ -1,0 +1,135 @@
+// activation, add and fill against the formulas of elementwise.h in double.
+#include "backends.h"
+
+using namespace backends;
+using bandlift::Activation;
+
+namespace {
+
+constexpr Activation kKinds[] = {Activation::none, Activation::relu, Activation::sigmoid, Activation::softplus};
+
+double activated(Activation kind, double x) {
+  switch (kind) {
+    case Activation::relu:
+      return x > 0 ? x : 0;
+    case Activation::sigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Activation::softplus:
+      return x > 40 ? x : std::log1p(std::exp(x));
+    default:
+      return x;
+  }
+}
+
+std::string name_of(Activation kind, const Shape& s) {
+  return "activation " + std::to_string(static_cast<int>(kind)) + " " + text(s);
+}
+
+}  // namespace
+
+TEST("elementwise: activations equal their formulas, also in place") {
+  for (const Shape& s : kShapes)
+    for (Activation kind : kKinds) {
+      const Image x = Image::random(s, 1, -6, 6);
+      everywhere(
+          name_of(kind, s),
+          [&](Backend& backend) {
+            std::vector<Image> r{Image(s), x};
+            backend.activation_forward(kind, x.t, r[0].t);
+            backend.activation_forward(kind, r[1].t, r[1].t);
+            return r;
+          },
+          [&](const std::vector<Image>& r) {
+            std::vector<double> expected = x.values();
+            for (double& v : expected) v = activated(kind, v);
+            // float32: a few roundings of 6e-8 each
+            close_all(r[0], expected, 1e-7, 1e-6, "y");
+            REQUIRE(r[1].same_bits(r[0]));
+          });
+    }
+}
+
+TEST("elementwise: activations of huge and tiny numbers, infinities and NaN") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const Image x =
+      Image::vector({-infinity, -3e38, -104, -88.8, -1e-30, 0, 1e-30, 19.99, 20.01, 88.8, 104, 3e38, infinity});
+  for (Activation kind : kKinds)
+    everywhere(
+        name_of(kind, {1, 1, 1, 13}),
+        [&](Backend& backend) {
+          std::vector<Image> r{x, Image::vector({std::nan("")})};
+          for (Image& image : r) backend.activation_forward(kind, image.t, image.t);
+          return r;
+        },
+        [&](const std::vector<Image>& r) {
+          for (int64_t i = 0; i < 13; ++i) {
+            const double expected = activated(kind, x[i]);
+            if (std::isinf(expected))
+              REQUIRE(r[0][i] == expected);
+            else
+              check::close(r[0][i], expected, 1e-37, 1e-6, "activation of " + std::to_string(x[i]));
+          }
+          REQUIRE(std::isnan(r[1][0]));  // a diverged run must show, as it does through conv2d's ReLU
+        });
+}
+
+TEST("elementwise: gradients of activations equal central differences, also in place") {
+  for (const Shape& s : kShapes)
+    for (Activation kind : kKinds) {
+      const Image x = Image::random(s, 2, -4, 4), dy = Image::random(s, 3);
+      Image y(s);
+      for (int64_t i = 0; i < y.t.elements(); ++i) y.set(i, activated(kind, x[i]));
+      everywhere(
+          name_of(kind, s),
+          [&](Backend& backend) {
+            std::vector<Image> r{Image(s), dy};
+            backend.activation_backward(kind, y.t, dy.t, r[0].t);
+            backend.activation_backward(kind, y.t, r[1].t, r[1].t);
+            return r;
+          },
+          [&](const std::vector<Image>& r) {
+            for (int64_t i = 0; i < x.t.elements(); ++i) {
+              const double expected = slope({x[i]}, 0, [&](const auto& v) { return dy[i] * activated(kind, v[0]); });
+              // y is rounded to float32 before 1 - y is taken: 6e-8 absolute, and differences with step 1e-6: 1e-9
+              check::close(r[0][i], expected, 3e-7, 1e-6, "dx");
+            }
+            REQUIRE(r[1].same_bits(r[0]));
+          });
+    }
+}
+
+TEST("elementwise: add, also onto either operand") {
+  for (const Shape& s : kShapes) {
+    const Image a = Image::random(s, 4), b = Image::random({s.n, s.h, s.w, s.c, s.extra + 3}, 5);
+    everywhere(
+        "add " + text(s),
+        [&](Backend& backend) {
+          std::vector<Image> r{Image(s), a, b};
+          backend.add(a.t, b.t, r[0].t);
+          backend.add(r[1].t, b.t, r[1].t);
+          backend.add(a.t, r[2].t, r[2].t);
+          return r;
+        },
+        [&](const std::vector<Image>& r) {
+          for (int64_t i = 0; i < a.t.elements(); ++i) {
+            const float sum = static_cast<float>(a[i]) + static_cast<float>(b[i]);  // one IEEE operation: exact
+            for (const Image& y : r) REQUIRE(y[i] == sum);
+          }
+        });
+  }
+}
+
+TEST("elementwise: fill of f32 and f64") {
+  for (const Shape& s : kShapes)
+    everywhere(
+        "fill " + text(s),
+        [&](Backend& backend) {
+          std::vector<Image> r{Image(s), Image(s, DType::f64)};
+          for (Image& image : r) backend.fill(-2.5f, image.t);
+          return r;
+        },
+        [&](const std::vector<Image>& r) {
+          for (const Image& y : r)
+            for (double v : y.values()) REQUIRE(v == -2.5);
+        });
+}
