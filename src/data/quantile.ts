@@ -8,6 +8,10 @@
 /** Bytes of counts of one pass. */
 const MEMORY = 256 * 2 ** 20;
 
+/** Numbers whose bands are counted one after the other: 64 KiB stay in the cache near the core. */
+const BLOCK = 2 ** 14;
+const SIGN = 0x80000000 | 0;
+
 const float = new Float32Array(1);
 const word = new Uint32Array(float.buffer);
 
@@ -43,28 +47,69 @@ export function countValues(
   good: Uint8Array | undefined,
   counts: Uint32Array,
 ): void {
-  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const { slots, prefixes, settled } = plan;
-  const size = 2 ** plan.bits;
-  const shift = 32 - settled - plan.bits;
-  const step = plan.populations === 1 ? 0 : 1;
-  for (let i = 0, p = 0; i < words.length; i += bands, p++) {
-    if (valid && valid[p] === 0) continue;
+  const words = new Int32Array(values.buffer, values.byteOffset, values.length);
+  if (plan.populations === 1 && !valid && !good) bands = 1; // any order will do: in that of the memory
+  const pixels = values.length / bands;
+  const block = Math.ceil(BLOCK / bands);
+  for (let from = 0; from < pixels; from += block) {
+    const to = Math.min(pixels, from + block);
     for (let b = 0; b < bands; b++) {
       if (good && good[b] === 0) continue;
-      const w = words[i + b]!;
-      const ordered = (w ^ ((w >> 31) | 0x80000000)) >>> 0;
-      const first = b * step * slots;
-      if (settled === 0) {
-        counts[first * size + (ordered >>> shift)]!++;
-        continue;
-      }
-      const prefix = ordered >>> (32 - settled);
-      for (let s = first; s < first + slots; s++) {
-        if (prefixes[s] !== prefix) continue;
-        counts[s * size + ((ordered >>> shift) & (size - 1))]!++;
-        break;
-      }
+      const population = plan.populations === 1 ? 0 : b;
+      if (plan.settled === 0) countLeading(plan, population, words, bands, b, from, to, valid, counts);
+      else countFollowing(plan, population, words, bands, b, from, to, valid, counts);
+    }
+  }
+}
+
+/** The first pass: the leading bits of every value of one band. */
+function countLeading(
+  plan: CountPlan,
+  population: number,
+  words: Int32Array,
+  bands: number,
+  band: number,
+  from: number,
+  to: number,
+  valid: Uint8Array | undefined,
+  counts: Uint32Array,
+): void {
+  const shift = 32 - plan.bits;
+  const base = population << plan.bits;
+  for (let p = from, i = from * bands + band; p < to; p++, i += bands) {
+    if (valid && valid[p] === 0) continue;
+    const w = words[i]!;
+    counts[base + ((w ^ ((w >> 31) | SIGN)) >>> shift)]!++;
+  }
+}
+
+/** Later passes: the next bits of those values whose bits so far are wanted. */
+function countFollowing(
+  plan: CountPlan,
+  population: number,
+  words: Int32Array,
+  bands: number,
+  band: number,
+  from: number,
+  to: number,
+  valid: Uint8Array | undefined,
+  counts: Uint32Array,
+): void {
+  const { prefixes, bits, settled, slots } = plan;
+  const known = 32 - settled;
+  const shift = known - bits;
+  const mask = (1 << bits) - 1;
+  const first = population * slots;
+  // one wanted prefix after the other: the values lie in the cache, and a loop with one comparison runs fastest
+  for (let s = first; s < first + slots; s++) {
+    const wanted = prefixes[s]!;
+    if (s > first && wanted === prefixes[first]) continue; // fills the place of an absent one
+    const base = s << bits;
+    for (let p = from, i = from * bands + band; p < to; p++, i += bands) {
+      const w = words[i]!;
+      const ordered = w ^ ((w >> 31) | SIGN);
+      if (ordered >>> known !== wanted || (valid && valid[p] === 0)) continue;
+      counts[base + ((ordered >>> shift) & mask)]!++;
     }
   }
 }
