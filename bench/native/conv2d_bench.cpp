@@ -4,7 +4,6 @@
 // GFLOP/s are those of the direct algorithm (2 n h w ci co kh kw), so Winograd can exceed the processor's peak, which
 // is measured here with independent multiply-adds. GB/s counts every tensor once.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +14,7 @@
 
 #include "cpu/cpu_device.h"
 #include "cpu/thread_pool.h"
+#include "peak.h"
 
 using namespace bandlift;
 
@@ -50,49 +50,6 @@ const Shape kQuickShapes[] = {
     {"3x3 64->64", 1, 34, 34, 64, 64, 3, 3},
     {"3x3 7->128", 1, 64, 64, 7, 128, 3, 3},
 };
-
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// Floating-point operations per second of one core: 12 independent chains of multiply-adds in registers.
-typedef float Lanes4 __attribute__((vector_size(16)));
-typedef float Lanes8 __attribute__((vector_size(32)));
-typedef float Lanes16 __attribute__((vector_size(64)));
-template <typename V>
-__attribute__((always_inline)) inline double chains() {
-  V sum[12] = {};
-  volatile float one = 0.999f, small = 0.001f;
-  const V a = V{} + one, b = V{} + small;
-  double best = 1e9;
-  for (int run = 0; run < 20; ++run) {
-    const double start = seconds();
-    for (int i = 0; i < 100000; ++i)
-#pragma GCC unroll 12
-      for (int c = 0; c < 12; ++c) sum[c] = sum[c] * a + b;
-    best = std::min(best, seconds() - start);
-  }
-  volatile float sink = 0;
-  for (const V& s : sum) sink = sink + s[0];
-  return 100000.0 * 12 * 2 * (sizeof(V) / sizeof(float)) / best;
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx512f,prefer-vector-width=512"))) double peak_avx512() {
-  return chains<Lanes16>();
-}
-__attribute__((target("avx2,fma"))) double peak_avx2() {
-  return chains<Lanes8>();
-}
-#endif
-double peak_flops(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::avx512) return peak_avx512();
-  if (isa == Isa::avx2) return peak_avx2();
-#endif
-  (void)isa;
-  return chains<Lanes4>();
-}
 
 struct Buffer {
   explicit Buffer(size_t bytes)
@@ -218,11 +175,11 @@ struct Bench {
 template <typename F>
 double best_time(double budget, const F& run) {
   double best = 1e9;
-  const double start = seconds();
-  for (int i = 0; i < 3 || (seconds() - start < budget && i < 1000); ++i) {
-    const double before = seconds();
+  const double start = bench::seconds();
+  for (int i = 0; i < 3 || (bench::seconds() - start < budget && i < 1000); ++i) {
+    const double before = bench::seconds();
     run();
-    best = std::min(best, seconds() - before);
+    best = std::min(best, bench::seconds() - before);
   }
   return best;
 }
@@ -256,7 +213,7 @@ int main(int argc, char** argv) {
   }
   ThreadPool pool(threads);
   const std::unique_ptr<Backend> backend = make_cpu_backend(isa, pool);
-  const double peak = peak_flops(isa) * threads;
+  const double peak = bench::flops_of(isa) * threads;
   std::vector<Shape> shapes(std::begin(kShapes), std::end(kShapes));
   if (quick) shapes.assign(std::begin(kQuickShapes), std::end(kQuickShapes));
   if (json)
