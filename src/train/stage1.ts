@@ -3,26 +3,25 @@
  * at any point and continued, it ends with the same bits as one that never stopped (same device).
  */
 import { join } from 'node:path';
-import type { LoadedBatch } from '../data/types.js';
 import type { Session } from '../engine/types.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
-import { type Checkpoint, checkCompatible, loadCheckpoint, loadModel, saveCheckpoint } from './checkpoint.js';
+import { type Checkpoint, checkCompatible, loadCheckpoint, loadModel } from './checkpoint.js';
 import { configToYaml, type Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
 import { EarlyStopping } from './early_stopping.js';
 import { environment } from './environment.js';
+import { judgeStart, type Position, type Run, save, trainEpochs, validate } from './epochs.js';
 import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
 import { dataDrivenParameters, openSession, specFromConfig } from './model_setup.js';
 import { Monitor } from './monitor.js';
 import type { Reporter } from './reporter.js';
 import { openRunFolder, type RunFolder } from './run_folder.js';
-import { createSchedule, type Schedule } from './schedule.js';
-import { describeCheckpoint, restoreSession, snapshotSession } from './snapshot.js';
+import { createSchedule } from './schedule.js';
+import { describeCheckpoint, restoreSession } from './snapshot.js';
 import { TensorBoardWriter } from './tensorboard.js';
 import { testReport } from './test_report.js';
 
@@ -31,28 +30,6 @@ export interface Stage1Result {
   readonly best: string;
   readonly interrupted: boolean;
   readonly rows: readonly MetricRow[];
-}
-
-/** Where a run stands; together with the tensors this is all that a checkpoint must hold. */
-interface Position {
-  epoch: number; // 1-based; the epoch being trained
-  batch: number; // batches of it that are done
-  step: number; // optimizer steps done
-  averages: Averages;
-  best: number;
-}
-
-interface Run {
-  readonly config: Stage1Config;
-  readonly folder: RunFolder;
-  readonly data: TrainingData;
-  readonly spec: ModelSpec;
-  readonly session: Session;
-  readonly schedule: Schedule;
-  readonly stopping: EarlyStopping;
-  readonly monitor: Monitor;
-  readonly report: Reporter;
-  readonly at: Position;
 }
 
 /**
@@ -193,158 +170,6 @@ async function startParameters(
     session.write('parameters', await dataDrivenParameters(config, spec, data));
   }
   if (session.options.ema) session.write('ema', session.read('parameters'));
-}
-
-/** The start itself is a candidate for the best model: with a closed-form start, training must earn its place. */
-async function judgeStart(run: Run): Promise<void> {
-  const { at, folder, report } = run;
-  const validation = (await validate(run)).terms();
-  at.best = validation.total;
-  report.line(
-    `start  val ${validation.total.toFixed(5)}  L1 ${validation.l1.toFixed(5)}  SAM ${((validation.sam * 180) / Math.PI).toFixed(3)} deg`,
-  );
-  report.event('start', { validation });
-  await save(run, folder.best);
-  await save(run, folder.last);
-}
-
-/** Returns true when interrupted. */
-async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: () => boolean): Promise<boolean> {
-  const { config, at, report } = run;
-  const bar = report.progress(config.epochs * stepsPerEpoch, 'steps', at.step);
-  try {
-    while (at.epoch <= config.epochs && !run.stopping.stopped) {
-      const started = Date.now();
-      const firstBatch = at.batch;
-      const batches = run.data.reader.batches({
-        patches: run.data.split.train,
-        batchSize: config.batch_size,
-        normalize: { input: run.data.normalization.input, target: run.data.normalization.target },
-        shuffle: { seed: config.seed, epoch: at.epoch },
-        augment: config.augment,
-        startBatch: at.batch,
-        mask: run.data.masked,
-      });
-      let patches = 0;
-      for await (const batch of batches) {
-        await trainStep(run, batch);
-        patches += batch.size;
-        batch.release();
-        bar.update(at.step, `epoch ${at.epoch} loss ${run.at.averages.terms().total.toFixed(4)}`);
-        if (interrupted()) {
-          await save(run, run.folder.last);
-          return true;
-        }
-      }
-      const seconds = (Date.now() - started) / 1000;
-      await finishEpoch(run, { seconds, patches, partial: firstBatch > 0 });
-    }
-  } finally {
-    bar.stop();
-  }
-  if (run.stopping.stopped) report.line(`stopped early: no improvement in ${config.patience} epochs`);
-  return false;
-}
-
-async function trainStep(run: Run, batch: LoadedBatch): Promise<void> {
-  const { config, at, session, schedule } = run;
-  const learningRate = schedule.learningRate(at.step);
-  const result = await session.step(batch, {
-    learningRate,
-    step: at.step + 1,
-    maxNorm: config.clip_norm,
-    emaDecay: config.ema_decay,
-  });
-  if (!result.finite) {
-    const where = result.firstBad
-      ? `first at patch ${batch.patches[result.firstBad.patch]}, row ${result.firstBad.y}, column ${result.firstBad.x}, band ${result.firstBad.band} of the prediction`
-      : `in the gradient (norm ${result.gradNorm})`;
-    throw new BandliftError(
-      `not a finite number at step ${at.step + 1} (loss ${result.total}), ${where}; patches of the batch: ${batch.patches.join(', ')}`,
-      {
-        file: run.folder.path,
-        hint: 'nothing was overwritten; look at these patches, or try a smaller --lr or --clip-norm 1',
-      },
-      EXIT.notFinite,
-    );
-  }
-  at.averages.add(result, batch.validPixels, result.gradNorm);
-  at.step += 1;
-  at.batch += 1;
-}
-
-async function validate(run: Run): Promise<Averages> {
-  const { config, data, session } = run;
-  const averages = new Averages();
-  for await (const batch of data.reader.batches({
-    patches: data.split.validation,
-    batchSize: config.batch_size,
-    normalize: { input: data.normalization.input, target: data.normalization.target },
-    mask: data.masked,
-  })) {
-    const terms = await session.evaluate(batch, config.ema_decay > 0);
-    if (!terms.finite)
-      throw new BandliftError(
-        `the validation loss of patches ${batch.patches.join(', ')} is not a finite number`,
-        { file: run.folder.path, hint: 'nothing was overwritten' },
-        EXIT.notFinite,
-      );
-    averages.add(terms, batch.validPixels);
-    batch.release();
-  }
-  return averages;
-}
-
-async function finishEpoch(run: Run, timing: { seconds: number; patches: number; partial: boolean }): Promise<void> {
-  const { config, at, folder, schedule, stopping, monitor } = run;
-  const learningRate = schedule.learningRate(at.step - 1);
-  const validation = (await validate(run)).terms();
-  const improved = validation.total < at.best;
-  if (improved) at.best = validation.total;
-  schedule.onEpochEnd(validation.total);
-  stopping.onEpochEnd(validation.total);
-  const epoch = at.epoch;
-  monitor.epoch({
-    epoch,
-    epochs: config.epochs,
-    step: at.step,
-    train: at.averages.terms(),
-    validation,
-    learningRate,
-    gradNorm: at.averages.gradNorm(),
-    patchesPerSecond: timing.patches / timing.seconds,
-    seconds: timing.seconds,
-    improved,
-  });
-  if (config.image_every > 0 && (epoch === 1 || epoch % config.image_every === 0 || epoch === config.epochs))
-    for (const image of await patchImages(run.data, run.session, config.ema_decay > 0, run.data.split.validation[0]!))
-      monitor.image(`validation/${image.tag}`, image.png, image.width, image.height, at.step);
-  at.epoch += 1;
-  at.batch = 0;
-  at.averages = new Averages();
-  // best first: killed between the two, the resumed epoch writes the same best again
-  if (improved) await save(run, folder.best);
-  if (config.save_every > 0 && epoch % config.save_every === 0) await save(run, folder.epochCheckpoint(epoch));
-  await save(run, folder.last);
-}
-
-async function save(run: Run, path: string): Promise<void> {
-  const { config, spec, data, at, session, schedule, stopping } = run;
-  await saveCheckpoint(path, {
-    ...describeCheckpoint(config, spec, data),
-    tensors: snapshotSession(session),
-    state: {
-      progress: {
-        epoch: at.epoch,
-        batch: at.batch,
-        step: at.step,
-        best: Number.isFinite(at.best) ? at.best : null,
-        averages: at.averages.state(),
-      },
-      schedule: schedule.state(),
-      earlyStopping: stopping.state(),
-    },
-  });
 }
 
 /** Ridge models are solved, not trained: one validation pass, one checkpoint. */
