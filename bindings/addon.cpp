@@ -1,6 +1,7 @@
 // The addon's exports; addon.d.ts is their description by hand.
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 
 #include "wraps.h"
 
@@ -44,7 +45,13 @@ static Napi::Value create_device(const Napi::CallbackInfo& info) {
                      "threads must be a whole number from 1 to 1024");
       threads = static_cast<int>(count);
     }
-    auto device = std::make_shared<bandlift::CpuDevice>(threads, isa_option(options));
+    std::shared_ptr<bandlift::Device> device;
+    try {
+      device = std::make_shared<bandlift::CpuDevice>(threads, isa_option(options));
+    } catch (const std::system_error& error) {
+      throw bandlift::Error(bandlift::ErrorCode::device,
+                            "cannot start " + std::to_string(threads) + " threads: " + error.what());
+    }
     Napi::Object object = env.GetInstanceData<AddonState>()->device.New({});
     DeviceWrap::Unwrap(object)->hold(std::move(device));
     return object;
@@ -52,10 +59,11 @@ static Napi::Value create_device(const Napi::CallbackInfo& info) {
 }
 
 // Before an environment goes (process exit or a worker's end), its runs are aborted and waited for: they read and write
-// the memory of its typed arrays.
+// the memory of its typed arrays. Here too goes the last owner of a device whose JavaScript object was disposed: on the
+// device's own thread it would wait for itself.
 static void finish_runs(AddonState* state) {
-  for (const auto& program : state->programs) program->abort();
-  for (const auto& program : state->programs) {
+  for (const auto& program : state->running) program->abort();
+  for (const auto& program : state->running) {
     std::mutex mutex;
     std::condition_variable reached;
     bool done = false;
@@ -67,7 +75,7 @@ static void finish_runs(AddonState* state) {
     std::unique_lock lock(mutex);
     reached.wait(lock, [&] { return done; });
   }
-  state->programs.clear();
+  state->running.clear();
 }
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -80,7 +88,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
 
   Napi::Array opcodes = Napi::Array::New(env);
   for (const auto& opcode : bandlift::kOpcodes) opcodes.Set(opcodes.Length(), opcode.name);
-  exports.Set("version", "0.1.0");
+  exports.Set("version", BANDLIFT_VERSION);
   exports.Set("opcodes", opcodes);
   exports.Set("cpuFeatures", Napi::Function::New(env, cpu_features, "cpuFeatures"));
   exports.Set("createDevice", Napi::Function::New(env, create_device, "createDevice"));

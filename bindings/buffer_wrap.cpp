@@ -14,7 +14,18 @@ Napi::Function BufferWrap::define(Napi::Env env) {
                      });
 }
 
-BufferWrap::BufferWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+// Marks the objects that wrap a BufferWrap (any random number will do).
+static constexpr napi_type_tag kTag = {0x8d1f0c6ae45b4b2f, 0x91c37be2d0a64f58};
+
+BufferWrap::BufferWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  info.This().As<Napi::Object>().TypeTag(&kTag);
+}
+
+std::shared_ptr<bandlift::Buffer> BufferWrap::from(const Napi::Value& value, const std::string& name) {
+  BANDLIFT_CHECK(value.IsObject() && value.As<Napi::Object>().CheckTypeTag(&kTag), shape,
+                 name + " is not a buffer of this addon");
+  return Unwrap(value.As<Napi::Object>())->get();
+}
 
 std::shared_ptr<bandlift::Buffer> BufferWrap::get() const {
   BANDLIFT_CHECK(buffer_, disposed, "the buffer was disposed");

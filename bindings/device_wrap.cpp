@@ -74,20 +74,14 @@ Napi::Value DeviceWrap::workspace_bytes(const Napi::CallbackInfo& call) {
 Napi::Value DeviceWrap::compile(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
   return guarded(env, [&]() -> Napi::Value {
-    AddonState& state = *env.GetInstanceData<AddonState>();
     BANDLIFT_CHECK(call[1].IsArray(), shape, "buffers must be an array");
     const Napi::Array list = call[1].As<Napi::Array>();
     std::vector<std::shared_ptr<bandlift::Buffer>> buffers;
-    for (uint32_t i = 0; i < list.Length(); ++i) {
-      const Napi::Value item = list.Get(i);
-      BANDLIFT_CHECK(item.IsObject() && item.As<Napi::Object>().InstanceOf(state.buffer.Value()), shape,
-                     "buffer " + std::to_string(i) + " is not a buffer of this addon");
-      buffers.push_back(BufferWrap::Unwrap(item.As<Napi::Object>())->get());
-    }
+    for (uint32_t i = 0; i < list.Length(); ++i)
+      buffers.push_back(BufferWrap::from(list.Get(i), "buffer " + std::to_string(i)));
     auto program = std::make_shared<bandlift::Program>(get(), std::move(buffers), to_program(call[0]));
-    Napi::Object object = state.program.New({});
-    ProgramWrap::Unwrap(object)->hold(program);
-    state.programs.insert(std::move(program));
+    Napi::Object object = env.GetInstanceData<AddonState>()->program.New({});
+    ProgramWrap::Unwrap(object)->hold(std::move(program));
     return object;
   });
 }

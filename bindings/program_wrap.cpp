@@ -27,6 +27,8 @@ void settle(Napi::Env env, Napi::Function, Run* run) {
     return;
   }
   Napi::HandleScope scope(env);
+  auto& running = env.GetInstanceData<AddonState>()->running;
+  running.erase(running.find(run->program));
   if (run->failed)
     run->deferred.Reject(to_js_error(env, run->code, run->message).Value());
   else
@@ -76,9 +78,10 @@ Napi::Value ProgramWrap::run(const Napi::CallbackInfo& info) {
     for (size_t i = 0; i < run->outputs.size(); ++i) program->check_output(i, run->outputs[i].bytes);
     run->asked = program->aborts();
     const Napi::Promise promise = run->deferred.Promise();
-    // settles the promise and is released with the run; the environment's cleanup hook (addon.cpp) waits for the device
+    // settles the promise and is released with the run; finish_runs (addon.cpp) waits for the device
     auto done = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
                                               "bandlift run", 0, 1);
+    env.GetInstanceData<AddonState>()->running.insert(program);
     Run* state = run.release();
     program->device()->submit([state, done]() mutable {
       try {
@@ -116,7 +119,6 @@ Napi::Value ProgramWrap::profile(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ProgramWrap::dispose(const Napi::CallbackInfo& info) {
-  if (program_) info.Env().GetInstanceData<AddonState>()->programs.erase(program_);
   program_.reset();
   return info.Env().Undefined();
 }

@@ -9,17 +9,19 @@
 
 namespace bandlift_addon {
 
-// Per environment (main thread or worker): constructors, and the programs whose runs must end before the environment
-// goes.
+// Per environment (main thread or worker): constructors, and the program of each run that has not settled yet. Such runs
+// use the memory of typed arrays, so they must end before the environment goes, disposed or not.
 struct AddonState {
   Napi::FunctionReference device, buffer, program;
-  std::set<std::shared_ptr<bandlift::Program>> programs;
+  std::multiset<std::shared_ptr<bandlift::Program>> running;
 };
 
 class BufferWrap : public Napi::ObjectWrap<BufferWrap> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit BufferWrap(const Napi::CallbackInfo& info);
+  // The buffer behind `value`, whatever JavaScript did to its prototype. Throws Error(shape) naming `name`.
+  static std::shared_ptr<bandlift::Buffer> from(const Napi::Value& value, const std::string& name);
   std::shared_ptr<bandlift::Buffer> get() const;
   void hold(std::shared_ptr<bandlift::Buffer> buffer) { buffer_ = std::move(buffer); }
 
