@@ -9,8 +9,8 @@
 
 namespace bandlift_addon {
 
-// Per environment (main thread or worker): constructors, and the program of each run that has not settled yet. Such runs
-// use the memory of typed arrays, so they must end before the environment goes, disposed or not.
+// Per environment (main thread or worker): constructors, and the program of each run that has not settled yet. Such
+// runs use the memory of typed arrays, so they must end before the environment goes, disposed or not.
 struct AddonState {
   Napi::FunctionReference device, buffer, program;
   std::multiset<std::shared_ptr<bandlift::Program>> running;
