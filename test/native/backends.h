@@ -35,7 +35,8 @@ inline const std::vector<Shape> kShapes = {{1, 1, 1, 1},    {1, 1, 1, 340},    {
 // Owns exactly the numbers a tensor spans (AddressSanitizer sees any over-read) and marks the gaps between pixels.
 class Image {
  public:
-  explicit Image(const Shape& s, DType dtype = DType::f32)
+  // not inlined: GCC 12 warns of the f64 branch where it sees the size of an f32 tensor
+  [[gnu::noinline]] explicit Image(const Shape& s, DType dtype = DType::f32)
       : t{nullptr, dtype, s.n, s.h, s.w, s.c, s.c + s.extra}, bytes_(count() * size()) {
     t.data = bytes_.data();
     for (size_t i = 0; i < count(); ++i) put(i, kGap);
@@ -89,12 +90,17 @@ class Image {
   size_t size() const { return t.dtype == DType::f64 ? sizeof(double) : sizeof(float); }
   size_t count() const { return static_cast<size_t>((t.pixels() - 1) * t.pitch + t.c); }
   size_t place(int64_t i) const { return static_cast<size_t>(i / t.c * t.pitch + i % t.c); }
-  double get(size_t i) const { return t.dtype == DType::f64 ? t.f64()[i] : static_cast<double>(t.f32()[i]); }
-  void put(size_t i, double value) {
-    if (t.dtype == DType::f64)
-      t.f64()[i] = value;
-    else
-      t.f32()[i] = static_cast<float>(value);
+  double get(size_t i) const { return t.dtype == DType::f64 ? load<double>(i) : load<float>(i); }
+  void put(size_t i, double value) { t.dtype == DType::f64 ? store(i, value) : store(i, static_cast<float>(value)); }
+  template <typename T>
+  T load(size_t i) const {
+    T value;
+    std::memcpy(&value, bytes_.data() + i * sizeof(T), sizeof(T));
+    return value;
+  }
+  template <typename T>
+  void store(size_t i, T value) {
+    std::memcpy(bytes_.data() + i * sizeof(T), &value, sizeof(T));
   }
 
   std::vector<unsigned char> bytes_;

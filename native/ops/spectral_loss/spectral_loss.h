@@ -15,8 +15,10 @@
 //   angle   = 2 asin( sqrt((1 - cos') / 2) )            (from |u + v| when the angle is obtuse)
 // without cancellation (W. Kahan, "How futile are mindless assessments of roundoff", section 12, gives the idea).
 // Its gradient  d angle / dp = - |t| / (n + eps) / sin(angle) * (v - cos u)  is bounded by 1/|p| since |v - cos u| =
-// sin, and zero at equality. (The part along u that eps alone causes, below 1e-4 / |p|, is left out.) Where |p| or |t|
-// is 0 the value is acos(0) = pi/2, as the formula says, and the gradient of this term is zero.
+// sin, and zero at equality. The sine below the line is sqrt(sin^2 + 1e-12): for parallel spectra of different length
+// v - cos u is rounding noise, and 1 / sin must not blow it up. (The part along u that eps alone causes, below 1e-4 /
+// |p|, is left out.) Where |p| or |t| is 0 (below 1e-18) the value is acos(0) = pi/2, as the formula says, and the
+// gradient of this term is zero.
 //
 // dpred (optional, may be pred itself) = d total / d pred, 0 where masked; the derivative of |x| at 0 is 0.
 // terms f64 [kLossTermCount]; kLossFirstBad = flat index of the first prediction that is not finite, or -1.

@@ -8,6 +8,10 @@
 namespace bandlift::BANDLIFT_ISA {
 
 static constexpr double kEpsilon = 1e-8, kPi = 3.14159265358979323846;
+// A spectrum whose |p|^2 is below this has no direction: 1 / |p|^2 would pass the range of float32.
+static constexpr float kNoLength = 1e-36f;
+// What float32 leaves of v - cos u for parallel spectra, a few roundings of 6e-8: smaller sines are noise.
+static constexpr double kSineNoise = 1e-6;
 
 static vfloat absolute(vfloat x) {
   return x < 0 ? -x : x;
@@ -43,7 +47,7 @@ struct Weights {
 // ---- the spectral angle (SAM) of one pixel ----
 
 static Angle spectral_angle(const float* p, const float* t, const float* good, int64_t c, const PixelSums& s) {
-  if (!(s.pp > 0) || !(s.tt > 0)) return {kPi / 2, 0, 0};
+  if (!(s.pp > kNoLength) || !(s.tt > kNoLength)) return {kPi / 2, 0, 0};
   const double norm_p = sqrt(static_cast<double>(s.pp)), norm_t = sqrt(static_cast<double>(s.tt)), n = norm_p * norm_t;
   const float inverse_p = static_cast<float>(1 / norm_p), inverse_t = static_cast<float>(1 / norm_t);
   const bool obtuse = s.pt < 0;
@@ -60,7 +64,7 @@ static Angle spectral_angle(const float* p, const float* t, const float* good, i
   const double rest = half * (1 - ratio) + ratio;  // 1 - |cos'|
   const double acute = 2 * asin(sqrt(rest > 2 ? 1.0 : rest / 2));
   const double sine = sin(acute);
-  const double slope = sine > 0 ? -norm_t / (n + kEpsilon) / sine : 0;
+  const double slope = -norm_t / (n + kEpsilon) / sqrt(sine * sine + kSineNoise * kSineNoise);
   // v - cos u = -d / |t| + p (1 / |t| - cos / |p|): exactly zero at equality, no cancellation near it
   return {obtuse ? kPi - acute : acute, static_cast<float>(-slope / norm_t),
           static_cast<float>(slope * (1 / norm_t - cosine / norm_p))};
