@@ -13,11 +13,18 @@ import { addSample } from './sample.js';
 import { addTrain } from './train.js';
 import { addVerify } from './verify.js';
 
+/** Commander puts "Allowed choices ..." and "(Did you mean ...?)" on lines of their own. */
+const oneLine = (text: string) =>
+  text
+    .trim()
+    .replace(/\.?\s*\n\s*/g, ' ')
+    .replace(/\.$/, '');
+
 const program = new Command('bandlift')
   .description('Landsat 8/9 (7 bands) to AVIRIS-NG (hundreds of bands): train, verify and inspect.')
   .version(version())
   .exitOverride()
-  .showHelpAfterError('(add --help for all options with their units and defaults)')
+  .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; add --help for all options\n`) })
   .addHelpText(
     'after',
     '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory, 130 interrupted',

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { BandliftError, EXIT } from '../errors.js';
 
 const count = z.number().int().positive();
-const fraction = z.number().min(0).max(0.9);
+const fraction = z.number().gt(0).max(0.9);
 
 export const stage1Schema = z.strictObject({
   // ---- data ----
@@ -79,7 +79,7 @@ export function readConfigFile(path: string): Partial<Stage1Config> {
   } catch (error) {
     throw new BandliftError(
       `cannot read the config file (${(error as NodeJS.ErrnoException).code})`,
-      { file: path },
+      { file: path, hint: 'check the path given to --config' },
       EXIT.usage,
     );
   }
@@ -87,7 +87,12 @@ export function readConfigFile(path: string): Partial<Stage1Config> {
   try {
     raw = parse(text) ?? {};
   } catch (error) {
-    throw new BandliftError(`not valid YAML: ${(error as Error).message.split('\n')[0]}`, { file: path }, EXIT.usage);
+    const why = (error as Error).message.split('\n')[0]!.replace(/:$/, '');
+    throw new BandliftError(
+      `not valid YAML: ${why}`,
+      { file: path, hint: 'mend the file; one `setting: value` a line' },
+      EXIT.usage,
+    );
   }
   const result = stage1Schema.partial().safeParse(raw);
   if (!result.success) {

@@ -2,9 +2,10 @@
  * The folder of one run: config.yaml, split.json, environment.json, metrics.jsonl, tensorboard/, checkpoints/. A folder
  * that already holds a run is never written over: it is resumed, or another one is taken.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../errors.js';
+import { isDiskFull, writeError } from '../io/files.js';
 
 export interface RunFolder {
   readonly path: string;
@@ -46,41 +47,70 @@ function lock(path: string): () => void {
   try {
     writeFileSync(file, content, { flag: 'wx' });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      if (isDiskFull(error)) rmSync(file, { force: true }); // made, but empty
+      throw writeError(error, file, content.length);
+    }
     const pid = Number(readFileSync(file, 'utf8'));
     if (pid !== process.pid && Number.isInteger(pid) && pid > 0 && processIsAlive(pid))
       throw new BandliftError('another process is training in this folder', {
         file: path,
         found: `process ${pid}`,
-        hint: 'wait for it, or give another --output-dir',
+        hint: `wait for it, or give another --output-dir (if that process is not bandlift, remove ${file})`,
       });
     writeFileSync(file, content);
   }
   return () => rmSync(file, { force: true });
 }
 
+/** Takes away folders that were made for a run which then wrote nothing. */
+function removeEmpty(folders: readonly string[]): void {
+  for (const folder of [...folders].reverse()) if (readdirSync(folder).length === 0) rmdirSync(folder);
+}
+
 /** Opens the folder of a new run (must not hold one) or of a run to resume (must hold one). */
 export function openRunFolder(path: string, resume: boolean): RunFolder {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  // nothing there, or a path that cannot be (below a file): making the folder will tell
+  const stat = existsSync(path) ? statSync(path) : undefined;
   if (stat && !stat.isDirectory())
     throw new BandliftError('the output folder is a file', { file: path, hint: 'give another --output-dir' });
   const exists = existsSync(join(path, 'config.yaml'));
+  if (resume && !exists)
+    throw new BandliftError(
+      'there is no run to resume in this folder',
+      { file: path, hint: 'give the folder of a run with --output-dir, or leave --resume out to start one' },
+      EXIT.usage,
+    );
   if (exists && !resume)
     throw new BandliftError(
       'this folder already holds a run',
       { file: path, hint: `add --resume to continue it, or give another --output-dir` },
       EXIT.usage,
     );
+  if (resume && !exists)
+    throw new BandliftError(
+      'this folder holds no run to resume',
+      { file: path, hint: 'check --output-dir, or start a new run without --resume' },
+      EXIT.usage,
+    );
+  const made: string[] = [];
   try {
-    mkdirSync(join(path, 'checkpoints'), { recursive: true });
-    mkdirSync(join(path, 'tensorboard'), { recursive: true });
+    for (const folder of [path, join(path, 'checkpoints'), join(path, 'tensorboard')])
+      if (mkdirSync(folder, { recursive: true }) !== undefined) made.push(folder);
   } catch (error) {
+    removeEmpty(made);
     throw new BandliftError(`cannot make the output folder (${(error as NodeJS.ErrnoException).code})`, {
       file: path,
       hint: 'choose a folder you may write to with --output-dir',
     });
   }
-  const unlock = lock(path);
+  let release: () => void;
+  try {
+    release = lock(path);
+  } catch (error) {
+    removeEmpty(made);
+    throw error;
+  }
   return {
     path,
     config: join(path, 'config.yaml'),
@@ -91,6 +121,9 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
     last: join(path, 'checkpoints', 'last.safetensors'),
     best: join(path, 'checkpoints', 'best.safetensors'),
     epochCheckpoint: (epoch) => join(path, 'checkpoints', `epoch-${String(epoch).padStart(4, '0')}.safetensors`),
-    unlock,
+    unlock: () => {
+      release();
+      removeEmpty(made);
+    },
   };
 }
