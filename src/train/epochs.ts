@@ -130,8 +130,11 @@ export async function validate(run: Run): Promise<Averages> {
     const terms = await session.evaluate(batch, config.ema_decay > 0);
     if (!terms.finite)
       throw new BandliftError(
-        `the validation loss of patches ${batch.patches.join(', ')} is not a finite number`,
-        { file: run.folder.path, hint: 'nothing was overwritten' },
+        `the validation loss of patches ${batch.patches.join(', ')} is not a finite number after step ${run.at.step}`,
+        {
+          file: run.folder.path,
+          hint: 'nothing was overwritten; look at these patches, or try a smaller --lr or --clip-norm 1',
+        },
         EXIT.notFinite,
       );
     averages.add(terms, batch.validPixels);

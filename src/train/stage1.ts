@@ -80,7 +80,6 @@ async function runTraining(
   const stopping = new EarlyStopping({ patience: config.patience });
   const at: Position = { epoch: 1, batch: 0, step: 0, averages: new Averages(), best: Number.POSITIVE_INFINITY };
 
-  let fresh = false;
   if (checkpoint) {
     restoreSession(session, checkpoint);
     schedule.load(checkpoint.state.schedule);
@@ -96,10 +95,8 @@ async function runTraining(
     report.line(`resuming at epoch ${at.epoch}, batch ${at.batch}, step ${at.step}`);
   } else {
     await startParameters(config, spec, data, session, report);
-    fresh = true;
     await writeFileAtomic(folder.split, `${JSON.stringify(data.split, null, 1)}\n`);
     await writeFileAtomic(folder.environment, `${JSON.stringify(environment(session), null, 1)}\n`);
-    await writeFileAtomic(folder.config, configToYaml(config));
   }
 
   const monitor = new Monitor(
@@ -111,7 +108,9 @@ async function runTraining(
   try {
     const closedForm = spec.kind === 'ridge' || spec.kind === 'quadratic_ridge';
     if (closedForm) await finishClosedForm(run);
-    else if (fresh) await judgeStart(run);
+    else if (!checkpoint) await judgeStart(run);
+    // only now: a folder with a config.yaml holds a run that can be resumed
+    await writeFileAtomic(folder.config, configToYaml(config));
     if (!closedForm && (await trainEpochs(run, stepsPerEpoch, interrupted)))
       return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
   } finally {

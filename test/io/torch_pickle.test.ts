@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { readTorchState } from '../../src/io/torch_pickle.js';
-import { describePython, runPython } from '../support/python.js';
+import { describePyTorch, pythonWithTorch, runPython } from '../support/python.js';
 import { describeShared, sharedPath } from '../support/shared.js';
 import { storedZip, type ZipOptions } from '../support/stored_zip.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -187,7 +187,7 @@ describeShared('golden .pth files', 'golden/spectral_sr.pth', () => {
   );
 });
 
-describePython('files of the installed PyTorch', () => {
+describePyTorch('files of the installed PyTorch', () => {
   const iota = Float32Array.from({ length: 24 }, (_, i) => i);
   const at = (name: string) => join(folder, `torch_${name}.pth`);
   const witness = join(folder, 'witness');
@@ -217,7 +217,7 @@ class Evil:
         return os.system, ('touch ' + sys.argv[2],)
 torch.save({'model_state_dict': {'w': x}, 'extra': Evil()}, at('evil'))
 `;
-  beforeAll(() => void runPython(CODE, [folder, witness]));
+  beforeAll(() => void runPython(CODE, [folder, witness], pythonWithTorch));
 
   it('gives every dtype, view, shared storage and wrapper its numbers', async () => {
     const { tensors, key, halves } = await readTorchState(at('types'));

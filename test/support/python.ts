@@ -10,9 +10,12 @@ export function python(): string | undefined {
   return undefined;
 }
 
-/** Runs `code` with sys.argv[1:] = args; what it prints. Throws with Python's traceback when it fails. */
-export function runPython(code: string, args: readonly string[] = []): string {
-  const path = python();
+/**
+ * Runs `code` with sys.argv[1:] = args; what it prints. Throws with Python's traceback when it fails.
+ *
+ * @param path the interpreter, that of the peers unless given
+ */
+export function runPython(code: string, args: readonly string[] = [], path = python()): string {
   if (path === undefined) throw new Error('BANDLIFT_TEST_PYTHON is not set');
   return execFileSync(path, ['-c', code, ...args], {
     encoding: 'utf8',
@@ -24,5 +27,14 @@ export function runPython(code: string, args: readonly string[] = []): string {
 /** Declares tests that need Python; without it they are skipped and the reason is printed. */
 export function describePython(title: string, body: () => void): void {
   if (python() === undefined) describe.skip(`${title} (skipped: BANDLIFT_TEST_PYTHON is not set)`, body);
+  else describe(title, body);
+}
+
+/** A Python with PyTorch (bench/peers/requirements.txt), 2 GB and more: not part of the usual tests. */
+export const pythonWithTorch = process.env.BANDLIFT_PEERS_PYTHON;
+
+/** Declares tests beside PyTorch itself; without it there are none, and a line says so. */
+export function describePyTorch(title: string, body: () => void): void {
+  if (pythonWithTorch === undefined) console.log(`not run: ${title} (BANDLIFT_PEERS_PYTHON is not set)`);
   else describe(title, body);
 }

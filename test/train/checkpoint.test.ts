@@ -254,9 +254,9 @@ describePython('beside the safetensors package of PyPI', () => {
     const code = `
 import sys, json
 from safetensors import safe_open
-f = safe_open(sys.argv[1], 'pt')
+f = safe_open(sys.argv[1], 'np')
 print(json.dumps({'step': json.loads(f.metadata()['bandlift'])['state']['progress']['step'],
-  'tensors': {k: [list(f.get_tensor(k).shape), f.get_tensor(k).double().sum().item()] for k in f.keys()}}))
+  'tensors': {k: [list(f.get_tensor(k).shape), float(f.get_tensor(k).astype('float64').sum())] for k in f.keys()}}))
 `;
     const seen = JSON.parse(runPython(code, [path]));
     const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EarlyStopping } from '../../src/train/early_stopping.js';
 import { createSchedule, type Schedule, type ScheduleOptions } from '../../src/train/schedule.js';
-import { describePython, runPython } from '../support/python.js';
+import { describePyTorch, pythonWithTorch, runPython } from '../support/python.js';
 import { describeShared } from '../support/shared.js';
 
 const base: ScheduleOptions = {
@@ -37,7 +37,7 @@ describeShared('plateau', 'golden/pieces.json', (path) => {
   });
 });
 
-describePython('beside PyTorch', () => {
+describePyTorch('beside PyTorch', () => {
   it('reduces where ReduceLROnPlateau, StepLR and CosineAnnealingLR reduce', () => {
     // a noisy falling loss, small patience, a floor and reductions below torch's eps of 1e-8
     const losses = Array.from({ length: 60 }, (_, i) => 1 / (1 + i) + 0.3 * Math.abs(Math.sin(12.9898 * i)));
@@ -60,7 +60,7 @@ print(json.dumps({
   'step': run(lambda o: L.StepLR(o, 7, 0.3), False),
   'cosine': run(lambda o: L.CosineAnnealingLR(o, 60, 1e-6), False)}))
 `;
-    const torch = JSON.parse(runPython(code, [JSON.stringify(losses)]));
+    const torch = JSON.parse(runPython(code, [JSON.stringify(losses)], pythonWithTorch));
     expect(trace({ ...base, factor: 0.3, patience: 2, minLearningRate: 1e-6 }, losses)).toEqual(torch.floor);
     expect(trace({ ...base, factor: 0.1, patience: 0 }, losses)).toEqual(torch.eps);
     const step = createSchedule({ ...base, kind: 'step', factor: 0.3, stepEpochs: 7 });
