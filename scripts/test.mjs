@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, root } from './build.mjs';
 
-const full = process.argv.includes('--full');
+const full = process.argv.includes('--full') || process.env.CI === 'true';
 const asan = process.argv.includes('--asan') || process.env.CI === 'true';
 const total = { passed: 0, failed: 0, skipped: 0 };
 const summary = [];

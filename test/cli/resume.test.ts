@@ -1,35 +1,58 @@
 /** Interrupted at any point and resumed, a run ends with the same bits as one never interrupted. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { Random } from '../../src/random.js';
 import { loadCheckpoint } from '../../src/train/checkpoint.js';
-import { bandlift, startBandlift, temporaryFolder, TINY } from '../support/cli.js';
+import { bandlift, startBandlift, TINY, temporaryFolder } from '../support/cli.js';
+import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 
-const EPOCHS = 24;
+const EPOCHS = 60;
 const work = temporaryFolder();
 const train = (out: string, ...more: string[]) => [
-  'train', 'stage1', '--data-dir', join(work, 'sample/patches'), '--output-dir', join(work, out),
-  '--epochs', String(EPOCHS), '--schedule', 'plateau', '--plateau-patience', '1', '--ema-decay', '0.9', ...TINY, ...more,
+  'train',
+  'stage1',
+  '--data-dir',
+  join(work, 'patches.h5'),
+  '--output-dir',
+  join(work, out),
+  '--epochs',
+  String(EPOCHS),
+  '--schedule',
+  'plateau',
+  '--plateau-patience',
+  '1',
+  '--ema-decay',
+  '0.9',
+  ...TINY,
+  ...more,
 ];
 
 /** Names and bytes of all tensors of a checkpoint. */
 async function tensorBytes(run: string, which: 'last' | 'best'): Promise<Map<string, string>> {
   const { tensors } = await readSafetensors(join(work, run, 'checkpoints', `${which}.safetensors`));
-  return new Map([...tensors].map(([name, t]) => [name, Buffer.from(t.data.buffer, t.data.byteOffset, t.data.byteLength).toString('base64')]));
+  return new Map(
+    [...tensors].map(([name, t]) => [
+      name,
+      Buffer.from(t.data.buffer, t.data.byteOffset, t.data.byteLength).toString('base64'),
+    ]),
+  );
 }
 
 const withoutRate = (run: string) =>
-  readFileSync(join(work, run, 'metrics.jsonl'), 'utf8').trimEnd().split('\n').map((line) => {
-    const { 'train/patches_per_second': _, ...rest } = JSON.parse(line);
-    return rest;
-  });
+  readFileSync(join(work, run, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const { 'train/patches_per_second': _, ...rest } = JSON.parse(line);
+      return rest;
+    });
 
 beforeAll(async () => {
-  const sample = bandlift(['sample', '--out', 'sample', '--patch-size', '12', '--patches', '18'], work);
-  expect(sample.stderr).toBe('');
+  const shape = { patches: 18, height: 8, width: 8, inBands: 7, outBands: 12 };
+  await writeHdf5(join(work, 'patches.h5'), { ...patchDatasets(shape) });
   const reference = bandlift(train('reference'), work);
   expect(reference.stderr).not.toMatch(/error/);
   expect(reference.status).toBe(0);
@@ -41,17 +64,18 @@ describe('exact resume', () => {
     let kills = 0;
     let finished = false;
     for (let attempt = 0; attempt < 200 && !finished; attempt++) {
-      const resume = attempt > 0 ? ['--resume'] : [];
+      // killed before the first checkpoint, a folder holds no run yet and the run starts anew
+      const resume = existsSync(join(work, 'killed/config.yaml')) ? ['--resume'] : [];
       const run = startBandlift(train('killed', ...resume), work);
       // the clock starts with the first sign of training, so that kills fall into it and into the writing of files
       await new Promise<void>((resolve) => {
         run.child.stdout!.on('data', (chunk: Buffer) => {
-          if (/memory:|epoch/.test(chunk.toString())) resolve();
+          if (/resuming|start {2}val|epoch/.test(chunk.toString())) resolve();
         });
         run.exited.then(() => resolve());
       });
       if (kills < 20) {
-        await Promise.race([sleep(20 + 380 * random.uniform()), run.exited]);
+        await Promise.race([sleep(10 + 240 * random.uniform()), run.exited]);
         run.child.kill('SIGKILL');
       }
       const { code, signal } = await run.exited;
@@ -81,6 +105,7 @@ describe('exact resume', () => {
         out += chunk.toString();
         if (/epoch +2\//.test(out)) resolve();
       });
+      run.exited.then(() => resolve());
     });
     run.child.kill('SIGINT');
     const { code } = await run.exited;
@@ -92,7 +117,8 @@ describe('exact resume', () => {
   });
 
   it('gives the same bits with 1 and 2 threads', async () => {
-    for (const threads of ['1', '2']) expect(bandlift(train(`threads-${threads}`, '--threads', threads), work).status).toBe(0);
+    for (const threads of ['1', '2'])
+      expect(bandlift(train(`threads-${threads}`, '--threads', threads), work).status).toBe(0);
     expect(await tensorBytes('threads-1', 'last')).toEqual(await tensorBytes('threads-2', 'last'));
   });
 });
