@@ -7,9 +7,9 @@ import { resolveConfig, type Stage1Config } from '../../src/train/config.js';
 import { type Stage1Result, trainStage1 } from '../../src/train/stage1.js';
 import { bandlift } from './cli.js';
 
-/** Generates 18 patches of 12 x 12 pixels below `work`; their folder. */
-export function smallSample(work: string): string {
-  const result = bandlift(['sample', '--out', 'sample', '--patch-size', '12', '--patches', '18'], work);
+/** Generates 18 patches of `size` x `size` pixels below `work`; their folder. */
+export function smallSample(work: string, size = 12): string {
+  const result = bandlift(['sample', '--out', 'sample', '--patch-size', String(size), '--patches', '18'], work);
   if (result.status !== 0) throw new Error(`sample failed: ${result.stderr}`);
   return join(work, 'sample/patches');
 }
