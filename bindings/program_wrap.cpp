@@ -91,8 +91,10 @@ Napi::Value ProgramWrap::run(const Napi::CallbackInfo& info) {
       } catch (const std::exception& error) {
         state->failed = true, state->message = error.what();
       }
-      if (done.BlockingCall(state, settle) != napi_ok) settle(Napi::Env(nullptr), Napi::Function(), state);
-      done.Release();
+      if (done.BlockingCall(state, settle) == napi_ok)
+        done.Release();
+      else  // the environment is going; a function that refuses a call has released this thread
+        settle(Napi::Env(nullptr), Napi::Function(), state);
     });
     return promise;
   });

@@ -1,0 +1,82 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { loadAddon } from '../../bindings/load.js';
+import { OPCODES } from '../../src/compiler/program_types.js';
+import { additionProgram } from './programs.js';
+
+/** Names of the members that bindings/addon.d.ts gives an interface, sorted. */
+function declared(name: string): string[] {
+  const path = fileURLToPath(new URL('../../bindings/addon.d.ts', import.meta.url));
+  const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest);
+  const found = source.statements.find(
+    (s): s is ts.InterfaceDeclaration => ts.isInterfaceDeclaration(s) && s.name.text === name,
+  );
+  if (found === undefined) throw new Error(`addon.d.ts has no interface ${name}`);
+  return found.members.map((member) => (member.name as ts.Identifier).text).sort();
+}
+
+const methods = (object: object): string[] =>
+  Object.getOwnPropertyNames(Object.getPrototypeOf(object))
+    .filter((name) => name !== 'constructor')
+    .sort();
+
+describe('surface of the addon', () => {
+  const addon = loadAddon();
+
+  it('exports what addon.d.ts declares', () => {
+    expect(Object.keys(addon).sort()).toEqual(declared('Addon'));
+  });
+
+  it('gives devices, buffers and programs the declared members', () => {
+    const device = addon.createDevice({ kind: 'cpu', threads: 1 });
+    const buffer = device.allocate(192);
+    const program = device.compile(additionProgram(), [buffer]);
+    expect(methods(device)).toEqual(declared('NativeDevice'));
+    expect(methods(buffer)).toEqual(declared('NativeBuffer'));
+    expect(methods(program)).toEqual(declared('NativeProgram'));
+    expect(Object.keys(device.info()).sort()).toEqual(declared('DeviceInfo'));
+    expect(Object.keys(device.memory()).sort()).toEqual(declared('MemoryInfo'));
+    program.dispose();
+    buffer.dispose();
+    device.dispose();
+  });
+
+  it('has the version of package.json and the instructions of program_types.ts', () => {
+    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(addon.version).toBe(manifest.version);
+    expect(addon.opcodes).toEqual(OPCODES);
+  });
+
+  it('tells the processor, best instruction set first, and opens a device on each of them', () => {
+    const { isa, name, physicalCores } = addon.cpuFeatures();
+    expect(name).not.toBe('');
+    expect(physicalCores).toBeGreaterThanOrEqual(1);
+    const order = ['avx512', 'avx2', 'baseline'];
+    expect(isa).toEqual(order.filter((one) => (isa as string[]).includes(one)));
+    expect(isa.at(-1)).toBe('baseline');
+    for (const one of isa) {
+      const device = addon.createDevice({ kind: 'cpu', threads: 3, isa: one });
+      expect(device.info()).toEqual({ kind: 'cpu', name, threads: 3, isa: one, channelMultiple: 1 });
+      device.dispose();
+    }
+  });
+});
+
+describe('loading', () => {
+  it('says which file is missing and what to do', () => {
+    const missing = join(tmpdir(), 'bandlift-not-there', 'bandlift.node');
+    const load = new URL('../../dist/bindings/load.js', import.meta.url).href;
+    const script = `import(${JSON.stringify(load)}).then((m) => m.loadAddon()).catch((e) => { console.log(e.message); process.exit(3); })`;
+    const { status, stdout } = spawnSync(process.execPath, ['-e', script], {
+      encoding: 'utf8',
+      env: { ...process.env, BANDLIFT_ADDON: missing },
+    });
+    expect(stdout.trim()).toBe(`the native addon could not be loaded (${missing}: not there); run \`npm run build\``);
+    expect(status).toBe(3);
+  });
+});
