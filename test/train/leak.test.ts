@@ -11,8 +11,11 @@ import { metricsOf, tinyConfig } from '../support/runs.js';
 
 const STEPS = 2000;
 
-/** Trains and prints resident bytes every 100 steps, each after a full collection: what is merely waiting to be collected is
- * no leak, but V8 would let tens of megabytes of it come and go. A script of its own, so that the loader's threads start as they do for users. */
+/**
+ * Trains and prints resident bytes every 100 steps, each after a full collection: what merely waits to be collected is no
+ * leak, but V8 lets tens of megabytes of it come and go. A script of its own, so that the loader's threads start as they
+ * do for users.
+ */
 const CHILD = `
 import { trainStage1 } from ${JSON.stringify(pathToFileURL(join(projectRoot(), 'dist/src/train/stage1.js')).href)};
 const config = JSON.parse(process.argv[2]);
