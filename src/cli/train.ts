@@ -70,7 +70,7 @@ checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, wri
   choice('--endmember-constraint <name>', 'softplus keeps endmembers non-negative', ['softplus', 'none']);
   choice(
     '--regression <path>',
-    'closed-form start added to the output; auto: quadratic for spectral_sr, none for spectral_unmixing',
+    'closed-form start added to the output; auto: for spectral_sr quadratic or linear, whichever validates better; none for spectral_unmixing',
     ['auto', 'none', 'linear', 'quadratic'],
   );
   option(
@@ -129,6 +129,10 @@ async function run(flags: Flags): Promise<void> {
     const folder = (settings.output_dir as string | undefined) ?? 'runs/stage1';
     const saved = existsSync(join(folder, 'config.yaml')) ? readConfigFile(join(folder, 'config.yaml')) : {};
     config = { ...resolveConfig(settings, { ...saved, ...file }), output_dir: folder };
+    if (settings.lr !== undefined && config.schedule === 'plateau')
+      output.warn(
+        'the plateau schedule continues with the learning rate of the checkpoint; --lr has no effect on --resume',
+      );
   } else {
     config = resolveConfig(settings, file);
     if (config.data_dir === '') {

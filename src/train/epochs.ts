@@ -17,6 +17,7 @@ import type { Reporter } from './reporter.js';
 import type { RunFolder } from './run_folder.js';
 import type { Schedule } from './schedule.js';
 import { describeCheckpoint, snapshotSession } from './snapshot.js';
+import { validationLoss } from './validation.js';
 
 /** Where a run stands; together with the tensors this is all that a checkpoint must hold. */
 export interface Position {
@@ -118,29 +119,9 @@ async function trainStep(run: Run, batch: LoadedBatch): Promise<void> {
   at.batch += 1;
 }
 
-export async function validate(run: Run): Promise<Averages> {
-  const { config, data, session } = run;
-  const averages = new Averages();
-  for await (const batch of data.reader.batches({
-    patches: data.split.validation,
-    batchSize: config.batch_size,
-    normalize: { input: data.normalization.input, target: data.normalization.target },
-    mask: data.masked,
-  })) {
-    const terms = await session.evaluate(batch, config.ema_decay > 0);
-    if (!terms.finite)
-      throw new BandliftError(
-        `the validation loss of patches ${batch.patches.join(', ')} is not a finite number after step ${run.at.step}`,
-        {
-          file: run.folder.path,
-          hint: 'nothing was overwritten; look at these patches, or try a smaller --lr or --clip-norm 1',
-        },
-        EXIT.notFinite,
-      );
-    averages.add(terms, batch.validPixels);
-    batch.release();
-  }
-  return averages;
+/** Loss terms over the validation split, at this step. */
+export function validate(run: Run): Promise<Averages> {
+  return validationLoss(run.config, run.data, run.session, `after step ${run.at.step}`);
 }
 
 async function finishEpoch(run: Run, timing: { seconds: number; patches: number; partial: boolean }): Promise<void> {

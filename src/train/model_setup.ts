@@ -45,6 +45,22 @@ export function specFromConfig(config: Stage1Config, inBands: number, outBands: 
   }
 }
 
+/** The settings of a run that starts from another model's weights: its network is that model's, whatever the flags say. */
+export function withModel(config: Stage1Config, spec: ModelSpec): Stage1Config {
+  switch (spec.kind) {
+    case 'spectral_sr': {
+      const { kind: model, hidden, blocks, axis, regression } = spec;
+      return { ...config, model, hidden, blocks, axis, regression };
+    }
+    case 'spectral_unmixing': {
+      const { kind: model, endmembers, constraint: endmember_constraint, regression } = spec;
+      return { ...config, model, endmembers, endmember_constraint, regression };
+    }
+    default:
+      return { ...config, model: spec.kind };
+  }
+}
+
 /** Which closed-form regression a model holds, if any. */
 export function regressionOf(spec: ModelSpec): RegressionPath {
   switch (spec.kind) {

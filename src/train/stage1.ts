@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Session } from '../engine/types.js';
+import { BandliftError } from '../errors.js';
 import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import type { ModelSpec } from '../models/spec.js';
@@ -16,8 +17,9 @@ import { environment } from './environment.js';
 import { judgeStart, type Position, type Run, save, trainEpochs, validate } from './epochs.js';
 import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
-import { dataDrivenParameters, openSession, specFromConfig } from './model_setup.js';
+import { dataDrivenParameters, openSession, specFromConfig, withModel } from './model_setup.js';
 import { Monitor } from './monitor.js';
+import { chooseRegression } from './regression_choice.js';
 import type { Reporter } from './reporter.js';
 import { openRunFolder, type RunFolder } from './run_folder.js';
 import { createSchedule } from './schedule.js';
@@ -37,16 +39,17 @@ export interface Stage1Result {
  * asked after every step; when it says yes, `last` is written and the function returns with `interrupted: true`.
  */
 export async function trainStage1(
-  config: Stage1Config,
+  settings: Stage1Config,
   resume: boolean,
   report: Reporter,
   interrupted: () => boolean,
 ): Promise<Stage1Result> {
-  const folder = openRunFolder(config.output_dir, resume);
+  const folder = openRunFolder(settings.output_dir, resume);
   try {
-    const checkpoint = resume ? await loadCheckpoint(config.checkpoint || folder.last) : undefined;
-    const data = await openTrainingData(config, report, checkpoint);
+    const checkpoint = resume ? await loadCheckpoint(settings.checkpoint || folder.last) : undefined;
+    const data = await openTrainingData(settings, report, checkpoint);
     try {
+      const config = resume ? settings : await decideNetwork(settings, data, report);
       const spec = specFromConfig(config, data.set.inBands, data.set.outBands);
       if (checkpoint)
         checkCompatible(checkpoint, describeCheckpoint(config, spec, data), config.checkpoint || folder.last);
@@ -62,6 +65,20 @@ export async function trainStage1(
   } finally {
     folder.unlock();
   }
+}
+
+/** What the settings leave open about a new run's network: taken from the weights it starts from, or from the data. */
+async function decideNetwork(settings: Stage1Config, data: TrainingData, report: Reporter): Promise<Stage1Config> {
+  if (settings.init === '') return chooseRegression(settings, data, report);
+  const { model } = await loadModel(settings.init);
+  const bands = `${data.set.inBands} -> ${data.set.outBands} bands`;
+  if (model.inBands !== data.set.inBands || model.outBands !== data.set.outBands)
+    throw new BandliftError('the weights are for other bands than the data', {
+      file: settings.init,
+      found: `${model.inBands} -> ${model.outBands} bands`,
+      expected: bands,
+    });
+  return withModel(settings, model);
 }
 
 async function runTraining(

@@ -1,0 +1,39 @@
+/**
+ * Which closed-form regression a new network starts from when the settings say 'auto': the one with the lower validation
+ * loss. With few training pixels the quadratic one extrapolates badly; with enough of them it is the better start.
+ */
+import type { RegressionPath } from '../models/spec.js';
+import type { Stage1Config } from './config.js';
+import type { TrainingData } from './data_setup.js';
+import { fitRegression, openSession } from './model_setup.js';
+import type { Reporter } from './reporter.js';
+import { validationLoss } from './validation.js';
+
+const CANDIDATES = { quadratic: 'quadratic_ridge', linear: 'ridge' } as const;
+
+/** The settings with `regression` decided; unchanged where nothing is to be decided. */
+export async function chooseRegression(
+  config: Stage1Config,
+  data: TrainingData,
+  report: Reporter,
+): Promise<Stage1Config> {
+  if (config.regression !== 'auto' || config.model !== 'spectral_sr') return config;
+  const losses = new Map<RegressionPath, number>();
+  for (const path of ['quadratic', 'linear'] as const) {
+    const sizes = { inBands: data.set.inBands, outBands: data.set.outBands };
+    const session = await openSession(config, { kind: CANDIDATES[path], ...sizes }, data, {
+      ema: false,
+      mode: 'infer',
+    });
+    try {
+      session.write('parameters', await fitRegression(config, data, path, 'normalized'));
+      losses.set(path, (await validationLoss(config, data, session, `of the ${path} regression`)).terms().total);
+    } finally {
+      session.dispose();
+    }
+  }
+  const [best] = [...losses].sort((a, b) => a[1] - b[1])[0]!;
+  const list = [...losses].map(([path, loss]) => `${path} ${loss.toPrecision(4)}`).join(', ');
+  report.line(`closed-form start: ${best} (validation loss: ${list})`);
+  return { ...config, regression: best };
+}

@@ -1,0 +1,39 @@
+/** The validation loss: what the best model, the schedule and the closed-form start are chosen by. */
+import type { Session } from '../engine/types.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { Averages } from './averages.js';
+import type { Stage1Config } from './config.js';
+import type { TrainingData } from './data_setup.js';
+
+/**
+ * Loss terms of a session over the validation split, weighted by valid pixels, with the moving average where the session
+ * keeps one. Throws (exit 4) when one is not finite, naming the patches and `when`.
+ */
+export async function validationLoss(
+  config: Stage1Config,
+  data: TrainingData,
+  session: Session,
+  when: string,
+): Promise<Averages> {
+  const averages = new Averages();
+  for await (const batch of data.reader.batches({
+    patches: data.split.validation,
+    batchSize: config.batch_size,
+    normalize: { input: data.normalization.input, target: data.normalization.target },
+    mask: data.masked,
+  })) {
+    const terms = await session.evaluate(batch, session.options.ema === true);
+    if (!terms.finite)
+      throw new BandliftError(
+        `the validation loss of patches ${batch.patches.join(', ')} is not a finite number ${when}`,
+        {
+          file: config.output_dir,
+          hint: 'nothing was overwritten; look at these patches, or try a smaller --lr or --clip-norm 1',
+        },
+        EXIT.notFinite,
+      );
+    averages.add(terms, batch.validPixels);
+    batch.release();
+  }
+  return averages;
+}
