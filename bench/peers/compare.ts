@@ -46,6 +46,12 @@ class Peer {
     this.#process.stdin!.write(`${line}\n`);
     return this.answer();
   }
+  /** Ends the process; its peak memory in bytes. */
+  async quit(): Promise<number> {
+    const { peak_bytes } = await this.ask('quit');
+    this.#process.stdin!.end();
+    return peak_bytes!;
+  }
 }
 
 const median = (x: number[]) => [...x].sort((a, b) => a - b)[Math.floor(x.length / 2)]!;
@@ -68,8 +74,8 @@ for (const net of nets) {
     b.push(other);
   }
   const ratios = a.map((x, i) => x / b[i]!);
-  const ourPeak = (await ours.ask('quit')).peak_bytes!;
-  const torchPeak = (await theirs.ask('quit')).peak_bytes!;
+  const ourPeak = await ours.quit();
+  const torchPeak = await theirs.quit();
   const row = {
     net,
     batch: Number(values.batch),

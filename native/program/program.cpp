@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -14,34 +15,47 @@ size_t element_bytes(DType type) {
 }
 
 // Points a checked tensor at its bytes, after making sure that all of them lie inside the buffer.
-void resolve(Tensor& t, const TensorRef& ref, const std::vector<std::shared_ptr<Buffer>>& buffers,
+void resolve(Tensor& t, const TensorRef& ref, size_t alignment, const std::vector<std::shared_ptr<Buffer>>& buffers,
              const std::string& where) {
   BANDLIFT_CHECK(ref.buffer >= 0 && static_cast<size_t>(ref.buffer) < buffers.size(), shape,
                  where + ": buffer " + std::to_string(ref.buffer) + " of " + std::to_string(buffers.size()));
   const Buffer& buffer = *buffers[static_cast<size_t>(ref.buffer)];
-  const auto size = static_cast<int64_t>(element_bytes(ref.dtype));
-  int64_t needed = 0;
+  int64_t end = 0;
   // the last pixel needs only its channels, not its padding
-  const bool overflow = __builtin_mul_overflow(t.pixels() - 1, t.pitch, &needed) ||
-                        __builtin_add_overflow(needed, t.c, &needed) || __builtin_mul_overflow(needed, size, &needed) ||
-                        __builtin_add_overflow(needed, ref.offset, &needed);
-  BANDLIFT_CHECK(
-      !overflow && ref.offset >= 0 && ref.offset % size == 0 && needed <= static_cast<int64_t>(buffer.bytes()), shape,
-      where + ": bytes " + std::to_string(ref.offset) + " to " + std::to_string(needed) + " of a buffer of " +
-          std::to_string(buffer.bytes()) + " bytes");
+  const bool overflow = __builtin_mul_overflow(t.pixels() - 1, t.pitch, &end) ||
+                        __builtin_add_overflow(end, t.c, &end) ||
+                        __builtin_mul_overflow(end, static_cast<int64_t>(element_bytes(t.dtype)), &end) ||
+                        __builtin_add_overflow(end, ref.offset, &end);
+  const bool aligned = ref.offset % static_cast<int64_t>(alignment) == 0;
+  BANDLIFT_CHECK(!overflow && ref.offset >= 0 && aligned && end <= static_cast<int64_t>(buffer.bytes()), shape,
+                 where + ": bytes " + std::to_string(ref.offset) + " to " +
+                     (overflow ? std::string("2^63") : std::to_string(end)) + " of a buffer of " +
+                     std::to_string(buffer.bytes()) + " bytes" +
+                     (aligned ? std::string() : ", expected an offset that " + std::to_string(alignment) + " divides"));
   t.data = buffer.data() + ref.offset;
+}
+
+bool profile_asked() {
+  const char* value = std::getenv("BANDLIFT_PROFILE");
+  return value != nullptr && std::string_view(value) == "1";
 }
 
 }  // namespace
 
 Program::Program(std::shared_ptr<Device> device, std::vector<std::shared_ptr<Buffer>> buffers,
                  const ProgramDescription& description)
-    : device_(std::move(device)), buffers_(std::move(buffers)), profiling_(std::getenv("BANDLIFT_PROFILE") != nullptr) {
+    : device_(std::move(device)), buffers_(std::move(buffers)), profiling_(profile_asked()) {
   for (const InstructionDescription& d : description.instructions) {
     Instruction i = check_instruction(d);
     const std::string where = "'" + d.label + "' (" + d.op + ")";
-    for (size_t k = 0; k < d.tensors.size(); ++k)
-      if (d.tensors[k].present) resolve(i.t[k], d.tensors[k], buffers_, where + ", operand " + std::to_string(k));
+    const std::vector<Operand> operands = operands_of(i.op);
+    for (size_t k = 0; k < operands.size(); ++k) {
+      if (!d.tensors[k].present) continue;
+      // a workspace holds doubles too, whatever its type says
+      const size_t alignment = operands[k].name == "workspace" ? sizeof(double) : element_bytes(i.t[k].dtype);
+      resolve(i.t[k], d.tensors[k], alignment, buffers_,
+              where + ", operand " + std::to_string(k) + " (" + operands[k].name + ")");
+    }
     const size_t wanted = workspace_bytes(device_->backend(), d);
     if (wanted > 0) {
       const Tensor& space = i.t[d.tensors.size() - 1];
@@ -53,9 +67,8 @@ Program::Program(std::shared_ptr<Device> device, std::vector<std::shared_ptr<Buf
   }
   const auto port = [this](const std::pair<std::string, TensorRef>& from) {
     const TensorRef& ref = from.second;
-    // a fill is the instruction with one operand of any type: borrow its checks
-    Tensor t = check_instruction({"fill", from.first, {ref}, {0}}).t[0];
-    resolve(t, ref, buffers_, "'" + from.first + "'");
+    Tensor t = check_tensor(ref, "'" + from.first + "'");
+    resolve(t, ref, element_bytes(t.dtype), buffers_, "'" + from.first + "'");
     BANDLIFT_CHECK(t.pitch == t.c, shape, "'" + from.first + "': inputs and outputs must not be padded");
     return Port{from.first, t, static_cast<size_t>(ref.buffer), static_cast<size_t>(ref.offset),
                 static_cast<size_t>(t.elements()) * element_bytes(t.dtype)};

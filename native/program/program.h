@@ -41,8 +41,20 @@ struct Instruction {
   double params[4];
 };
 
-// validate.cpp: name, number, kinds and shapes of the operands; data pointers stay null.
+// ---- validate.cpp ----
+
+// One operand as the table of opcodes.h describes it.
+struct Operand {
+  std::string name;
+  bool optional, is_double;
+};
+std::vector<Operand> operands_of(Opcode op);
+
+// Kind and shape of one tensor, as far as they can be judged alone; the data pointer stays null.
+Tensor check_tensor(const TensorRef& ref, const std::string& where);
+// Checks name, number, kinds and shapes of the operands; data pointers stay null.
 Instruction check_instruction(const InstructionDescription& description);
+
 // One copy from or to memory of the caller.
 struct HostArray {
   void* data;
@@ -73,7 +85,7 @@ class Program {
     std::string label, op;
     double seconds;
   };
-  // Of the last run; empty unless BANDLIFT_PROFILE is set.
+  // Of the last run; empty unless BANDLIFT_PROFILE was 1 when the program was compiled.
   std::vector<Timing> profile() const;
 
  private:

@@ -1,6 +1,7 @@
 // What must hold before an instruction may run: known name, right operands, shapes that fit together.
 #include <cmath>
-#include <cstring>
+#include <initializer_list>
+#include <sstream>
 
 #include "core/error.h"
 #include "program/program.h"
@@ -14,18 +15,22 @@ std::string shape_text(const Tensor& t) {
          "]";
 }
 
+const char* type_name(DType type) {
+  return type == DType::f64 ? "f64" : "f32";
+}
+
+// Product of sizes; those of a description may be anything.
+int64_t product(const std::string& where, std::initializer_list<int64_t> factors) {
+  int64_t result = 1;
+  for (int64_t factor : factors)
+    BANDLIFT_CHECK(!__builtin_mul_overflow(result, factor, &result), shape, where + ": more than 2^63 numbers");
+  return result;
+}
+
 class Checker {
  public:
-  Checker(const Instruction& i, const OpcodeInfo& info) : i_(i), where_("'" + i.label + "' (" + info.name + ")") {
-    const char* text = info.operands;
-    while (*text) {
-      const char* end = text;
-      while (*end && *end != ' ') ++end;
-      names_.emplace_back(text, end);
-      while (!names_.back().empty() && std::strchr("*?", names_.back().back())) names_.back().pop_back();
-      text = *end ? end + 1 : end;
-    }
-  }
+  Checker(const Instruction& i, const std::string& where, const std::vector<Operand>& operands)
+      : i_(i), where_(where), operands_(operands) {}
 
   // Operand k has this shape, if it is there.
   void shape(int k, int64_t n, int64_t h, int64_t w, int64_t c) const {
@@ -33,7 +38,8 @@ class Checker {
     if (!present(k)) return;
     const Tensor expected = {nullptr, t.dtype, n, h, w, c, c};
     BANDLIFT_CHECK(t.n == n && t.h == h && t.w == w && t.c == c, shape,
-                   where_ + ": " + names_[k] + " has shape " + shape_text(t) + ", expected " + shape_text(expected));
+                   where_ + ": " + operands_[static_cast<size_t>(k)].name + " has shape " + shape_text(t) +
+                       ", expected " + shape_text(expected));
   }
   void like(int k, int other) const {
     const Tensor& o = i_.t[other];
@@ -50,12 +56,13 @@ class Checker {
     shape(k, o.n, 1, 1, o.c);
   }
   // A dense block of numbers of any shape: parameters, sums.
-  void count(int k, int64_t elements) const {
+  void count(int k, std::initializer_list<int64_t> factors) const {
     const Tensor& t = i_.t[k];
     if (!present(k)) return;
+    const int64_t elements = product(where_, factors);
     BANDLIFT_CHECK(t.elements() == elements && t.pitch == t.c, shape,
-                   where_ + ": " + names_[k] + " has " + std::to_string(t.elements()) + " numbers, expected " +
-                       std::to_string(elements) + " without padding");
+                   where_ + ": " + operands_[static_cast<size_t>(k)].name + " has " + std::to_string(t.elements()) +
+                       " numbers, expected " + std::to_string(elements) + " without padding");
   }
   void integer(int k, int64_t least, int64_t most, const char* name) const {
     const double value = i_.params[k];
@@ -74,38 +81,37 @@ class Checker {
 
  private:
   const Instruction& i_;
-  std::string where_;
-  std::vector<std::string> names_;
+  const std::string& where_;
+  const std::vector<Operand>& operands_;
 };
 
-void check_conv(const Checker& c, int x, int y, int w) {
+void check_conv(const Checker& c, int x, int y) {
   c.odd(0, "kernel height");
   c.odd(1, "kernel width");
   c.integer(2, 0, 3, "activation");
   c.pixels_like(y, x);
-  (void)w;
 }
 
-void check_shapes(const Instruction& i, const OpcodeInfo& info) {
-  const Checker c(i, info);
-  const int64_t kernel = static_cast<int64_t>(i.params[0]) * static_cast<int64_t>(i.params[1]);
+void check_shapes(const Instruction& i, const std::string& where, const std::vector<Operand>& operands) {
+  const Checker c(i, where, operands);
+  const auto side = [&i](int k) { return static_cast<int64_t>(i.params[k]); };  // of a kernel, once it is checked
   switch (i.op) {
     case Opcode::conv2d_forward:
-      check_conv(c, 0, 4, 1);
-      c.count(1, c.t(4).c * c.t(0).c * kernel);
-      c.count(2, c.t(4).c);
+      check_conv(c, 0, 4);
+      c.count(1, {c.t(4).c, c.t(0).c, side(0), side(1)});
+      c.count(2, {c.t(4).c});
       c.like(3, 4);
       break;
     case Opcode::conv2d_backward_data:
-      check_conv(c, 0, 4, 1);
-      c.count(1, c.t(0).c * c.t(4).c * kernel);
+      check_conv(c, 0, 4);
+      c.count(1, {c.t(0).c, c.t(4).c, side(0), side(1)});
       c.like(2, 4);
       c.like(3, 4);
       break;
     case Opcode::conv2d_backward_weights:
-      check_conv(c, 0, 1, 2);
-      c.count(2, c.t(1).c * c.t(0).c * kernel);
-      c.count(3, c.t(1).c);
+      check_conv(c, 0, 1);
+      c.count(2, {c.t(1).c, c.t(0).c, side(0), side(1)});
+      c.count(3, {c.t(1).c});
       break;
     case Opcode::activation_forward:
     case Opcode::activation_backward:
@@ -138,15 +144,15 @@ void check_shapes(const Instruction& i, const OpcodeInfo& info) {
       c.like(4, 0);
       break;
     case Opcode::softmax_mixing_forward:
-      c.count(1, c.t(0).c * c.t(3).c);
+      c.count(1, {c.t(0).c, c.t(3).c});
       c.like(2, 0);
       c.pixels_like(3, 0);
       break;
     case Opcode::softmax_mixing_backward:
       c.pixels_like(1, 0);
-      c.count(2, c.t(1).c * c.t(0).c);
+      c.count(2, {c.t(1).c, c.t(0).c});
       c.like(3, 1);
-      c.count(4, c.t(1).c * c.t(0).c);
+      c.count(4, {c.t(1).c, c.t(0).c});
       break;
     case Opcode::quadratic_features_forward:
       c.shape(1, c.t(0).n, c.t(0).h, c.t(0).w, c.t(0).c + c.t(0).c * (c.t(0).c + 1) / 2);
@@ -158,38 +164,62 @@ void check_shapes(const Instruction& i, const OpcodeInfo& info) {
     case Opcode::spectral_loss:
       c.like(1, 0);
       c.shape(2, c.t(0).n, c.t(0).h, c.t(0).w, 1);
-      c.count(3, c.t(0).c);
-      c.count(4, 1);
-      c.count(5, kLossTermCount);
+      c.count(3, {c.t(0).c});
+      c.count(4, {1});
+      c.count(5, {kLossTermCount});
       c.like(6, 0);
       break;
     case Opcode::spectral_metrics:
       c.like(1, 0);
       c.shape(2, c.t(0).n, c.t(0).h, c.t(0).w, 1);
-      c.count(3, c.t(0).c);
-      c.count(4, c.t(0).c);
-      c.count(5, 6 + 5 * c.t(0).c);
+      c.count(3, {c.t(0).c});
+      c.count(4, {c.t(0).c});
+      c.count(5, {6 + 5 * c.t(0).c});
       break;
     case Opcode::normal_equations:
       c.pixels_like(1, 0);
       c.shape(2, c.t(0).n, c.t(0).h, c.t(0).w, 1);
-      c.count(3, (c.t(0).c + 1) * (c.t(0).c + 1));
-      c.count(4, (c.t(0).c + 1) * c.t(1).c);
+      c.count(3, {c.t(0).c + 1, c.t(0).c + 1});
+      c.count(4, {c.t(0).c + 1, c.t(1).c});
       break;
     case Opcode::grad_norm:
-      c.count(0, c.t(0).elements());
-      c.count(1, 1);
-      c.count(2, kScalarCount);
+      c.count(0, {c.t(0).elements()});
+      c.count(1, {1});
+      c.count(2, {kScalarCount});
       break;
     case Opcode::adam:
-      c.count(0, c.t(0).elements());
-      c.count(1, kScalarCount);
-      for (int k = 2; k <= 5; ++k) c.count(k, c.t(0).elements());
+      c.count(0, {c.t(0).elements()});
+      c.count(1, {kScalarCount});
+      for (int k = 2; k <= 5; ++k) c.count(k, {c.t(0).elements()});
       break;
   }
 }
 
 }  // namespace
+
+std::vector<Operand> operands_of(Opcode op) {
+  std::vector<Operand> operands;
+  std::istringstream table(kOpcodes[static_cast<int>(op)].operands);
+  for (std::string word; table >> word;)
+    operands.push_back({word.substr(0, word.find_first_of("*?")), word.find('?') != std::string::npos,
+                        word.find('*') != std::string::npos});
+  return operands;
+}
+
+Tensor check_tensor(const TensorRef& ref, const std::string& where) {
+  BANDLIFT_CHECK(ref.present, shape, where + " must not be null");
+  const int64_t* s = ref.shape;
+  const Tensor t = {nullptr, ref.dtype, s[0], s[1], s[2], s[3], ref.pitch};
+  int64_t elements = 1;
+  for (int k = 0; k < 4; ++k)
+    BANDLIFT_CHECK(
+        s[k] >= 1 && !__builtin_mul_overflow(elements, s[k], &elements) && elements < (int64_t{1} << 46), shape,
+        where + " has an impossible shape " + shape_text(t) + ": sizes are at least 1, their product is below 2^46");
+  BANDLIFT_CHECK(t.pitch >= t.c && t.pitch < (int64_t{1} << 31), shape,
+                 where + " has pitch " + std::to_string(t.pitch) + " for " + std::to_string(t.c) +
+                     " channels, expected at least as many and below 2^31");
+  return t;
+}
 
 Instruction check_instruction(const InstructionDescription& d) {
   size_t code = 0;
@@ -206,40 +236,20 @@ Instruction check_instruction(const InstructionDescription& d) {
     BANDLIFT_CHECK(std::isfinite(d.params[k]), shape, where + ": a parameter is not finite");
     result.params[k] = d.params[k];
   }
-  size_t operand = 0;
-  for (const char* text = info.operands; *text; ++operand) {
-    const char* end = text;
-    while (*end && *end != ' ') ++end;
-    const std::string spec(text, end);
-    text = *end ? end + 1 : end;
-    const bool optional = spec.find('?') != std::string::npos, is_double = spec.find('*') != std::string::npos;
-    const std::string name = spec.substr(0, spec.find_first_of("*?"));
-    BANDLIFT_CHECK(operand < d.tensors.size(), shape, where + ": operand " + name + " is missing");
-    const TensorRef& ref = d.tensors[operand];
-    if (!ref.present) {
-      BANDLIFT_CHECK(optional, shape, where + ": operand " + name + " must not be null");
-      continue;
-    }
-    // gradient sums and fills may be of either type; everything else is fixed
-    const DType expected = is_double ? DType::f64 : DType::f32;
-    BANDLIFT_CHECK(ref.dtype == expected || result.op == Opcode::fill, dtype,
-                   where + ": operand " + name + " is " + (ref.dtype == DType::f64 ? "f64" : "f32") + ", expected " +
-                       (is_double ? "f64" : "f32"));
-    Tensor& t = result.t[operand];
-    t.dtype = ref.dtype;
-    int64_t elements = 1;
-    for (int64_t side : ref.shape) {
-      BANDLIFT_CHECK(side >= 1 && !__builtin_mul_overflow(elements, side, &elements) && elements < (int64_t{1} << 46),
-                     shape, where + ": operand " + name + " has an impossible shape");
-    }
-    BANDLIFT_CHECK(ref.pitch >= ref.shape[3] && ref.pitch < (int64_t{1} << 31), shape,
-                   where + ": operand " + name + " has pitch " + std::to_string(ref.pitch) + " for " +
-                       std::to_string(ref.shape[3]) + " channels");
-    t.n = ref.shape[0], t.h = ref.shape[1], t.w = ref.shape[2], t.c = ref.shape[3], t.pitch = ref.pitch;
+  const std::vector<Operand> operands = operands_of(result.op);
+  for (size_t k = 0; k < operands.size(); ++k) {
+    const std::string operand = where + ": operand " + operands[k].name;
+    BANDLIFT_CHECK(k < d.tensors.size(), shape, operand + " is missing");
+    if (!d.tensors[k].present && operands[k].optional) continue;
+    result.t[k] = check_tensor(d.tensors[k], operand);
+    const DType expected = operands[k].is_double ? DType::f64 : DType::f32;
+    BANDLIFT_CHECK(result.t[k].dtype == expected || result.op == Opcode::fill, dtype,  // a fill may be of either type
+                   operand + " is " + type_name(result.t[k].dtype) + ", expected " + type_name(expected));
   }
-  BANDLIFT_CHECK(operand == d.tensors.size(), shape,
-                 where + ": " + std::to_string(d.tensors.size()) + " operands, expected " + std::to_string(operand));
-  check_shapes(result, info);
+  BANDLIFT_CHECK(
+      operands.size() == d.tensors.size(), shape,
+      where + ": " + std::to_string(d.tensors.size()) + " operands, expected " + std::to_string(operands.size()));
+  check_shapes(result, where, operands);
   return result;
 }
 
