@@ -65,7 +65,9 @@ describe('runs', () => {
         },
         [buffer],
       );
-    expect(compileWith({ buffer: 1 })).toThrow(isNativeError('ERR_SHAPE', /'zero' \(fill\), operand 0.*: buffer 1 of 1/));
+    expect(compileWith({ buffer: 1 })).toThrow(
+      isNativeError('ERR_SHAPE', /'zero' \(fill\), operand 0.*: buffer 1 of 1/),
+    );
     expect(compileWith({ offset: 52 })).toThrow(isNativeError('ERR_SHAPE', /bytes 52 to 68 of a buffer of 64 bytes/));
     expect(compileWith({ dtype: 'f16' })).toThrow(isNativeError('ERR_DTYPE', /'f16', expected 'f32' or 'f64'/));
     expect(compileWith({ offset: 0.5 })).toThrow(isNativeError('ERR_SHAPE', /offset must be a whole number/));

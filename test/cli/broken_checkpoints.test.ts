@@ -166,9 +166,12 @@ const imports = (name: string, file: string, message: RegExp, ...more: string[])
   message,
 });
 
-/** All the files in one go, since PyTorch takes seconds to load. argv: folder. */
+/**
+ * Files in the layout of torch.save, made without PyTorch (2 GB that the tests can do without): pickles that name its
+ * types, and storages beside them. argv: folder.
+ */
 const MAKE_PTH = `
-import os, pickle, sys, zipfile, torch
+import collections, io, os, pickle, struct, sys, types, zipfile
 os.chdir(sys.argv[1])
 class Evil:
     def __reduce__(self):
@@ -178,12 +181,36 @@ with zipfile.ZipFile('evil.pth', 'w') as archive:
     archive.writestr('archive/data.pkl', text)
     archive.writestr('archive/version', '3')
 pickle.loads(text)  # so that we know that the trap works
-state = {'endmembers': torch.ones(3, 5)}
-torch.save(state, 'legacy.pth', _use_new_zipfile_serialization=False)
-torch.save(state, 'whole.pth')
+
+torch, utils = types.ModuleType('torch'), types.ModuleType('torch._utils')
+torch._utils = utils
+FloatStorage = type('FloatStorage', (), {'__module__': 'torch'})
+torch.FloatStorage = FloatStorage
+def _rebuild_tensor_v2(*args): pass
+_rebuild_tensor_v2.__module__ = 'torch._utils'
+utils._rebuild_tensor_v2 = _rebuild_tensor_v2
+sys.modules.update({'torch': torch, 'torch._utils': utils})
+class Storage:
+    def __init__(self, key, count): self.id = ('storage', FloatStorage, key, 'cpu', count)
+class Tensor:
+    def __init__(self, key, rows, columns): self.args = (Storage(key, rows * columns), 0, (rows, columns), (columns, 1), False, collections.OrderedDict())
+    def __reduce__(self): return (_rebuild_tensor_v2, self.args)
+class Pickler(pickle.Pickler):
+    def persistent_id(self, value): return value.id if isinstance(value, Storage) else None
+def save(state, path, counts):
+    stream = io.BytesIO()
+    Pickler(stream, protocol=2).dump(state)
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('archive/data.pkl', stream.getvalue())
+        for key, count in counts.items(): archive.writestr('archive/data/' + key, struct.pack('<%df' % count, *[1.0] * count))
+        archive.writestr('archive/version', '3')
+save({'endmembers': Tensor('0', 3, 5)}, 'whole.pth', {'0': 15})
+save({'conv.weight': Tensor('0', 2, 2), 'conv.bias': Tensor('1', 1, 2)}, 'unknown.pth', {'0': 4, '1': 2})
 with open('whole.pth', 'rb') as f: whole = f.read()
 with open('truncated.pth', 'wb') as f: f.write(whole[:len(whole) // 2])
-torch.save({'conv.weight': torch.ones(2, 2), 'conv.bias': torch.ones(2)}, 'unknown.pth')
+# before 1.6: pickles one after another, the first a magic number, the second a version
+with open('legacy.pth', 'wb') as f:
+    for value in (0x1950A86A20F9469CFC6C, 1001, {'little_endian': True}): f.write(pickle.dumps(value, protocol=2))
 `;
 
 const PICKLES: BrokenCase[] = [
