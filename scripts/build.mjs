@@ -2,7 +2,7 @@
 //   node scripts/build.mjs [--tests]      --tests also builds the native tests and benchmarks
 // Messages go to stderr, so that commands with --json keep stdout clean.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -56,6 +56,14 @@ function installPackages() {
   run('installing packages (npm ci)', 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
 }
 
+/** CMake refuses a build folder that was moved with its checkout: it is made anew. */
+function forgetMovedBuild(folder) {
+  const cache = join(folder, 'CMakeCache.txt');
+  if (!existsSync(cache)) return;
+  const made = /^CMAKE_CACHEFILE_DIR:INTERNAL=(.*)$/m.exec(readFileSync(cache, 'utf8'))?.[1];
+  if (made !== folder) rmSync(folder, { recursive: true });
+}
+
 function buildNative(tests) {
   const sources = newest(['native', 'bindings', 'CMakeLists.txt'], /\.(cpp|h|txt)$/);
   const stamp = join(root, 'build/release/.built');
@@ -73,6 +81,7 @@ function buildNative(tests) {
     );
   if (!found('ninja') && !found('make'))
     stop('make is missing. Debian/Ubuntu: apt-get install make; RHEL/Rocky: dnf install make');
+  forgetMovedBuild(join(root, 'build/release'));
   mkdirSync(join(root, 'build/release'), { recursive: true });
   const started = new Date();
   run('building the native engine (a minute or two, once)', process.execPath, [

@@ -45,6 +45,17 @@ const nativeCount = (text) => {
   return match ? { passed: Number(match[1]), failed: Number(match[2]) } : { failed: 1 };
 };
 
+/** Why tests were skipped: the titles of skipped groups say so. */
+function printSkips(data) {
+  const reasons = new Map();
+  for (const test of data.testResults.flatMap((file) => file.assertionResults)) {
+    if (test.status === 'passed' || test.status === 'failed') continue;
+    const reason = /\(skipped: (.*?)\)/.exec(test.fullName)?.[1] ?? `no reason given: ${test.fullName}`;
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  }
+  for (const [reason, count] of reasons) console.log(`skipped: ${count} tests, ${reason}`);
+}
+
 build({ tests: true });
 const node = process.execPath;
 const bin = (path) => join(root, 'node_modules', path);
@@ -87,6 +98,7 @@ const report = join(scratch, 'vitest.json');
     counts.failed =
       data.numFailedTests + (data.numFailedTestSuites > 0 && data.numFailedTests === 0 ? data.numFailedTestSuites : 0);
     counts.skipped = data.numPendingTests + data.numTodoTests;
+    printSkips(data);
   }
   if (result.status !== 0 && counts.failed === 0) counts.failed = 1;
   stage('unit tests', counts, (Date.now() - started) / 1000);
