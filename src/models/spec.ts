@@ -35,5 +35,52 @@ export interface RegressionSpec {
   readonly outBands: number;
 }
 
-export type ModelSpec = SpectralSrSpec | SpectralUnmixingSpec | RegressionSpec;
+/** What the two spatial networks share: the same bands in and out, on a grid `up / down` times as fine (15 / 2 = 7.5). */
+interface SpatialSpec {
+  readonly inBands: number;
+  readonly outBands: number;
+  readonly features: number;
+  readonly up: number;
+  readonly down: number;
+  /** Back-projections at the end of the network (accuracy: a network should end in them); 0 in existing checkpoints. */
+  readonly backProjections: number;
+}
+
+export interface SpatialSrSpec extends SpatialSpec {
+  readonly kind: 'spatial_sr';
+  readonly groups: number;
+  /** Residual channel-attention blocks in each group. */
+  readonly blocks: number;
+  /** Features / reduction = width of the channel attention. */
+  readonly reduction: number;
+}
+
+export interface SpatialLightweightSpec extends SpatialSpec {
+  readonly kind: 'spatial_lightweight';
+  readonly blocks: number;
+}
+
+/** The closed-form baselines of stage 2, as models of their own: bicubic, and bicubic with back-projections. No parameters. */
+export interface BicubicSpec {
+  readonly kind: 'bicubic';
+  readonly inBands: number;
+  readonly outBands: number;
+  readonly up: number;
+  readonly down: number;
+  readonly backProjections: number;
+}
+
+export type SpectralSpec = SpectralSrSpec | SpectralUnmixingSpec | RegressionSpec;
+export type SpatialModelSpec = SpatialSrSpec | SpatialLightweightSpec | BicubicSpec;
+
+/** Both stages one after the other, trained together (`--finetune-stage1`); parameters `stage1.*` and `stage2.*`. */
+export interface CascadeSpec {
+  readonly kind: 'cascade';
+  readonly inBands: number;
+  readonly outBands: number;
+  readonly stage1: SpectralSpec;
+  readonly stage2: SpatialModelSpec;
+}
+
+export type ModelSpec = SpectralSpec | SpatialModelSpec | CascadeSpec;
 export type ModelKind = ModelSpec['kind'];

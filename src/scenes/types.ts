@@ -1,0 +1,50 @@
+/** A raster on the ground, read by windows in physical units: what prepare and predict take in, whatever the file format. */
+
+export interface GeoReference {
+  /** GDAL's order: x of the corner, x per column, x per row, y of the corner, y per column, y per row. Rotation allowed. */
+  readonly geotransform: readonly [number, number, number, number, number, number];
+  /** Coordinate reference system as WKT; absent where the file does not say. */
+  readonly crsWkt?: string;
+  /** The entries of ENVI's `map info` as they stand in the source, if it is an ENVI file. */
+  readonly mapInfo?: readonly string[];
+}
+
+/** Pixels [y, y + height) x [x, x + width). */
+export interface Window {
+  readonly y: number;
+  readonly x: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+export interface Pixels {
+  /** [height, width, bands], physical units; 0 where not valid. */
+  readonly values: Float32Array;
+  /** [height, width], 1 = valid. */
+  readonly valid: Uint8Array;
+}
+
+export interface Scene {
+  /** File the user gave, and a short name for output files and reports. */
+  readonly path: string;
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
+  readonly bands: number;
+  readonly georeference?: GeoReference;
+  /** 'reflectance', 'uW cm-2 sr-1 nm-1', ...; undefined where the file does not say. */
+  readonly units?: string;
+  /** nm. */
+  readonly wavelength?: Float64Array;
+  readonly fwhm?: Float64Array;
+  /** 1 = good band. */
+  readonly goodBands?: Uint8Array;
+  readonly bandNames?: readonly string[];
+  /** For instance 'Landsat 8 OLI'. */
+  readonly sensor?: string;
+  /** What the user should know. */
+  readonly warnings: readonly string[];
+  /** Reads one window that lies inside the scene. Throws a BandliftError naming the file. Memory: a small multiple of the window. */
+  read(window: Window): Promise<Pixels>;
+  close(): Promise<void>;
+}
