@@ -1,6 +1,7 @@
 /** `bandlift inspect`: what a cube, patch file, checkpoint or model holds, and what training it would take. */
 import { existsSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
+import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import { openEnvi } from '../data/envi.js';
 import { openPatchSet } from '../data/patches.js';
 import { createSession } from '../engine/session.js';
@@ -10,7 +11,6 @@ import { readSafetensorsHeader } from '../io/safetensors.js';
 import { readTorchState } from '../io/torch_pickle.js';
 import { modelParameters, parameterCount, receptiveField } from '../models/index.js';
 import type { ModelSpec } from '../models/spec.js';
-import { inspectCheckpoint } from '../train/checkpoint.js';
 import { resolveConfig } from '../train/config.js';
 import { specFromConfig } from '../train/model_setup.js';
 import { integer } from './options.js';

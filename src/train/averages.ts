@@ -1,16 +1,6 @@
 /** Loss terms averaged over an epoch, weighted by valid pixels; the sums go into checkpoints so that a resumed epoch goes on. */
+import type { AverageState } from '../checkpoint/state.js';
 import type { LossTerms } from '../engine/types.js';
-
-export interface AverageState {
-  weight: number;
-  total: number;
-  l1: number;
-  l2: number;
-  sam: number;
-  gradient: number;
-  gradNormSum: number;
-  steps: number;
-}
 
 export class Averages {
   readonly #s: AverageState;

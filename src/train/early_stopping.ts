@@ -1,10 +1,6 @@
 /** Stops training when the validation loss has not improved for `patience` epochs. */
 
-export interface EarlyStoppingState {
-  /** Best validation loss; null before the first epoch. */
-  readonly best: number | null;
-  readonly badEpochs: number;
-}
+import type { EarlyStoppingState } from '../checkpoint/state.js';
 
 export class EarlyStopping {
   readonly #patience: number;

@@ -2,12 +2,13 @@
  * The loop of a training run: epochs of steps, validation after each, checkpoints. Everything a run is lives in `Run`; what
  * changes while it goes on in `Position`, which is also all that a checkpoint must hold besides the tensors.
  */
+
+import { saveCheckpoint } from '../checkpoint/checkpoint.js';
 import type { LoadedBatch } from '../data/types.js';
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
-import { saveCheckpoint } from './checkpoint.js';
 import type { Stage1Config } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import type { EarlyStopping } from './early_stopping.js';

@@ -2,9 +2,8 @@
  * Learning rate over time. `step` counts optimizer steps from 0. Every schedule is multiplied by a linear warm-up
  * (step + 1) / warmupSteps over the first steps. What a schedule remembers (only `plateau` does) goes into checkpoints.
  */
+import type { ScheduleKind, ScheduleState } from '../checkpoint/state.js';
 import { BandliftError, EXIT } from '../errors.js';
-
-export type ScheduleKind = 'plateau' | 'cosine' | 'step' | 'constant';
 
 export interface ScheduleOptions {
   readonly kind: ScheduleKind;
@@ -20,15 +19,6 @@ export interface ScheduleOptions {
   /** cosine: where it ends. */
   readonly totalSteps: number;
   readonly stepsPerEpoch: number;
-}
-
-export interface ScheduleState {
-  readonly kind: ScheduleKind;
-  /** Before warm-up. */
-  readonly learningRate: number;
-  /** Best validation loss; null before the first epoch. */
-  readonly best: number | null;
-  readonly badEpochs: number;
 }
 
 export interface Schedule {

@@ -1,9 +1,9 @@
 /** Between a session and a checkpoint: which tensors are kept, and what a checkpoint says about where they belong. */
 import { basename } from 'node:path';
+import type { Checkpoint, CheckpointContract, CheckpointTensors } from '../checkpoint/checkpoint.js';
 import type { Session } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
 import { version } from '../support/version.js';
-import type { Checkpoint, CheckpointContract, CheckpointTensors } from './checkpoint.js';
 import type { Stage1Config } from './config.js';
 import type { TrainingData } from './data_setup.js';
 

@@ -3,13 +3,13 @@
  * at any point and continued, it ends with the same bits as one that never stopped (same device).
  */
 import { join } from 'node:path';
+import { type Checkpoint, checkCompatible, loadCheckpoint, loadModel } from '../checkpoint/checkpoint.js';
 import type { Session } from '../engine/types.js';
 import { BandliftError } from '../errors.js';
 import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
-import { type Checkpoint, checkCompatible, loadCheckpoint, loadModel } from './checkpoint.js';
 import { configToYaml, type Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
 import { EarlyStopping } from './early_stopping.js';

@@ -1,9 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readSafetensors, type Tensor, writeSafetensors } from '../../src/io/safetensors.js';
-import { modelParameters } from '../../src/models/index.js';
-import type { ModelSpec } from '../../src/models/spec.js';
 import {
   type Checkpoint,
   checkCompatible,
@@ -12,7 +9,10 @@ import {
   loadModel,
   saveCheckpoint,
   saveModel,
-} from '../../src/train/checkpoint.js';
+} from '../../src/checkpoint/checkpoint.js';
+import { readSafetensors, type Tensor, writeSafetensors } from '../../src/io/safetensors.js';
+import { modelParameters } from '../../src/models/index.js';
+import type { ModelSpec } from '../../src/models/spec.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';
 

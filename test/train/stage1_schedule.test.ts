@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadCheckpoint, loadModel } from '../../src/train/checkpoint.js';
+import { loadCheckpoint, loadModel } from '../../src/checkpoint/checkpoint.js';
 import { temporaryFolder } from '../support/cli.js';
 import { hashOf, metricsOf, smallSample, testRowsOf, tinyConfig, train } from '../support/runs.js';
 

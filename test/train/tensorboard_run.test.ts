@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { modelParameters } from '../../src/models/index.js';
-import { loadCheckpoint } from '../../src/train/checkpoint.js';
 import { temporaryFolder } from '../support/cli.js';
 import { describePython, runPython } from '../support/python.js';
 import { type Metrics, metricsOf, smallSample, tinyConfig, train } from '../support/runs.js';

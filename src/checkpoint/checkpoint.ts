@@ -1,6 +1,6 @@
 /**
  * Checkpoints: one safetensors file with `param.<name>`, `ema.<name>`, `adam.m.<name>`, `adam.v.<name>` in PyTorch's names
- * and shapes, and under the metadata key 'bandlift' everything else as JSON (checkpoint_schema.ts). A checkpoint is a
+ * and shapes, and under the metadata key 'bandlift' everything else as JSON (schema.ts). A checkpoint is a
  * contract: it is checked when written, when read, and against the settings and data it is used with.
  */
 import { BandliftError } from '../errors.js';
@@ -9,15 +9,9 @@ import { modelParameters } from '../models/index.js';
 import type { ParameterInfo } from '../models/network.js';
 import type { ModelSpec } from '../models/spec.js';
 import { version } from '../support/version.js';
-import {
-  type CheckpointContract,
-  type CheckpointState,
-  FORMAT,
-  type Header,
-  headerSchema,
-} from './checkpoint_schema.js';
+import { type CheckpointContract, type CheckpointState, FORMAT, type Header, headerSchema } from './schema.js';
 
-export type { CheckpointContract, CheckpointState } from './checkpoint_schema.js';
+export type { CheckpointContract, CheckpointState } from './schema.js';
 
 type Values = ReadonlyMap<string, Float32Array>;
 

@@ -3,9 +3,7 @@ import { z } from 'zod';
 import type { Normalization, Split } from '../data/types.js';
 import type { AdamOptions, LossWeights } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
-import type { AverageState } from './averages.js';
-import type { EarlyStoppingState } from './early_stopping.js';
-import type { ScheduleState } from './schedule.js';
+import type { AverageState, EarlyStoppingState, ScheduleState } from './state.js';
 
 export const FORMAT = 1;
 
