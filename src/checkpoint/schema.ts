@@ -51,13 +51,15 @@ const size = z.int().min(1).max(1_000_000);
 const count = z.int().min(0);
 const regression = z.enum(['none', 'linear', 'quadratic']);
 
-const modelSchema = z.discriminatedUnion('kind', [
+const blocks = z.int().min(0).max(1000);
+
+const spectralSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('spectral_sr'),
     inBands: size,
     outBands: size,
     hidden: size,
-    blocks: z.int().min(0).max(1000),
+    blocks,
     axis: z.enum(['raster', 'row', 'spectral']),
     regression,
   }),
@@ -70,6 +72,39 @@ const modelSchema = z.discriminatedUnion('kind', [
     regression,
   }),
   z.strictObject({ kind: z.enum(['ridge', 'quadratic_ridge']), inBands: size, outBands: size }),
+]);
+
+const spatial = {
+  inBands: size,
+  outBands: size,
+  up: z.int().min(1).max(1000),
+  down: z.int().min(1).max(1000),
+  backProjections: z.int().min(0).max(1000),
+};
+
+const spatialSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('spatial_sr'),
+    ...spatial,
+    features: size,
+    groups: blocks,
+    blocks,
+    reduction: size,
+  }),
+  z.strictObject({ kind: z.literal('spatial_lightweight'), ...spatial, features: size, blocks }),
+  z.strictObject({ kind: z.literal('bicubic'), ...spatial }),
+]);
+
+const modelSchema = z.discriminatedUnion('kind', [
+  ...spectralSchema.options,
+  ...spatialSchema.options,
+  z.strictObject({
+    kind: z.literal('cascade'),
+    inBands: size,
+    outBands: size,
+    stage1: spectralSchema,
+    stage2: spatialSchema,
+  }),
 ]);
 
 const affine = z.strictObject({

@@ -20,7 +20,10 @@ export function addImport(program: Command): void {
     .description('convert a PyTorch checkpoint (.pth, .pt or .safetensors) to a bandlift checkpoint')
     .argument('<file>', 'checkpoint: a state dict, or {model_state_dict, ...}')
     .requiredOption('--out <file>', 'checkpoint to write (.safetensors)')
-    .option('--model <name>', 'network: spectral_sr, spectral_unmixing (default: from the parameter names)')
+    .option(
+      '--model <name>',
+      'network: spectral_sr, spectral_unmixing, spatial_sr, spatial_lightweight (default: from the parameter names)',
+    )
     .option('--force', 'replace --out if it exists')
     .option('--json', 'one JSON object on stdout instead of text')
     .action(async (file: string, flags: Flags) => {

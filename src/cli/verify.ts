@@ -31,7 +31,10 @@ export function addVerify(program: Command): void {
     .command('verify')
     .description('hold the engine against numbers from PyTorch: output, loss terms, gradients, parameters after Adam')
     .argument('<file>', 'safetensors file with param.*, input, target, output, grad.*, after.* (sizes in its `doc`)')
-    .option('--net <name>', 'network, when the file name does not say: spectral_sr, spectral_unmixing')
+    .option(
+      '--net <name>',
+      'network, when the file name does not say: spectral_sr, spectral_unmixing, spatial_sr, spatial_lightweight',
+    )
     .option('--device <name>', 'auto or cpu', 'auto')
     .option('--threads <n>', 'threads that compute', integer(1))
     .option('--json', 'one JSON object on stdout instead of a table')
@@ -48,8 +51,16 @@ export function addVerify(program: Command): void {
       const ok = result.rows.every((row) => row.ok);
       output.line(`${result.net} on ${result.device}`);
       output.line(table(result.rows));
+      for (const note of result.notes) output.line(`note: ${note}`);
       output.line(ok ? 'agrees within tolerance' : 'BEYOND TOLERANCE');
-      output.event('verify', { file, net: result.net, device: result.device, ok, rows: result.rows });
+      output.event('verify', {
+        file,
+        net: result.net,
+        device: result.device,
+        ok,
+        rows: result.rows,
+        notes: result.notes,
+      });
       if (!ok) process.exitCode = EXIT.failure;
     });
 }

@@ -1,7 +1,7 @@
 /**
  * Puts small operators into the large ones beside them, so that a tensor is not read and written once more:
  *
- *     forward   add after conv or gate      -> its residual operand;   activation after conv -> the conv's activation
+ *     forward   add after conv, gate, resample -> its residual operand;   activation after conv -> the conv's activation
  *     backward  add after conv_backward_data -> its add operand;       mean's gradient added to the gate's -> dmean
  *               ReLU's backward after either -> their mask operand
  *
@@ -75,7 +75,11 @@ function extend(node: GraphNode, index: number, operand: ValueId, result: GraphN
 function additionOperand(node: GraphNode): number | undefined {
   switch (node.op.name) {
     case 'conv2d_forward':
-      return node.inputs[3] === null && node.attributes.activation === 'none' ? 3 : undefined;
+      return node.inputs[3] === null && node.attributes.activation === 'none' && (node.attributes.shuffle ?? 1) === 1
+        ? 3
+        : undefined;
+    case 'resample':
+      return node.inputs[3] === null ? 3 : undefined;
     case 'gate_forward':
       return node.inputs[2] === null ? 2 : undefined;
     case 'conv2d_backward_data':
@@ -85,7 +89,7 @@ function additionOperand(node: GraphNode): number | undefined {
   }
 }
 
-const ADDABLE = ['conv2d_forward', 'gate_forward', 'conv2d_backward_data'];
+const ADDABLE = ['conv2d_forward', 'gate_forward', 'resample', 'conv2d_backward_data'];
 
 function foldAdd(node: GraphNode, uses: Uses) {
   if (node.op.name !== 'add' || node.op.passesAccumulator === true) return undefined;

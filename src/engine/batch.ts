@@ -1,5 +1,6 @@
 /** A batch's arrays: checked against the session's sizes, and cut into micro-batches without copying. */
 import { BandliftError } from '../errors.js';
+import { outputSize } from '../models/index.js';
 import type { Batch, SessionOptions } from './types.js';
 
 /** Throws when an array of the batch has the wrong length, or the mask is missing or superfluous. */
@@ -8,7 +9,9 @@ export function checkBatch(batch: Batch, options: SessionOptions): void {
   if (!Number.isSafeInteger(batch.size) || batch.size < 1 || batch.size > batchSize) {
     throw new BandliftError('batch size', { field: 'size', found: batch.size, expected: `1 to ${batchSize}` });
   }
-  const pixels = batch.size * height * width;
+  const output = outputSize(model, height, width);
+  const inputPixels = batch.size * height * width;
+  const pixels = batch.size * output.height * output.width;
   const expect = (field: string, found: number | undefined, expected: number | undefined) => {
     if (found !== expected) {
       throw new BandliftError(`batch of ${batch.size} patches of ${height} x ${width} pixels`, {
@@ -18,7 +21,7 @@ export function checkBatch(batch: Batch, options: SessionOptions): void {
       });
     }
   };
-  expect('input', batch.input.length, pixels * model.inBands);
+  expect('input', batch.input.length, inputPixels * model.inBands);
   expect('target', batch.target.length, pixels * model.outBands);
   expect('mask', batch.mask?.length, pixelMask ? pixels : undefined);
   if (!(batch.validPixels >= 0 && batch.validPixels <= pixels)) {
@@ -28,10 +31,11 @@ export function checkBatch(batch: Batch, options: SessionOptions): void {
 
 /** Views of `count` patches from `start`: input, target and, where the session has one, mask. */
 export function sampleViews(batch: Batch, options: SessionOptions, start: number, count: number): Float32Array[] {
-  const pixels = options.height * options.width;
-  const view = (array: Float32Array, bands: number) =>
-    array.subarray(start * pixels * bands, (start + count) * pixels * bands);
-  const views = [view(batch.input, options.model.inBands), view(batch.target, options.model.outBands)];
-  if (batch.mask !== undefined) views.push(view(batch.mask, 1));
+  const { model, height, width } = options;
+  const output = outputSize(model, height, width);
+  const view = (array: Float32Array, numbers: number) => array.subarray(start * numbers, (start + count) * numbers);
+  const pixels = output.height * output.width;
+  const views = [view(batch.input, height * width * model.inBands), view(batch.target, pixels * model.outBands)];
+  if (batch.mask !== undefined) views.push(view(batch.mask, pixels));
   return views;
 }

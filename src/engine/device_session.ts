@@ -9,7 +9,7 @@ import { SCALAR_COUNT, SCALARS } from '../graph/ops/optimizer.js';
 import { LOSS_TERMS } from '../graph/ops/spectral_loss.js';
 import { metricSumsLength } from '../graph/ops/spectral_metrics.js';
 import { checkLossWeights } from '../losses/combined.js';
-import { modelParameters } from '../models/index.js';
+import { modelParameters, outputSize } from '../models/index.js';
 import { checkBatch, sampleViews } from './batch.js';
 import { DEFAULT_ADAM, planSession } from './memory_plan.js';
 import { type Kept, ParameterStore } from './parameter_store.js';
@@ -103,7 +103,8 @@ export class DeviceSession implements Session {
 
   /** Patch, pixel and band of an element's index in a part of the batch that begins at patch `start`. */
   #locate(index: number, start: number): NonNullable<StepResult['firstBad']> {
-    const { height, width, model } = this.options;
+    const { model } = this.options;
+    const { height, width } = outputSize(model, this.options.height, this.options.width);
     const pixel = Math.floor(index / model.outBands);
     return {
       patch: start + Math.floor(pixel / (height * width)),
@@ -138,16 +139,18 @@ export class DeviceSession implements Session {
   predict(input: Float32Array, size: number, ema = false): Promise<Float32Array> {
     return this.#exclusive(async () => {
       const { height, width, model } = this.options;
-      const [pixels, expected] = [height * width, size * height * width * model.inBands];
+      const expected = size * height * width * model.inBands;
       if (input.length !== expected) {
         throw new BandliftError('predict: wrong number of values', { field: 'input', found: input.length, expected });
       }
-      const prediction = new Float32Array(size * pixels * model.outBands);
+      const output = outputSize(model, height, width);
+      const [inNumbers, outNumbers] = [height * width * model.inBands, output.height * output.width * model.outBands];
+      const prediction = new Float32Array(size * outNumbers);
       for (const { start, count } of parts(size, this.plan.microBatch)) {
-        const slice = (array: Float32Array, bands: number) =>
-          array.subarray(start * pixels * bands, (start + count) * pixels * bands);
+        const slice = (array: Float32Array, numbers: number) =>
+          array.subarray(start * numbers, (start + count) * numbers);
         const program = this.#program('predict', count, ema);
-        await this.#run(program, [slice(input, model.inBands)], [slice(prediction, model.outBands)]);
+        await this.#run(program, [slice(input, inNumbers)], [slice(prediction, outNumbers)]);
       }
       return prediction;
     });

@@ -27,12 +27,10 @@ export class ParameterStore {
     for (const buffer of [BUFFER.gradients, BUFFER.m, BUFFER.v]) sizes[buffer] = train;
     sizes[BUFFER.ema] = options.ema === true ? trainedBytes : 0;
     sizes[BUFFER.scalars] = SCALAR_COUNT * 4;
-    sizes[BUFFER.constants] = options.model.outBands * 4;
     const buffers: NativeBuffer[] = [];
     this.buffers = buffers;
     try {
       for (const bytes of sizes) buffers.push(device.allocate(atLeastOneLine(bytes)));
-      if (options.bandMask) buffers[BUFFER.constants]!.write(options.bandMask);
     } catch (error) {
       this.dispose();
       throw error;

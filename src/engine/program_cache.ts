@@ -2,9 +2,10 @@
 import type { NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
 import { lower } from '../compiler/lower.js';
 import { planMemory } from '../compiler/plan.js';
+import type { Graph } from '../graph/ir.js';
 import { DEFAULT_ADAM } from './memory_plan.js';
 import { type NamedGraph, optimizerProgram, type SampleProgram, sampleProgram, zeroProgram } from './programs.js';
-import { atLeastOneLine, BUFFER, type ParameterStorage } from './storage.js';
+import { atLeastOneLine, BUFFER, constantLayout, type ParameterStorage } from './storage.js';
 import type { SessionOptions } from './types.js';
 
 export class ProgramCache {
@@ -14,6 +15,7 @@ export class ProgramCache {
   readonly #buffers: readonly NativeBuffer[];
   readonly #arenaBytes: number;
   readonly #programs = new Map<string, NativeProgram>();
+  readonly #constants: NativeBuffer[] = [];
 
   constructor(
     device: NativeDevice,
@@ -53,10 +55,12 @@ export class ProgramCache {
   #compiled(key: string, build: () => NamedGraph, ema = false): NativeProgram {
     const known = this.#programs.get(key);
     if (known !== undefined) return known;
-    const { description, arenaBytes } = this.#lower(build());
+    const named = build();
+    const { description, arenaBytes } = this.#lower(named);
     if (arenaBytes > this.#arenaBytes) throw new Error(`${key} needs ${arenaBytes} of ${this.#arenaBytes} bytes`);
     const buffers = [...this.#buffers];
     if (ema) buffers[BUFFER.parameters] = buffers[BUFFER.ema]!;
+    buffers[BUFFER.constants] = this.#constantsOf(named.graph);
     const program = this.#device.compile(description, buffers);
     this.#programs.set(key, program);
     return program;
@@ -67,7 +71,9 @@ export class ProgramCache {
     const { description, arenaBytes } = this.#lower(named);
     const arena = this.#device.allocate(atLeastOneLine(arenaBytes));
     try {
-      const program = this.#device.compile(description, [arena, ...this.#buffers.slice(1)]);
+      const buffers = [arena, ...this.#buffers.slice(1)];
+      buffers[BUFFER.constants] = this.#constantsOf(named.graph);
+      const program = this.#device.compile(description, buffers);
       const dispose = () => {
         program.dispose();
         arena.dispose();
@@ -77,6 +83,15 @@ export class ProgramCache {
       arena.dispose();
       throw error;
     }
+  }
+
+  /** A graph's constants (masks, resampling tables) in a buffer of their own, kept as long as this cache. */
+  #constantsOf(graph: Graph): NativeBuffer {
+    const { bytes, offsets } = constantLayout(graph);
+    const buffer = this.#device.allocate(atLeastOneLine(bytes));
+    this.#constants.push(buffer);
+    for (const [id, offset] of offsets) buffer.write(graph.values[id]!.data!, offset);
+    return buffer;
   }
 
   #lower({ graph, inputs, outputs }: NamedGraph) {
@@ -93,5 +108,6 @@ export class ProgramCache {
 
   dispose(): void {
     for (const program of this.#programs.values()) program.dispose();
+    for (const buffer of this.#constants) buffer.dispose();
   }
 }

@@ -35,7 +35,7 @@ export function sampleProgram(kind: SampleProgram, samples: number, options: Ses
         {
           pred: output,
           target: builder.input('target', output.shape),
-          pixelMask: pixelMask ? builder.input('mask', [samples, height, width, 1]) : null,
+          pixelMask: pixelMask ? builder.input('mask', [samples, output.shape[1], output.shape[2], 1]) : null,
           scale: builder.input('scale', row),
           offset: builder.input('offset', row),
         },

@@ -5,7 +5,7 @@
 
 import type { Place } from '../compiler/lower.js';
 import { ALIGNMENT, alignUp } from '../compiler/plan.js';
-import type { Graph } from '../graph/ir.js';
+import { byteLength, type Graph } from '../graph/ir.js';
 import type { ParameterInfo } from '../models/network.js';
 
 /** Buffers of every program, in this order. */
@@ -61,9 +61,10 @@ export class ParameterStorage {
 
   /** Places of a graph's parameters, gradient sums (`grad.<name>`), optimizer vectors and constants. */
   placer(graph: Graph): (id: number) => Place | undefined {
+    const { offsets } = constantLayout(graph);
     return (id) => {
       const { role, name } = graph.values[id]!;
-      if (role === 'constant') return { buffer: BUFFER.constants, offset: 0 };
+      if (role === 'constant') return { buffer: BUFFER.constants, offset: offsets.get(id)! };
       if (role === 'parameter') {
         const p = this.#byName.get(name)!;
         return { buffer: p.frozen ? BUFFER.frozen : BUFFER.parameters, offset: p.offset };
@@ -74,6 +75,18 @@ export class ParameterStorage {
       return { buffer: BUFFER.gradients, offset: this.#byName.get(name.slice('grad.'.length))!.offset };
     };
   }
+}
+
+/** Where a graph's constants lie in its program's own buffer of constants. */
+export function constantLayout(graph: Graph): { bytes: number; offsets: ReadonlyMap<number, number> } {
+  const offsets = new Map<number, number>();
+  let bytes = 0;
+  for (const value of graph.values) {
+    if (value.role !== 'constant') continue;
+    offsets.set(value.id, bytes);
+    bytes += alignUp(byteLength(value));
+  }
+  return { bytes, offsets };
 }
 
 /** States of the optimizer's graph. */

@@ -11,6 +11,9 @@ export interface LossWeights {
 /** Stage 1's documented combination (domain.md 2). */
 export const COMBINED_LOSS: LossWeights = { l1: 1, l2: 0, sam: 0.1, gradient: 0.1 };
 
+/** Stage 2's (domain.md 2). */
+export const SPATIAL_LOSS: LossWeights = { l1: 1, l2: 0, sam: 0.05, gradient: 0 };
+
 export interface AdamOptions {
   readonly beta1: number;
   readonly beta2: number;
@@ -21,7 +24,7 @@ export interface SessionOptions {
   readonly model: ModelSpec;
   readonly loss: LossWeights;
   readonly adam?: AdamOptions;
-  /** Patch size in pixels. */
+  /** Size of the input patches in pixels; targets and masks have the model's output size (models/index.ts outputSize). */
   readonly height: number;
   readonly width: number;
   /** Largest batch a step will be given. */
@@ -48,9 +51,9 @@ export interface Batch {
   readonly size: number;
   /** [size, h, w, inBands], normalised. */
   readonly input: Float32Array;
-  /** [size, h, w, outBands], normalised. */
+  /** [size, H, W, outBands], normalised; H x W is the output size. */
   readonly target: Float32Array;
-  /** [size, h, w], 1 = valid. Present exactly when SessionOptions.pixelMask. */
+  /** [size, H, W], 1 = valid. Present exactly when SessionOptions.pixelMask. */
   readonly mask?: Float32Array;
   /** Number of valid pixels over the whole batch. */
   readonly validPixels: number;
@@ -124,7 +127,7 @@ export interface Session {
   step(batch: Batch, scalars: StepScalars): Promise<StepResult>;
   /** Forward and loss only. `ema` uses the moving average. */
   evaluate(batch: Batch, ema?: boolean): Promise<LossTerms & { finite: boolean }>;
-  /** [size, h, w, outBands], normalised. */
+  /** [size, H, W, outBands], normalised. */
   predict(input: Float32Array, size: number, ema?: boolean): Promise<Float32Array>;
   /** Gradients of the loss by name (for `verify` and tests); parameters stay as they are. With 'input' as an extra entry when asked. */
   gradients(

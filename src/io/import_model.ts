@@ -2,6 +2,7 @@
 import { BandliftError, EXIT } from '../errors.js';
 import { modelParameters } from '../models/index.js';
 import type { ModelKind, ModelSpec, SpectralSrSpec } from '../models/spec.js';
+import { doublings } from '../models/upsampling.js';
 import { readSafetensors, type Tensor } from './safetensors.js';
 import { readTorchState } from './torch_pickle.js';
 
@@ -75,15 +76,12 @@ function mismatch(path: string, kind: string, field: string, found: string, expe
 function detectKind(tensors: Tensors, path: string): ModelKind {
   if (tensors.has('spectral_expand.0.weight')) return 'spectral_sr';
   if (tensors.has('endmembers')) return 'spectral_unmixing';
-  if (tensors.has('shallow_feat.weight') || tensors.has('feat_extract.0.weight'))
-    throw new BandliftError(
-      'a stage-2 network (spatial_sr, spatial_lightweight); this version imports stage-1 networks only',
-      { file: path },
-    );
+  if (tensors.has('shallow_feat.weight')) return 'spatial_sr';
+  if (tensors.has('feat_extract.0.weight')) return 'spatial_lightweight';
   throw new BandliftError('the parameter names are of no known network', {
     file: path,
     found: [...tensors.keys()].slice(0, 3).join(', ').slice(0, 150),
-    expected: 'spectral_expand.0.weight, ... (spectral_sr) or endmembers, ... (spectral_unmixing)',
+    expected: 'the names of spectral_sr, spectral_unmixing, spatial_sr or spatial_lightweight',
   });
 }
 
@@ -123,11 +121,44 @@ function inferSpec(tensors: Tensors, options: ImportOptions, path: string): Mode
       regression: 'none',
     };
   }
+  if (kind === 'spatial_sr' || kind === 'spatial_lightweight') return inferSpatial(kind, tensors, shape, path);
   throw new BandliftError(
     'cannot be imported',
-    { field: '--model', found: kind, expected: 'spectral_sr or spectral_unmixing' },
+    {
+      field: '--model',
+      found: kind,
+      expected: 'spectral_sr, spectral_unmixing, spatial_sr or spatial_lightweight',
+    },
     EXIT.usage,
   );
+}
+
+/** The documented ratio of the two grids; the weights only say how often it is doubled. */
+const RATIO = { up: 15, down: 2 } as const;
+
+function inferSpatial(
+  kind: 'spatial_sr' | 'spatial_lightweight',
+  tensors: Tensors,
+  shape: (name: string, rank: number) => readonly number[],
+  path: string,
+): ModelSpec {
+  const count = (name: (i: number) => string): number => {
+    let n = 0;
+    while (tensors.has(name(n))) n++;
+    return n;
+  };
+  const sr = kind === 'spatial_sr';
+  const [features, bands] = shape(sr ? 'shallow_feat.weight' : 'feat_extract.0.weight', 4);
+  const found = count((i) => (sr ? `upsample.${i}.conv.weight` : `upsample.${3 * i}.weight`));
+  if (found !== doublings(RATIO))
+    throw mismatch(path, kind, 'upsample', `${found} doublings`, `${doublings(RATIO)} for a ratio of 7.5`);
+  const sizes = { inBands: bands!, outBands: bands!, features: features!, backProjections: 0, ...RATIO };
+  if (!sr) return { kind, ...sizes, blocks: count((i) => `res_blocks.${2 * i}.weight`) };
+  const groups = count((g) => `res_groups.${g}.conv.weight`);
+  const blocks = count((b) => `res_groups.0.blocks.${b}.conv1.weight`);
+  // without a block there is no channel attention to tell the reduction from
+  const hidden = blocks === 0 || groups === 0 ? features! : shape('res_groups.0.blocks.0.ca.1.weight', 4)[0]!;
+  return { kind, ...sizes, groups, blocks, reduction: Math.max(1, Math.floor(features! / hidden)) };
 }
 
 function toFloat32(tensor: Tensor, path: string, name: string): Float32Array {

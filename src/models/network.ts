@@ -33,17 +33,26 @@ export interface ReceptiveField {
 /** Declares parameters in a graph under their PyTorch names, in named_parameters() order. */
 export class ParameterScope {
   readonly builder: GraphBuilder;
-  readonly #infos: ParameterInfo[] = [];
+  readonly #infos: ParameterInfo[];
+  readonly #prefix: string;
 
-  constructor(builder: GraphBuilder) {
+  constructor(builder: GraphBuilder, prefix = '', infos: ParameterInfo[] = []) {
     this.builder = builder;
+    this.#prefix = prefix;
+    this.#infos = infos;
+  }
+
+  /** The same list of parameters, with `prefix` before the names of those declared here. */
+  child(prefix: string): ParameterScope {
+    return new ParameterScope(this.builder, this.#prefix + prefix, this.#infos);
   }
 
   get infos(): readonly ParameterInfo[] {
     return this.#infos;
   }
 
-  parameter(name: string, shape: readonly number[], init: Init, frozen = false): Value {
+  parameter(label: string, shape: readonly number[], init: Init, frozen = false): Value {
+    const name = this.#prefix + label;
     this.#infos.push({ name, shape, frozen, init });
     return this.builder.parameter(name, storageShape(name, shape), !frozen);
   }

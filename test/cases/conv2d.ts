@@ -11,10 +11,14 @@ interface Conv {
   activation?: ActivationKind;
   bias?: boolean;
   residual?: boolean;
+  shuffle?: number;
 }
 
-function forward({ x, co, k, activation = 'none', bias = true, residual = false }: Conv, bench = false): OpCase {
-  const extras = `${activation === 'none' ? '' : ` ${activation}`}${bias ? '' : ' no bias'}${residual ? ' residual' : ''}`;
+function forward(
+  { x, co, k, activation = 'none', bias = true, residual = false, shuffle = 1 }: Conv,
+  bench = false,
+): OpCase {
+  const extras = `${activation === 'none' ? '' : ` ${activation}`}${bias ? '' : ' no bias'}${residual ? ' residual' : ''}${shuffle > 1 ? ` shuffle ${shuffle}` : ''}`;
   return {
     name: `[${x.join(',')}] ${k.join('x')} -> ${co}${extras}`,
     build(b: GraphBuilder) {
@@ -22,7 +26,7 @@ function forward({ x, co, k, activation = 'none', bias = true, residual = false 
       const w = b.parameter('w', [co, x[3], k[0], k[1]]);
       const biasValue = bias ? b.parameter('b', [1, 1, 1, co]) : null;
       const res = residual ? b.input('residual', [x[0], x[1], x[2], co]) : null;
-      b.output('y', conv2d(b, input, w, { bias: biasValue, residual: res, activation }, 'y'));
+      b.output('y', conv2d(b, input, w, { bias: biasValue, residual: res, activation, shuffle }, 'y'));
     },
     differentiate: 'y',
     bench,
@@ -71,11 +75,19 @@ export const conv2dCases: OpCases = {
     forward({ x: [1, 16, 29, 1], co: 8, k: [1, 7], activation: 'relu' }),
     forward({ x: [1, 16, 29, 8], co: 1, k: [1, 7], residual: true }),
     forward({ x: [1, 2, 3, 35], co: 11, k: [1, 1], residual: true }),
+    forward({ x: [1, 1, 1, 1], co: 4, k: [3, 3], shuffle: 2 }),
+    forward({ x: [2, 5, 7, 3], co: 12, k: [3, 3], shuffle: 2, activation: 'relu' }),
+    forward({ x: [1, 4, 3, 5], co: 27, k: [1, 1], shuffle: 3, bias: false }),
+    forward({ x: [2, 6, 13, 16], co: 64, k: [3, 3], shuffle: 2, activation: 'relu' }),
+    forward({ x: [1, 7, 17, 20], co: 80, k: [3, 3], shuffle: 2 }),
+    forward({ x: [1, 13, 14, 64], co: 256, k: [3, 3], shuffle: 2 }),
     backwardData({ x: [1, 1, 1, 1], co: 1, k: [3, 3] }, true, true),
     backwardData({ x: [3, 5, 7, 3], co: 5, k: [3, 3] }, false, true),
     backwardData({ x: [2, 1, 37, 20], co: 20, k: [1, 3] }, true, true),
     backwardData({ x: [1, 1, 64, 68], co: 64, k: [1, 3] }, true, false),
     backwardData({ x: [1, 8, 12, 64], co: 72, k: [3, 3] }, false, true),
+    forward({ x: [1, 136, 136, 64], co: 256, k: [3, 3], shuffle: 2 }, true),
+    forward({ x: [1, 272, 272, 64], co: 340, k: [3, 3] }, true),
     forward({ x: [1, 256, 256, 7], co: 128, k: [3, 3], activation: 'relu' }, true),
     forward({ x: [1, 256, 256, 128], co: 340, k: [3, 3] }, true),
     forward({ x: [1, 256, 256, 340], co: 340, k: [3, 3] }, true),

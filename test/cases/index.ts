@@ -9,6 +9,7 @@ import { gateCases } from './gate.js';
 import { globalMeanCases } from './global_mean.js';
 import { normalEquationsCases } from './normal_equations.js';
 import { quadraticFeaturesCases } from './quadratic_features.js';
+import { resampleCases } from './resample.js';
 import { reshapeCases } from './reshape.js';
 import { softmaxMixingCases } from './softmax_mixing.js';
 import { spectralLossCases } from './spectral_loss.js';
@@ -24,6 +25,7 @@ export const allCases: readonly OpCases[] = [
   gateCases,
   softmaxMixingCases,
   quadraticFeaturesCases,
+  resampleCases,
   spectralLossCases,
   spectralMetricsCases,
   normalEquationsCases,

@@ -7,7 +7,7 @@ import { verifyGolden } from '../../src/engine/verify.js';
 import { SESSIONS } from '../support/devices.js';
 import { describeShared } from '../support/shared.js';
 
-for (const net of ['spectral_sr', 'spectral_unmixing']) {
+for (const net of ['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_lightweight']) {
   describeShared(`golden numbers of ${net}`, `golden/${net}.safetensors`, (path) => {
     it.each(Object.entries(SESSIONS))('on the %s', async (_name, open) => {
       const { rows } = await verifyGolden(path, { open });

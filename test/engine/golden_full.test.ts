@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createSession } from '../../src/engine/session.js';
-import { COMBINED_LOSS } from '../../src/engine/types.js';
+import { COMBINED_LOSS, SPATIAL_LOSS } from '../../src/engine/types.js';
 import {
   type Allowance,
   compare,
@@ -31,10 +31,14 @@ interface FullSize {
 
 const BANDS = { inBands: 7, outBands: 340, regression: 'none' } as const;
 const sr = (blocks: number): ModelSpec => ({ kind: 'spectral_sr', ...BANDS, hidden: 128, blocks, axis: 'raster' });
+const SPATIAL = { inBands: 340, outBands: 340, up: 15, down: 2, backProjections: 0 } as const;
 const NETS: Readonly<Record<string, ModelSpec>> = {
   spectral_sr_4m: sr(4),
   spectral_sr_8_blocks: sr(8),
   spectral_unmixing: { kind: 'spectral_unmixing', ...BANDS, endmembers: 16, constraint: 'none' },
+  spatial_sr: { kind: 'spatial_sr', ...SPATIAL, features: 64, groups: 4, blocks: 4, reduction: 16 },
+  spatial_lightweight_16: { kind: 'spatial_lightweight', ...SPATIAL, features: 16, blocks: 4 },
+  spatial_lightweight_32: { kind: 'spatial_lightweight', ...SPATIAL, features: 32, blocks: 4 },
 };
 
 /** The README's formula: a hash of the index as a float32 in [-1, 1). */
@@ -82,24 +86,27 @@ function moments(values: Float32Array): { mean: number; std: number } {
 
 async function verifyFull(spec: ModelSpec, golden: FullSize) {
   const [n, , height, width] = golden.input_shape as [number, number, number, number];
-  const session = await createSession({ model: spec, loss: COMBINED_LOSS, height, width, batchSize: n });
+  const stage2 = spec.kind.startsWith('spatial_');
+  const loss = stage2 ? SPATIAL_LOSS : COMBINED_LOSS;
+  const session = await createSession({ model: spec, loss, height, width, batchSize: n });
   try {
     session.write('parameters', formulaParameters(spec));
     const batch = {
       size: n,
-      input: image(golden.input_shape, 1),
-      target: image(golden.output_shape, 2),
-      validPixels: n * height * width,
+      input: image(golden.input_shape, stage2 ? 3 : 1),
+      target: image(golden.output_shape, stage2 ? 4 : 2),
+      validPixels: n * golden.output_shape[2]! * golden.output_shape[3]!,
     };
-    const { loss, output, gradients } = await session.gradients(batch);
-    const pixels = height * width;
+    const { loss: terms, output, gradients } = await session.gradients(batch);
+    const pixels = golden.output_shape[2]! * golden.output_shape[3]!;
     const samples = golden.sample_index.map((i) => output[(i % pixels) * spec.outBands + Math.floor(i / pixels)]!);
     const { mean, std } = moments(output);
     const norms = Object.keys(golden.grad_l2).map((name) =>
       Math.sqrt(gradients.get(name)!.reduce((sum, g) => sum + g * g, 0)),
     );
-    const ours = [loss.l1, loss.sam, loss.gradient, loss.total];
-    const theirs = [golden.loss.l1, golden.loss.sam, golden.loss.spectral_grad, golden.loss.total];
+    const ours = [terms.l1, terms.sam, terms.total, ...(stage2 ? [] : [terms.gradient])];
+    const { l1, sam, total, spectral_grad } = golden.loss;
+    const theirs = [l1, sam, total, ...(stage2 ? [] : [spectral_grad])];
     return [
       compare('loss', ours, theirs, within(OUTPUT_ALLOWANCE)),
       compare('output samples', samples, golden.sample_value, within(OUTPUT_ALLOWANCE)),

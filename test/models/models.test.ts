@@ -1,6 +1,6 @@
 /** Parameter names, shapes and numbers of the networks as in PyTorch checkpoints (domain.md 1), and how they start. */
 import { describe, expect, it } from 'vitest';
-import { modelParameters, parameterCount, receptiveField } from '../../src/models/index.js';
+import { modelParameters, outputSize, parameterCount, receptiveField } from '../../src/models/index.js';
 import { initialValues } from '../../src/models/network.js';
 import type { ModelSpec, SpectralSrSpec } from '../../src/models/spec.js';
 import { Random } from '../../src/random.js';
@@ -25,6 +25,41 @@ const UNMIXING: ModelSpec = {
   regression: 'none',
 };
 
+const RATIO = { up: 15, down: 2 } as const;
+const SPATIAL: ModelSpec = {
+  kind: 'spatial_sr',
+  inBands: 340,
+  outBands: 340,
+  features: 64,
+  groups: 4,
+  blocks: 4,
+  reduction: 16,
+  backProjections: 0,
+  ...RATIO,
+};
+const LIGHT: ModelSpec = {
+  kind: 'spatial_lightweight',
+  inBands: 340,
+  outBands: 340,
+  features: 16,
+  blocks: 4,
+  backProjections: 0,
+  ...RATIO,
+};
+
+describe('output size', () => {
+  it.each([
+    [SPATIAL, [34, 34], [255, 255]],
+    // 33 * 7.5 = 247.5: the documented floor
+    [LIGHT, [33, 1], [247, 7]],
+    [{ ...SPATIAL, up: 4, down: 3 }, [7, 3], [9, 4]],
+    [SR, [5, 6], [5, 6]],
+    [{ kind: 'cascade', inBands: 7, outBands: 340, stage1: SR, stage2: SPATIAL }, [2, 4], [15, 30]],
+  ] as [ModelSpec, [number, number], [number, number]][])('%#', (spec, [h, w], [height, width]) => {
+    expect(outputSize(spec, h, w)).toEqual({ height, width });
+  });
+});
+
 describe('parameters', () => {
   it.each([
     // the documented counts
@@ -36,6 +71,12 @@ describe('parameters', () => {
     ['with regression', { ...SR, regression: 'quadratic' }, 4_276_297 + 340 * 36],
     ['quadratic ridge', { kind: 'quadratic_ridge', inBands: 7, outBands: 340 }, 340 * 36],
     ['ridge', { kind: 'ridge', inBands: 7, outBands: 340 }, 340 * 8],
+    ['spatial_sr', SPATIAL, 2_210_836],
+    ['spatial_lightweight', LIGHT, 135_396],
+    ['spatial_lightweight with 32 features', { ...LIGHT, features: 32 }, 344_180],
+    ['back-projection adds none', { ...LIGHT, backProjections: 5 }, 135_396],
+    ['bicubic', { kind: 'bicubic', inBands: 340, outBands: 340, ...RATIO, backProjections: 5 }, 0],
+    ['cascade', { kind: 'cascade', inBands: 7, outBands: 340, stage1: SR, stage2: SPATIAL }, 4_276_297 + 2_210_836],
   ] as [string, ModelSpec, number][])('%s', (_name, spec, count) => {
     expect(parameterCount(modelParameters(spec))).toBe(count);
   });
@@ -77,9 +118,15 @@ describe('parameters', () => {
   });
 
   it.each([
-    [{ ...SR, hidden: 0 }, 'hidden: spectral_sr needs a whole number; found 0'],
+    [{ ...SR, hidden: 0 }, 'hidden: spectral_sr needs another size; found 0, expected a whole number of at least 1'],
     [{ ...SR, blocks: 1.5 }, 'blocks'],
     [{ ...UNMIXING, endmembers: -1 }, 'endmembers'],
+    [{ ...SPATIAL, up: 1, down: 2 }, 'up / down'],
+    [{ ...SPATIAL, outBands: 3 }, 'outBands'],
+    [
+      { kind: 'cascade', inBands: 7, outBands: 340, stage1: { ...SR, outBands: 20 }, stage2: SPATIAL },
+      'stage2.inBands',
+    ],
     [
       { ...UNMIXING, constraint: 'softplus', regression: 'linear' },
       'regression: non-negative endmembers have no regression path',

@@ -39,6 +39,56 @@ const slope: Record<string, (y: number) => number> = {
   softplus: (y) => -Math.expm1(-y),
 };
 
+/** Shape of the plain convolution below an array that is stored shuffled by r. */
+const plainShape = ([n, h, w, c]: Shape, r: number): Shape => [n, h / r, w / r, c * r * r];
+
+/** torch.nn.PixelShuffle: channel c r r + dy r + dx of pixel (y, x) -> channel c of pixel (r y + dy, r x + dx). */
+function shuffle(data: Float64Array, stored: Shape, r: number): Float64Array {
+  const plain = plainShape(stored, r);
+  const out = zeros(stored);
+  each(plain, (n, y, x, k, i) => {
+    const [c, dy, dx] = [Math.floor(k / (r * r)), Math.floor(k / r) % r, k % r];
+    out[at(stored, n, r * y + dy, r * x + dx, c)] = data[i]!;
+  });
+  return out;
+}
+
+function unshuffle({ data, shape }: Array4, r: number): Array4 {
+  const plain = plainShape(shape, r);
+  const out = zeros(plain);
+  each(plain, (n, y, x, k, i) => {
+    const [c, dy, dx] = [Math.floor(k / (r * r)), Math.floor(k / r) % r, k % r];
+    out[i] = data[at(shape, n, r * y + dy, r * x + dx, c)]!;
+  });
+  return { shape: plain, data: out };
+}
+
+const ratio = (a: Attributes): number => (a.shuffle ?? 1) as number;
+
+const shuffledForward: Kernel = (x, a, [ys]) => {
+  const r = ratio(a);
+  return r === 1 ? convForward(x, a, [ys!]) : [shuffle(convForward(x, a, [plainShape(ys!, r)])[0]!, ys!, r)];
+};
+const shuffledBackwardData: Kernel = ([dy, ...rest], a, s) =>
+  convBackwardData([unshuffle(dy!, ratio(a)), ...rest], a, s);
+const shuffledBackwardWeights: Kernel = ([x, dy, ...rest], a, s) =>
+  convBackwardWeights([x!, unshuffle(dy!, ratio(a)), ...rest], a, s);
+
+/** Every output pixel is the double sum over both tables. */
+const resampleReference: Kernel = ([x, rows, columns, residual], _a, [ys]) => {
+  const y = residual === null ? zeros(ys!) : Float64Array.from(residual!.data);
+  const [tall, wide] = [rows!.shape[3], columns!.shape[3]];
+  each(ys!, (n, i, j, c, k) => {
+    for (let a = 1; a < tall; a++)
+      for (let b = 1; b < wide; b++) {
+        const u = rows!.data[i * tall]! + a - 1;
+        const v = columns!.data[j * wide]! + b - 1;
+        y[k]! += rows!.data[i * tall + a]! * columns!.data[j * wide + b]! * x!.data[at(x!.shape, n, u, v, c)]!;
+      }
+  });
+  return [y];
+};
+
 const convForward: Kernel = ([x, w, b, residual], { activation }, [ys]) => {
   const y = zeros(ys!);
   const [, , kh, kw] = w!.shape;
@@ -238,9 +288,10 @@ const adam: Kernel = ([g, scalars, ...state], { beta1, beta2, epsilon }) => {
 };
 
 export const KERNELS: Record<string, Kernel> = {
-  conv2d_forward: convForward,
-  conv2d_backward_data: convBackwardData,
-  conv2d_backward_weights: convBackwardWeights,
+  conv2d_forward: shuffledForward,
+  conv2d_backward_data: shuffledBackwardData,
+  conv2d_backward_weights: shuffledBackwardWeights,
+  resample: resampleReference,
   activation_forward: ([x], { kind }) => [x!.data.map(activate[kind as string]!)],
   activation_backward: ([y, dy], { kind }) => [dy!.data.map((d, i) => d * slope[kind as string]!(y!.data[i]!))],
   add: ([a, b]) => [a!.data.map((v, i) => v + b!.data[i]!)],

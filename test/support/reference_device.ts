@@ -14,9 +14,14 @@ const OPERANDS: Record<
   string,
   { inputs: number; outputs: number; accumulates?: readonly number[]; attributes?: readonly string[] }
 > = {
-  conv2d_forward: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation'] },
-  conv2d_backward_data: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation'] },
-  conv2d_backward_weights: { inputs: 2, outputs: 2, accumulates: [0, 1], attributes: ['kh', 'kw', 'activation'] },
+  conv2d_forward: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation', 'shuffle'] },
+  conv2d_backward_data: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation', 'shuffle'] },
+  conv2d_backward_weights: {
+    inputs: 2,
+    outputs: 2,
+    accumulates: [0, 1],
+    attributes: ['kh', 'kw', 'activation', 'shuffle'],
+  },
   activation_forward: { inputs: 1, outputs: 1, attributes: ['kind'] },
   activation_backward: { inputs: 2, outputs: 1, attributes: ['kind'] },
   add: { inputs: 2, outputs: 1 },
@@ -30,6 +35,7 @@ const OPERANDS: Record<
   softmax_mixing_backward: { inputs: 3, outputs: 2, accumulates: [1] },
   quadratic_features_forward: { inputs: 1, outputs: 1 },
   quadratic_features_backward: { inputs: 2, outputs: 1 },
+  resample: { inputs: 4, outputs: 1 },
   spectral_loss: { inputs: 5, outputs: 2, attributes: ['l1', 'l2', 'sam', 'gradient'] },
   spectral_metrics: { inputs: 5, outputs: 1 },
   normal_equations: { inputs: 3, outputs: 2, accumulates: [0, 1] },

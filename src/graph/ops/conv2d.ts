@@ -6,6 +6,9 @@
  * (cross-correlation, as torch.nn.Conv2d). x [n,h,w,ci], w [co,ci,kh,kw], b [1,1,1,co], y [n,h,w,co].
  * A Conv1d of PyTorch ([co,ci,k]) is kh = 1, kw = k; a Linear ([co,ci]) is kh = kw = 1 on one pixel.
  * Backward needs x and w, and with an activation y.
+ *
+ * With shuffle r > 1 the result is stored as torch.nn.PixelShuffle(r) would: channel c r r + dy r + dx of pixel (y, x) goes
+ * to channel c of pixel (r y + dy, r x + dx), so y is [n, r h, r w, co / (r r)] (no residual then); dy comes in that layout.
  */
 import {
   type Attributes,
@@ -31,7 +34,27 @@ function kernelOf(weight: ValueType, op: string, label: string): { kh: number; k
 
 function convParams(attributes: Attributes): readonly number[] {
   const { kh, kw, activation } = attributes;
-  return [kh as number, kw as number, ACTIVATIONS.indexOf((activation ?? 'none') as ActivationKind)];
+  return [
+    kh as number,
+    kw as number,
+    ACTIVATIONS.indexOf((activation ?? 'none') as ActivationKind),
+    shuffleOf(attributes),
+  ];
+}
+
+const shuffleOf = ({ shuffle }: Attributes): number => (shuffle ?? 1) as number;
+
+/** The plain convolution's shape -> what is stored. */
+function shuffled([n, h, w, c]: Shape, r: number, label: string): Shape {
+  if (c % (r * r) !== 0)
+    throw new ShapeError('conv2d', label, `${c} channels cannot be shuffled to ${r} x ${r} times the pixels`);
+  return [n, h * r, w * r, c / (r * r)];
+}
+
+/** What is stored -> the plain convolution's shape. */
+function unshuffled([n, h, w, c]: Shape, r: number, label: string): Shape {
+  if (h % r !== 0 || w % r !== 0) throw new ShapeError('conv2d', label, `${h} x ${w} pixels are no shuffle by ${r}`);
+  return [n, h / r, w / r, c * r * r];
 }
 
 /** 2 flops for each multiply-add; zero padding is counted as if it were data. */
@@ -46,7 +69,7 @@ const pixelsOf = (shape: Shape) => shape[0] * shape[1] * shape[2];
 export const conv2dForward: OpDefinition = {
   name: 'conv2d_forward',
   inputs: ['x', 'w', 'b', 'residual'],
-  infer([xIn, wIn, b, residual], _attributes, label) {
+  infer([xIn, wIn, b, residual], attributes, label) {
     const x = required(xIn, 'conv2d', label, 'x');
     const w = required(wIn, 'conv2d', label, 'w');
     const { ci, co } = kernelOf(w, 'conv2d', label);
@@ -57,14 +80,16 @@ export const conv2dForward: OpDefinition = {
         `x ${formatShape(x.shape)} has ${x.shape[3]} channels, weight ${formatShape(w.shape)} expects ${ci}`,
       );
     }
-    const y: Shape = [x.shape[0], x.shape[1], x.shape[2], co];
+    const r = shuffleOf(attributes);
+    const y = shuffled([x.shape[0], x.shape[1], x.shape[2], co], r, label);
     expectShape(b, [1, 1, 1, co], 'conv2d', label, 'bias');
+    if (r > 1 && residual) throw new ShapeError('conv2d', label, 'a shuffled convolution takes no residual');
     expectShape(residual, y, 'conv2d', label, 'residual');
     return [f32(y)];
   },
-  cost: (operands, results) => convCost(pixelsOf(results[0]!.shape), operands[1]!, operands, [...results]),
+  cost: (operands, results) => convCost(pixelsOf(operands[0]!.shape), operands[1]!, operands, [...results]),
   gradient(g) {
-    const { kh, kw, activation } = g.node.attributes;
+    const { kh, kw, activation, shuffle } = g.node.attributes;
     const label = g.node.label;
     const dy =
       activation === 'none'
@@ -76,7 +101,7 @@ export const conv2dForward: OpDefinition = {
             g.outputGradient(0),
             `${label}.dact`,
           );
-    const kernel = { kh: kh!, kw: kw! };
+    const kernel = { kh: kh!, kw: kw!, shuffle: shuffle ?? 1 };
     if (g.node.inputs[3] !== null && g.needs(3)) g.contribute(3, dy);
     const hasBias = g.node.inputs[2] !== null && g.needs(2);
     if (g.needs(1) || hasBias) {
@@ -97,7 +122,7 @@ export const conv2dForward: OpDefinition = {
   inPlace: [[3, 0]],
   params: convParams,
   workspace: true,
-  onnx: ({ kh, kw, activation }) => [
+  onnx: ({ kh, kw, activation, shuffle }) => [
     {
       op: 'Conv',
       attributes: {
@@ -105,6 +130,10 @@ export const conv2dForward: OpDefinition = {
         pads: [(kh as number) >> 1, (kw as number) >> 1, (kh as number) >> 1, (kw as number) >> 1],
       },
     },
+    // CRD is PixelShuffle's order of channels
+    ...(shuffle === undefined || shuffle === 1
+      ? []
+      : [{ op: 'DepthToSpace', attributes: { blocksize: shuffle as number, mode: 'CRD' } }]),
     ...activationOnnx((activation ?? 'none') as ActivationKind),
   ],
 };
@@ -115,12 +144,14 @@ export const conv2dForward: OpDefinition = {
 export const conv2dBackwardData: OpDefinition = {
   name: 'conv2d_backward_data',
   inputs: ['dy', 'w', 'add', 'mask'],
-  infer([dyIn, wIn, add, mask], _attributes, label) {
+  infer([dyIn, wIn, add, mask], attributes, label) {
     const dy = required(dyIn, 'conv2d_backward_data', label, 'dy');
     const w = required(wIn, 'conv2d_backward_data', label, 'w');
     const { ci, co } = kernelOf(w, 'conv2d_backward_data', label);
-    expectShape(dy, [dy.shape[0], dy.shape[1], dy.shape[2], co], 'conv2d_backward_data', label, 'dy');
-    const dx: Shape = [dy.shape[0], dy.shape[1], dy.shape[2], ci];
+    const [n, h, wide, channels] = unshuffled(dy.shape, shuffleOf(attributes), label);
+    if (channels !== co)
+      throw new ShapeError('conv2d_backward_data', label, `dy has ${channels} channels, the weight ${co}`);
+    const dx: Shape = [n, h, wide, ci];
     expectShape(add, dx, 'conv2d_backward_data', label, 'add');
     expectShape(mask, dx, 'conv2d_backward_data', label, 'mask');
     return [f32(dx)];
@@ -135,14 +166,18 @@ export const conv2dBackwardData: OpDefinition = {
 export const conv2dBackwardWeights: OpDefinition = {
   name: 'conv2d_backward_weights',
   inputs: ['x', 'dy', 'dw', 'db'],
-  infer([xIn, dyIn, dwIn, db], { kh, kw }, label) {
+  infer([xIn, dyIn, dwIn, db], attributes, label) {
+    const { kh, kw } = attributes;
     const op = 'conv2d_backward_weights';
     const x = required(xIn, op, label, 'x');
     const dy = required(dyIn, op, label, 'dy');
     const dw = required(dwIn, op, label, 'dw');
-    expectShape(dy, [x.shape[0], x.shape[1], x.shape[2], dy.shape[3]], op, label, 'dy');
-    expectShape(dw, [dy.shape[3], x.shape[3], kh as number, kw as number], op, label, 'dw');
-    expectShape(db, [1, 1, 1, dy.shape[3]], op, label, 'db');
+    const plain = unshuffled(dy.shape, shuffleOf(attributes), label);
+    const co = plain[3];
+    if (plain[1] !== x.shape[1] || plain[2] !== x.shape[2] || plain[0] !== x.shape[0])
+      throw new ShapeError(op, label, `dy ${formatShape(dy.shape)} does not belong to x ${formatShape(x.shape)}`);
+    expectShape(dw, [co, x.shape[3], kh as number, kw as number], op, label, 'dw');
+    expectShape(db, [1, 1, 1, co], op, label, 'db');
     return db === null || db === undefined ? [dw] : [dw, db];
   },
   cost: (operands, results) => convCost(pixelsOf(operands[0]!.shape), results[0]!, operands, [...results]),
@@ -161,10 +196,13 @@ export interface ConvOptions {
   readonly bias?: Value | null;
   readonly residual?: Value | null;
   readonly activation?: ActivationKind;
+  /** r > 1: stored as PixelShuffle(r) would. */
+  readonly shuffle?: number;
 }
 
-/** act(conv(x, w) + bias + residual); x [n,h,w,ci], w [co,ci,kh,kw] -> [n,h,w,co]. */
+/** act(conv(x, w) + bias + residual); x [n,h,w,ci], w [co,ci,kh,kw] -> [n,h,w,co], or [n, r h, r w, co / (r r)]. */
 export function conv2d(builder: GraphBuilder, x: Value, w: Value, options: ConvOptions, label: string): Value {
-  const attributes = { kh: w.shape[2], kw: w.shape[3], activation: options.activation ?? 'none' };
+  const { activation = 'none', shuffle = 1 } = options;
+  const attributes = { kh: w.shape[2], kw: w.shape[3], activation, shuffle };
   return builder.apply(conv2dForward, [x, w, options.bias ?? null, options.residual ?? null], attributes, label)[0]!;
 }

@@ -1,0 +1,117 @@
+/** The resampling tables against PyTorch's bicubic (golden numbers), numpy's blur and average, and arithmetic by hand. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { areaTaps, bicubicTaps, psfTaps, type Taps, transposeTaps } from '../../src/resample/taps.js';
+import { describePython, runPython } from '../support/python.js';
+import { describeShared } from '../support/shared.js';
+
+/** Table applied to one row of numbers. */
+const apply = (t: Taps, values: ArrayLike<number>): number[] =>
+  Array.from({ length: t.outSize }, (_, o) => {
+    let sum = 0;
+    for (let i = 0; i < t.taps; i++) sum += t.weight[o * t.taps + i]! * values[t.start[o]! + i]!;
+    return sum;
+  });
+
+/** Both axes of a [h, w] image. */
+function apply2(rows: Taps, columns: Taps, image: ArrayLike<number>): number[] {
+  const [h, w] = [rows.inSize, columns.inSize];
+  const wide = Array.from({ length: h }, (_, y) => apply(columns, Array.from(image).slice(y * w, (y + 1) * w)));
+  const tall = Array.from({ length: columns.outSize }, (_, x) =>
+    apply(
+      rows,
+      wide.map((row) => row[x]!),
+    ),
+  );
+  return Array.from(
+    { length: rows.outSize * columns.outSize },
+    (_, i) => tall[i % columns.outSize]![Math.floor(i / columns.outSize)]!,
+  );
+}
+
+const dense = (t: Taps): number[][] =>
+  Array.from({ length: t.outSize }, (_, o) => {
+    const row = new Array<number>(t.inSize).fill(0);
+    for (let i = 0; i < t.taps; i++) row[t.start[o]! + i]! += t.weight[o * t.taps + i]!;
+    return row;
+  });
+
+const ALL: [string, Taps][] = [
+  ['bicubic 34 -> 255', bicubicTaps(34, 255, 1 / 7.5)],
+  ['bicubic of one pixel', bicubicTaps(1, 7, 1 / 7.5)],
+  ['bicubic 272 -> 255', bicubicTaps(272, 255)],
+  ['psf 255 -> 34', psfTaps(255, 34, 7.5)],
+  ['psf, last pixel cut', psfTaps(247, 33, 7.5)],
+  ['area 256 -> 34', areaTaps(256, 34, 7.5)],
+];
+
+describe('every table', () => {
+  it.each(ALL)('%s keeps a constant and stays inside the image', (_name, t) => {
+    for (const value of apply(t, new Float64Array(t.inSize).fill(3))) expect(value).toBeCloseTo(3, 12);
+    for (const start of t.start) {
+      expect(start).toBeGreaterThanOrEqual(0);
+      expect(start + t.taps).toBeLessThanOrEqual(t.inSize);
+    }
+  });
+
+  it.each(ALL)('%s has its transpose as adjoint', (_name, t) => {
+    const [a, b] = [dense(t), dense(transposeTaps(t))];
+    for (let o = 0; o < t.outSize; o++) for (let i = 0; i < t.inSize; i++) expect(b[i]![o]).toBe(a[o]![i]);
+  });
+});
+
+describe('area', () => {
+  it('counts fractions of pixels', () => {
+    // [0, 2.5) and [2.5, 5): the middle pixel goes half to each
+    const [a, b] = apply(areaTaps(5, 2, 2.5), [1, 2, 3, 4, 5]);
+    expect(a).toBeCloseTo((1 + 2 + 1.5) / 2.5, 14);
+    expect(b).toBeCloseTo((1.5 + 4 + 5) / 2.5, 14);
+  });
+
+  it('refuses an output pixel outside of the image', () => {
+    expect(() => areaTaps(14, 3, 7.5)).toThrow(RangeError);
+  });
+});
+
+describeShared('bicubic', 'golden/pieces.json', (path) => {
+  const cases = JSON.parse(readFileSync(path, 'utf8')).bicubic as {
+    in: [number, number];
+    scale?: number;
+    size?: [number, number];
+    input: number[];
+    output: number[];
+  }[];
+  it.each(cases)('agrees with PyTorch for $in', ({ in: [h, w], scale, size, input, output }) => {
+    const table = (from: number, to: number | undefined) =>
+      scale === undefined ? bicubicTaps(from, to!) : bicubicTaps(from, Math.floor(from * scale), 1 / scale);
+    const ours = apply2(table(h, size?.[0]), table(w, size?.[1]), input);
+    expect(ours).toHaveLength(output.length);
+    // PyTorch's coordinates, up to 16, are float32: 1e-6 of a pixel, times slopes of up to 2 between values of 0 to 1
+    for (let i = 0; i < output.length; i++) expect(Math.abs(ours[i]! - output[i]!)).toBeLessThan(2e-6);
+  });
+});
+
+describePython('psf', () => {
+  it("is numpy's Gaussian blur with replicated edges, then the mean over 15 half pixels", () => {
+    const printed = runPython(`
+import json, numpy as np
+rng = np.random.default_rng(3)
+x = rng.random((30, 45))
+sigma = 7.5 / 2.355
+r = int(3.5 * sigma + 0.5)
+k = np.exp(-0.5 * (np.arange(-r, r + 1) / sigma) ** 2)
+k /= k.sum()
+p = np.pad(x, r, mode='edge')
+p = np.apply_along_axis(lambda v: np.convolve(v, k, mode='valid'), 0, p)
+p = np.apply_along_axis(lambda v: np.convolve(v, k, mode='valid'), 1, p)
+half = p.repeat(2, axis=0).repeat(2, axis=1)
+low = half.reshape(4, 15, 6, 15).mean(axis=(1, 3))
+print(json.dumps({'x': x.ravel().tolist(), 'low': low.ravel().tolist()}))
+`);
+    const { x, low } = JSON.parse(printed) as { x: number[]; low: number[] };
+    const ours = apply2(psfTaps(30, 4, 7.5), psfTaps(45, 6, 7.5), x);
+    ours.forEach((value, i) => {
+      expect(value).toBeCloseTo(low[i]!, 12);
+    });
+  });
+});
