@@ -16,7 +16,7 @@ export interface TensorRef {
 /**
  * One call of a Backend method. `tensors` are its Tensor operands in the order of native/backend.h (null where an
  * optional operand is absent); `params` its scalar parameters in the order of the params struct:
- * conv2d_*: [kh, kw, activation]; activation_*: [kind]; fill: [value]; spectral_loss: [l1, l2, sam, gradient];
+ * conv2d_*: [kh, kw, activation, shuffle]; activation_*: [kind]; fill: [value]; spectral_loss: [l1, l2, sam, gradient];
  * adam: [beta1, beta2, epsilon]; all others: [].
  */
 export interface Instruction {
@@ -45,6 +45,7 @@ export const OPCODES = [
   'softmax_mixing_backward',
   'quadratic_features_forward',
   'quadratic_features_backward',
+  'resample',
   'spectral_loss',
   'spectral_metrics',
   'normal_equations',
