@@ -4,7 +4,8 @@
  */
 import { createInterface } from 'node:readline';
 import { createSession } from '../../src/engine/session.js';
-import { COMBINED_LOSS } from '../../src/engine/types.js';
+import { COMBINED_LOSS, SPATIAL_LOSS } from '../../src/engine/types.js';
+import { outputSize } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { Random } from '../../src/random.js';
 
@@ -12,13 +13,21 @@ const [net = 'spectral_sr', batchText = '1', sizeText = '256', threadsText = '2'
 const batch = Number(batchText);
 const size = Number(sizeText);
 const sizes = { inBands: 7, outBands: 340, regression: 'none' as const };
-const model: ModelSpec =
-  net === 'spectral_unmixing'
-    ? { kind: 'spectral_unmixing', ...sizes, endmembers: 16, constraint: 'none' }
-    : { kind: 'spectral_sr', ...sizes, hidden: 128, blocks: net === 'spectral_sr_8' ? 8 : 4, axis: 'raster' };
+const spatial = { inBands: 340, outBands: 340, up: 15, down: 2, blocks: 4, backProjections: 0 };
+const MODELS: Record<string, ModelSpec> = {
+  spectral_sr: { kind: 'spectral_sr', ...sizes, hidden: 128, blocks: 4, axis: 'raster' },
+  spectral_sr_8: { kind: 'spectral_sr', ...sizes, hidden: 128, blocks: 8, axis: 'raster' },
+  spectral_unmixing: { kind: 'spectral_unmixing', ...sizes, endmembers: 16, constraint: 'none' },
+  spatial_sr: { kind: 'spatial_sr', ...spatial, features: 64, groups: 4, reduction: 16 },
+  spatial_lightweight: { kind: 'spatial_lightweight', ...spatial, features: 16 },
+  spatial_lightweight_32: { kind: 'spatial_lightweight', ...spatial, features: 32 },
+};
+const model = MODELS[net]!;
+const output = outputSize(model, size, size);
+const outputPixels = batch * output.height * output.width;
 const session = await createSession({
   model,
-  loss: COMBINED_LOSS,
+  loss: net.startsWith('spatial_') ? SPATIAL_LOSS : COMBINED_LOSS,
   height: size,
   width: size,
   batchSize: batch,
@@ -33,9 +42,9 @@ const fill = (n: number) => {
 };
 const data = {
   size: batch,
-  input: fill(batch * size * size * 7),
-  target: fill(batch * size * size * 340),
-  validPixels: batch * size * size,
+  input: fill(batch * size * size * model.inBands),
+  target: fill(outputPixels * model.outBands),
+  validPixels: outputPixels,
 };
 const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
 say({ ready: true, planned_bytes: session.plan.totalBytes });

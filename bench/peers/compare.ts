@@ -1,7 +1,7 @@
 /**
  * Whole training steps beside PyTorch on this machine: both processes stay alive and take turns (A B A B ...), so that a
  * drift of the machine's speed hits both. Prints the median of the pairwise ratios with its spread, and peak memory.
- *   npm run bench:peers -- [--net spectral_sr] [--batch 1] [--size 256] [--pairs 5] [--layout contiguous|channels_last] [--out FILE]
+ *   npm run bench:peers -- [--net spectral_sr] [--batch 1] [--size 256, of the input; 34 for stage 2] [--pairs 5] [--layout contiguous|channels_last] [--out FILE]
  * Needs BANDLIFT_PEERS_PYTHON: a Python with bench/peers/requirements.txt installed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -15,7 +15,7 @@ const { values } = parseArgs({
   options: {
     net: { type: 'string' },
     batch: { type: 'string', default: '1' },
-    size: { type: 'string', default: '256' },
+    size: { type: 'string' },
     pairs: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
     layout: { type: 'string', default: 'contiguous' },
@@ -55,11 +55,12 @@ class Peer {
 }
 
 const median = (x: number[]) => [...x].sort((a, b) => a - b)[Math.floor(x.length / 2)]!;
-const nets = values.net ? [values.net] : ['spectral_sr', 'spectral_unmixing'];
+const nets = values.net ? [values.net] : ['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_lightweight'];
 const here = join(projectRoot(), 'bench/peers');
 const results = [];
 for (const net of nets) {
-  const sizes = [net, values.batch, values.size, values.threads];
+  const size = values.size ?? (net.startsWith('spatial_') ? '34' : '256');
+  const sizes = [net, values.batch, size, values.threads];
   const ours = new Peer(process.execPath, [join(projectRoot(), 'dist/bench/peers/bandlift_step.js'), ...sizes]);
   const theirs = new Peer(python, [join(here, 'torch_step.py'), ...sizes, values.layout]);
   const plan = await ours.answer();
@@ -79,7 +80,7 @@ for (const net of nets) {
   const row = {
     net,
     batch: Number(values.batch),
-    size: Number(values.size),
+    size: Number(size),
     threads: Number(values.threads),
     layout: values.layout,
     torch: torch.version,

@@ -1,4 +1,4 @@
-"""The stage-1 networks of docs/architecture.md in PyTorch, written for comparison: same layers, same parameter names."""
+"""The networks of docs/architecture.md in PyTorch, written for comparison: same layers, same parameter names."""
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -55,6 +55,78 @@ class SpectralUnmixing(nn.Module):
     def forward(self, x):
         abundances = torch.softmax(self.abundance_net(x), dim=1)
         return torch.einsum('nkhw,kc->nchw', abundances, self.endmembers)
+
+
+class ChannelAttentionBlock(nn.Module):
+    def __init__(self, features, reduction):
+        super().__init__()
+        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+        hidden = max(1, features // reduction)
+        self.ca = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(features, hidden, 1), nn.ReLU(),
+                                nn.Conv2d(hidden, features, 1), nn.Sigmoid())
+
+    def forward(self, x):
+        y = self.conv2(F.relu(self.conv1(x)))
+        return y * self.ca(y) + x
+
+
+class Group(nn.Module):
+    def __init__(self, features, blocks, reduction):
+        super().__init__()
+        self.blocks = nn.Sequential(*(ChannelAttentionBlock(features, reduction) for _ in range(blocks)))
+        self.conv = nn.Conv2d(features, features, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(self.blocks(x)) + x
+
+
+class Doubling(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        self.conv = nn.Conv2d(features, 4 * features, 3, padding=1)
+
+    def forward(self, x):
+        return F.pixel_shuffle(self.conv(x), 2)
+
+
+def over_bicubic(detail, x, scale=7.5):
+    size = [int(s * scale) for s in x.shape[2:]]
+    fine = F.interpolate(x, scale_factor=scale, mode='bicubic')
+    return F.interpolate(detail, size=size, mode='bicubic') + fine
+
+
+class SpatialSR(nn.Module):
+    """340 bands at 30 m -> 4 m."""
+
+    def __init__(self, bands=340, features=64, groups=4, blocks=4, reduction=16):
+        super().__init__()
+        self.shallow_feat = nn.Conv2d(bands, features, 3, padding=1)
+        self.res_groups = nn.Sequential(*(Group(features, blocks, reduction) for _ in range(groups)))
+        self.conv_after_body = nn.Conv2d(features, features, 3, padding=1)
+        self.upsample = nn.Sequential(*(Doubling(features) for _ in range(3)))
+        self.reconstruction = nn.Conv2d(features, bands, 3, padding=1)
+
+    def forward(self, x):
+        s = self.shallow_feat(x)
+        f = s + self.conv_after_body(self.res_groups(s))
+        return over_bicubic(self.reconstruction(self.upsample(f)), x)
+
+
+class SpatialLightweight(nn.Module):
+    def __init__(self, bands=340, features=16, blocks=4):
+        super().__init__()
+        conv = lambda a, b: nn.Conv2d(a, b, 3, padding=1)
+        self.feat_extract = nn.Sequential(conv(bands, features), nn.ReLU())
+        self.res_blocks = nn.Sequential(*(m for _ in range(blocks) for m in (conv(features, features), nn.ReLU())))
+        self.upsample = nn.Sequential(
+            conv(features, 4 * features), nn.PixelShuffle(2), nn.ReLU(), conv(features, 4 * features), nn.PixelShuffle(2),
+            nn.ReLU(), conv(features, 4 * features), nn.PixelShuffle(2))
+        self.reconstruct = conv(features, bands)
+
+    def forward(self, x):
+        f = self.feat_extract(x)
+        return over_bicubic(self.reconstruct(self.upsample(self.res_blocks(f) + f)), x)
 
 
 def combined_loss(p, t, l1=1.0, sam=0.1, gradient=0.1):
