@@ -130,8 +130,10 @@ class SpatialLightweight(nn.Module):
 
 
 def combined_loss(p, t, l1=1.0, sam=0.1, gradient=0.1):
-    """1.0 L1 + 0.1 SAM (radians) + 0.1 spectral gradient."""
+    """Stage 1: 1.0 L1 + 0.1 SAM (radians) + 0.1 spectral gradient; stage 2: 1.0 L1 + 0.05 SAM."""
     cosine = (p * t).sum(1) / (p.norm(dim=1) * t.norm(dim=1) + 1e-8)
     angle = torch.acos(cosine.clamp(-1 + 1e-7, 1 - 1e-7)).mean()
-    slope = ((p[:, 1:] - p[:, :-1]) - (t[:, 1:] - t[:, :-1])).abs().mean()
-    return l1 * (p - t).abs().mean() + sam * angle + gradient * slope
+    loss = l1 * (p - t).abs().mean() + sam * angle
+    if gradient:
+        loss = loss + gradient * ((p[:, 1:] - p[:, :-1]) - (t[:, 1:] - t[:, :-1])).abs().mean()
+    return loss
