@@ -1,0 +1,328 @@
+/**
+ * Result cubes, larger than memory and written in any order: NAME.img.partial while unfinished, then NAME.img and NAME.hdr.
+ * What was synced survives a crash, and a resumed cube equals an uninterrupted one to the byte.
+ *
+ *   begin   check the disk, make the file in full size (sparse), write the journal
+ *   write   a window anywhere; sync now and then: the data to the disk first, then the journal that says so
+ *   finish  sync, rename the data, write the header, remove the journal
+ */
+import { existsSync } from 'node:fs';
+import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { formatEnviHeader } from '../data/envi_header.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { fileError, writeError } from '../io/files.js';
+import {
+  type CubeDescription,
+  checkDescription,
+  cubeBytes,
+  cubePaths,
+  headerOf,
+  nodataOf,
+  scaleOf,
+  VALUE_BYTES,
+} from './cube_description.js';
+import { addCounts, type Counts, noCounts, RowEncoder } from './cube_encoding.js';
+import { checkWindow } from './geo.js';
+import {
+  checkOwner,
+  fromRanges,
+  type Journal,
+  readJournal,
+  thisProcess,
+  toRanges,
+  writeJournal,
+} from './output_journal.js';
+import { writeAt, writeStrided } from './positioned_write.js';
+import type { Window } from './types.js';
+
+export type { CubeDescription } from './cube_description.js';
+export type { Counts } from './cube_encoding.js';
+
+/** Rows are turned into bytes in blocks of about this size. */
+const BLOCK_BYTES = 16 * 2 ** 20;
+
+export interface OutputOptions {
+  /** Replace a finished cube of this name (at the end, when the new one is whole). Otherwise its presence is an error. */
+  readonly overwrite?: boolean;
+}
+
+export interface OutputReport {
+  readonly dataPath: string;
+  readonly headerPath: string;
+  readonly bytes: number;
+  readonly counts: Readonly<Counts>;
+}
+
+const layoutOf = (d: CubeDescription) =>
+  [d.height, d.width, d.bands, d.dataType, d.interleave, scaleOf(d), nodataOf(d)].join(' ');
+
+const remove = (path: string) => rm(path, { force: true });
+
+export class EnviOutput {
+  readonly dataPath: string;
+  readonly headerPath: string;
+  readonly description: CubeDescription;
+  /** Whether units of an earlier run were found. */
+  readonly resumed: boolean;
+  readonly #handle: FileHandle;
+  readonly #encoder: RowEncoder;
+  readonly #journal: Journal;
+  readonly #done: Set<number>;
+  /** What was counted per unit since the last sync; `undefined`: windows written without a unit. */
+  readonly #pending = new Map<number | undefined, Counts>();
+  #open = true;
+  #syncing: Promise<void> = Promise.resolve();
+
+  private constructor(path: string, description: CubeDescription, handle: FileHandle, journal: Journal) {
+    ({ dataPath: this.dataPath, headerPath: this.headerPath } = cubePaths(path));
+    this.description = description;
+    this.#handle = handle;
+    this.#encoder = new RowEncoder(description);
+    this.#journal = journal;
+    this.#done = fromRanges(journal.done, `${this.dataPath}.partial.json`);
+    this.resumed = this.#done.size > 0;
+  }
+
+  /** Begins a cube; an unfinished one of the same name is thrown away. Errors: BandliftError (disk too small, name taken). */
+  static async create(
+    path: string,
+    description: CubeDescription,
+    key = '',
+    options: OutputOptions = {},
+  ): Promise<EnviOutput> {
+    checkDescription(description, path);
+    const { dataPath } = cubePaths(path);
+    const journalPath = `${dataPath}.partial.json`;
+    // a journal that cannot be read belongs to nobody who is still writing
+    const old = await readJournal(journalPath).catch(() => undefined);
+    if (old) checkOwner(old, dataPath);
+    checkName(path, options);
+    await remove(journalPath);
+    await remove(`${dataPath}.partial`);
+    const journal: Journal = {
+      format: 1,
+      key,
+      layout: layoutOf(description),
+      header: formatEnviHeader(headerOf(description)),
+      done: [],
+      counts: noCounts(),
+      finishing: false,
+      process: thisProcess(),
+    };
+    const handle = await openData(dataPath, 'wx+', cubeBytes(description));
+    try {
+      await writeJournal(journalPath, journal);
+      return new EnviOutput(path, description, handle, journal);
+    } catch (error) {
+      await handle.close();
+      await remove(`${dataPath}.partial`);
+      throw error;
+    }
+  }
+
+  /**
+   * Continues the unfinished cube of this name, or begins one where there is none.
+   *
+   * @param key says what the cube is made of (input, checkpoints, settings); an unfinished cube with another key or layout is
+   *   a BandliftError, for its work would be lost.
+   */
+  static async open(
+    path: string,
+    description: CubeDescription,
+    key: string,
+    options: OutputOptions = {},
+  ): Promise<EnviOutput> {
+    checkDescription(description, path);
+    const { dataPath } = cubePaths(path);
+    const journal = await readJournal(`${dataPath}.partial.json`);
+    if (journal === undefined) return EnviOutput.create(path, description, key, options);
+    checkOwner(journal, dataPath);
+    if (journal.done.length === 0) return EnviOutput.create(path, description, key, options);
+    if (journal.key !== key || journal.layout !== layoutOf(description))
+      throw new BandliftError('is the unfinished result of another prediction', {
+        file: `${dataPath}.partial`,
+        ...(journal.layout === layoutOf(description) ? {} : { found: journal.layout, expected: layoutOf(description) }),
+        hint: 'finish that one with the settings it was begun with, give another name, or remove it and the .json beside it',
+      });
+    // killed between the rename of the data and the header
+    if (journal.finishing && !existsSync(`${dataPath}.partial`) && existsSync(dataPath))
+      await rename(dataPath, `${dataPath}.partial`);
+    const size = await stat(`${dataPath}.partial`).then(
+      (info) => info.size,
+      () => undefined,
+    );
+    if (size !== cubeBytes(description)) {
+      await remove(`${dataPath}.partial.json`);
+      return EnviOutput.create(path, description, key, options);
+    }
+    checkName(path, options);
+    const handle = await openData(dataPath, 'r+', cubeBytes(description));
+    const resumed = { ...journal, process: thisProcess() };
+    try {
+      await writeJournal(`${dataPath}.partial.json`, resumed);
+      return new EnviOutput(path, description, handle, resumed);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** Units that are on the disk already. */
+  get done(): ReadonlySet<number> {
+    return this.#done;
+  }
+
+  /**
+   * Writes a window. Windows may come in any order and at the same time, but every pixel once.
+   *
+   * @param values [height, width, bands] of the window, physical units; not changed, may be reused when the promise resolves
+   * @param valid [height, width], 1 = valid; the others become nodata
+   * @param unit the piece of work the window belongs to; a unit may be written in several windows
+   */
+  async write(window: Window, values: Float32Array, valid?: Uint8Array, unit?: number): Promise<void> {
+    const { description, dataPath } = this;
+    const { bands, width: cubeWidth, interleave } = description;
+    checkWindow(window, description.height, description.width, dataPath);
+    const { height, width } = window;
+    if (values.length !== height * width * bands || (valid !== undefined && valid.length !== height * width))
+      throw new Error(
+        `${dataPath}: ${values.length} values and ${valid?.length} pixels for ${height} x ${width} x ${bands}`,
+      );
+    const counts = noCounts();
+    const size = VALUE_BYTES[description.dataType];
+    const line = cubeWidth * bands * size;
+    const rowsAtOnce = Math.max(1, Math.floor(BLOCK_BYTES / (width * bands * size)));
+    try {
+      for (let row = 0; row < height; row += rowsAtOnce) {
+        const rows = Math.min(rowsAtOnce, height - row);
+        const part = values.subarray(row * width * bands, (row + rows) * width * bands);
+        const partValid = valid?.subarray(row * width, (row + rows) * width);
+        const bytes = this.#encoder.encode(part, partValid, rows, width, counts);
+        const start = (window.y + row) * line;
+        if (width === cubeWidth) await writeAt(this.#handle, bytes, start);
+        else if (interleave === 'bip')
+          for (let r = 0; r < rows; r++) {
+            const rowBytes = bytes.subarray(r * width * bands * size, (r + 1) * width * bands * size);
+            await writeAt(this.#handle, rowBytes, start + r * line + window.x * bands * size);
+          }
+        else
+          for (let r = 0; r < rows; r++) {
+            const rowBytes = bytes.subarray(r * width * bands * size, (r + 1) * width * bands * size);
+            const first = start + r * line + window.x * size;
+            await writeStrided(this.#handle, rowBytes, width * size, first, cubeWidth * size);
+          }
+      }
+    } catch (error) {
+      throw writeError(error, dataPath, cubeBytes(description));
+    }
+    const pending = this.#pending.get(unit);
+    if (pending) addCounts(pending, counts);
+    else this.#pending.set(unit, counts);
+  }
+
+  /**
+   * Brings what was written to the disk, then notes the units as done. Costs a flush: call it every few seconds, not for
+   * every unit.
+   *
+   * @param units the units that are written whole; without it all that were written to
+   */
+  sync(units?: Iterable<number>): Promise<void> {
+    // one after another; the one before tells its own failure
+    this.#syncing = this.#syncing.catch(() => undefined).then(() => this.#sync(units));
+    return this.#syncing;
+  }
+
+  async #sync(units: Iterable<number> | undefined): Promise<void> {
+    const finished = units === undefined ? [...this.#pending.keys()] : [undefined, ...units];
+    try {
+      await this.#handle.sync();
+    } catch (error) {
+      throw writeError(error, this.dataPath, cubeBytes(this.description));
+    }
+    for (const unit of finished) {
+      const counts = this.#pending.get(unit);
+      if (counts) addCounts(this.#journal.counts, counts);
+      this.#pending.delete(unit);
+      if (unit !== undefined) this.#done.add(unit);
+    }
+    this.#journal.done = toRanges(this.#done);
+    await writeJournal(`${this.dataPath}.partial.json`, this.#journal);
+  }
+
+  /**
+   * Gives the cube its name and its header.
+   * Throws an Error when the pixels written are not the pixels of the cube: a fault of the caller.
+   */
+  async finish(): Promise<OutputReport> {
+    const { dataPath, headerPath, description } = this;
+    this.#journal.finishing = true;
+    await this.sync();
+    const { counts } = this.#journal;
+    const expected = description.height * description.width;
+    if (counts.pixels !== expected)
+      throw new Error(`${dataPath}: ${counts.pixels} pixels were written, the cube has ${expected}`);
+    this.#open = false;
+    await this.#handle.close();
+    try {
+      // an older header must never stand beside the new data
+      await remove(headerPath);
+      await rename(`${dataPath}.partial`, dataPath);
+      await writeFileAtomic(headerPath, this.#journal.header);
+      await remove(`${dataPath}.partial.json`);
+    } catch (error) {
+      throw writeError(error, dataPath, cubeBytes(description));
+    }
+    return { dataPath, headerPath, bytes: cubeBytes(description), counts: { ...counts } };
+  }
+
+  /** Stops before the end. `keep`: what was synced stays for `open`, if there is anything; otherwise everything is removed. */
+  async abandon(keep: boolean): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#handle.close();
+    if (keep && this.#done.size > 0) return;
+    await remove(`${this.dataPath}.partial`);
+    await remove(`${this.dataPath}.partial.json`);
+  }
+}
+
+function checkName(path: string, options: OutputOptions): void {
+  const { dataPath, headerPath } = cubePaths(path);
+  const taken = [dataPath, headerPath].find(existsSync);
+  if (taken !== undefined && !options.overwrite)
+    throw new BandliftError('exists already', { file: taken, hint: 'give another name, or --overwrite' }, EXIT.usage);
+}
+
+/** Opens the .partial file at its full size, once the disk is known to have room for what is not yet allocated. */
+async function openData(dataPath: string, flags: 'wx+' | 'r+', bytes: number): Promise<FileHandle> {
+  const partial = `${dataPath}.partial`;
+  try {
+    const { bavail, bsize } = await statfs(dirname(dataPath));
+    // POSIX counts a file's blocks in 512 bytes
+    const allocated = flags === 'r+' ? (await stat(partial)).blocks * 512 : 0;
+    if (bavail * bsize < bytes - allocated)
+      throw new BandliftError(
+        'the disk is too small for the result',
+        {
+          file: dataPath,
+          found: `${(bavail * bsize).toLocaleString('en')} bytes free`,
+          expected: `${(bytes - allocated).toLocaleString('en')}`,
+          hint: 'choose another disk, a smaller region, or int16 values, which take half of float32',
+        },
+        EXIT.failure,
+      );
+    const handle = await open(partial, flags);
+    try {
+      await handle.truncate(bytes);
+      return handle;
+    } catch (error) {
+      await handle.close();
+      if (flags === 'wx+') await remove(partial);
+      throw writeError(error, dataPath, bytes);
+    }
+  } catch (error) {
+    throw fileError(error, partial);
+  }
+}
