@@ -17,10 +17,12 @@ namespace bandlift {
 
 enum class Activation : int { none = 0, relu = 1, sigmoid = 2, softplus = 3 };
 
-// Odd kernel kh x kw, stride 1, zero padding k/2: output has the input's h and w.
+// Odd kernel kh x kw, stride 1, zero padding k/2: output has the input's h and w. With shuffle r > 1 it is stored by
+// torch.nn.PixelShuffle(r): channel c r^2 + dy r + dx of pixel (i, j) goes to channel c of pixel (i r + dy, j r + dx).
 struct Conv2dParams {
   int kh = 1, kw = 1;
   Activation activation = Activation::none;
+  int shuffle = 1;
 };
 
 struct SpectralLossParams {
@@ -52,6 +54,7 @@ class Backend {
 
   // ---- conv2d: y = act(conv(x, w) + b + residual) -------------------------------------------------------------
   // w is [co, ci, kh, kw] (PyTorch's order, flat), b [co] or absent, residual like y or absent (in place with y).
+  // With shuffle r, y and dy are [n, r h, r w, co / r^2], x and dx stay [n, h, w, ci], residual is absent.
   virtual void conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,
                               Tensor workspace) = 0;
   // dx = (conv_transposed(dy, w) + add) * (mask > 0); add and mask like dx or absent (add in place with dx).
@@ -88,6 +91,13 @@ class Backend {
   // ---- quadratic features: [x, x_i x_j for i <= j], c -> c + c (c + 1) / 2 --------------------------------------
   virtual void quadratic_features_forward(Tensor x, Tensor y) = 0;
   virtual void quadratic_features_backward(Tensor dy, Tensor x, Tensor dx) = 0;
+
+  // ---- resample: y = rows x columns (+ residual), separable linear resampling with sparse tables ------------------
+  // rows f32 [1,1,y.h,1+taps]: first input row (a whole number), then the weights; columns the same for the width.
+  // residual like y or absent (in place). The gradient is the same instruction with transposed tables.
+  // Throws Error(shape) before it writes when a table points outside of x.
+  virtual void resample(Tensor x, Tensor rows, Tensor columns, Tensor residual, Tensor y, Tensor workspace) = 0;
+  virtual size_t resample_workspace(Tensor x, Tensor rows, Tensor y) const = 0;
 
   // ---- loss and metrics: one pass over each pixel -----------------------------------------------------------------
   // pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1, optional; valid_pixels f64 [1]; terms f64

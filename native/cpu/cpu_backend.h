@@ -39,6 +39,9 @@ class CpuBackend final : public Backend {
   void quadratic_features_forward(Tensor x, Tensor y) override;
   void quadratic_features_backward(Tensor dy, Tensor x, Tensor dx) override;
 
+  void resample(Tensor x, Tensor rows, Tensor columns, Tensor residual, Tensor y, Tensor workspace) override;
+  size_t resample_workspace(Tensor x, Tensor rows, Tensor y) const override;
+
   void spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask,
                      Tensor valid_pixels, Tensor terms, Tensor dpred, Tensor workspace) override;
   size_t spectral_loss_workspace(Tensor pred) const override;

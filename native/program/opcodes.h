@@ -22,6 +22,7 @@ enum class Opcode : int {
   softmax_mixing_backward,
   quadratic_features_forward,
   quadratic_features_backward,
+  resample,
   spectral_loss,
   spectral_metrics,
   normal_equations,
@@ -36,9 +37,9 @@ struct OpcodeInfo {
 };
 
 inline constexpr OpcodeInfo kOpcodes[] = {
-    {"conv2d_forward", "x w b? residual? y workspace?", 3},
-    {"conv2d_backward_data", "dy w add? mask? dx workspace?", 3},
-    {"conv2d_backward_weights", "x dy dw db? workspace?", 3},
+    {"conv2d_forward", "x w b? residual? y workspace?", 4},
+    {"conv2d_backward_data", "dy w add? mask? dx workspace?", 4},
+    {"conv2d_backward_weights", "x dy dw db? workspace?", 4},
     {"activation_forward", "x y", 1},
     {"activation_backward", "y dy dx", 1},
     {"add", "a b y", 0},
@@ -52,6 +53,7 @@ inline constexpr OpcodeInfo kOpcodes[] = {
     {"softmax_mixing_backward", "dy abundances endmembers dlogits dendmembers workspace?", 0},
     {"quadratic_features_forward", "x y", 0},
     {"quadratic_features_backward", "dy x dx", 0},
+    {"resample", "x rows columns residual? y workspace?", 0},
     {"spectral_loss", "pred target pixel_mask? band_mask? valid_pixels* terms* dpred? workspace?", 4},
     {"spectral_metrics", "pred target pixel_mask? scale offset sums* workspace?", 0},
     {"normal_equations", "features y pixel_mask? gram* cross* workspace?", 0},

@@ -99,7 +99,12 @@ void Program::run(const std::vector<HostArray>& inputs, const std::vector<HostAr
   for (const Instruction& instruction : instructions_) {
     check_abort();
     const auto start = Clock::now();
-    execute(instruction);
+    try {
+      execute(instruction);
+    } catch (const Error& error) {  // the backend does not know whose numbers it was given
+      std::string where = "'";
+      throw Error(error.code, where.append(instruction.label).append("': ").append(error.what()));
+    }
     if (!profiling_) continue;
     device_->finish();
     seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
@@ -124,8 +129,8 @@ void Program::execute(const Instruction& i) {
   const Tensor* t = i.t;
   const double* p = i.params;
   const auto conv = [p] {
-    return Conv2dParams{static_cast<int>(p[0]), static_cast<int>(p[1]),
-                        static_cast<Activation>(static_cast<int>(p[2]))};
+    return Conv2dParams{static_cast<int>(p[0]), static_cast<int>(p[1]), static_cast<Activation>(static_cast<int>(p[2])),
+                        static_cast<int>(p[3])};
   };
   const auto real = [p](int k) { return static_cast<float>(p[k]); };
   const auto activation = [p] { return static_cast<Activation>(static_cast<int>(p[0])); };
@@ -162,6 +167,8 @@ void Program::execute(const Instruction& i) {
       return b.quadratic_features_forward(t[0], t[1]);
     case Opcode::quadratic_features_backward:
       return b.quadratic_features_backward(t[0], t[1], t[2]);
+    case Opcode::resample:
+      return b.resample(t[0], t[1], t[2], t[3], t[4], t[5]);
     case Opcode::spectral_loss:
       return b.spectral_loss({real(0), real(1), real(2), real(3)}, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
     case Opcode::spectral_metrics:

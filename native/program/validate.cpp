@@ -85,33 +85,45 @@ class Checker {
   const std::vector<Operand>& operands_;
 };
 
-void check_conv(const Checker& c, int x, int y) {
+// x and dx have one pixel where y and dy, shuffled, have r x r. Returns the number of y's channels before the shuffle.
+int64_t check_conv(const Checker& c, int x, int y, int64_t r) {
   c.odd(0, "kernel height");
   c.odd(1, "kernel width");
   c.integer(2, 0, 3, "activation");
-  c.pixels_like(y, x);
+  c.integer(3, 1, 64, "shuffle");
+  c.shape(y, c.t(x).n, c.t(x).h * r, c.t(x).w * r, c.t(y).c);
+  return c.t(y).c * r * r;
+}
+
+// Start and weights of every output row or column.
+void check_taps(const Checker& c, int table, int64_t outputs, int64_t inputs) {
+  const int64_t numbers = c.t(table).c;
+  c.shape(table, 1, 1, outputs, numbers < 2 ? 2 : numbers > inputs + 1 ? inputs + 1 : numbers);
 }
 
 void check_shapes(const Instruction& i, const std::string& where, const std::vector<Operand>& operands) {
   const Checker c(i, where, operands);
   const auto side = [&i](int k) { return static_cast<int64_t>(i.params[k]); };  // of a kernel, once it is checked
+  const int64_t r = i.params[3] >= 1 && i.params[3] <= 64 ? side(3) : 1;        // of a convolution
+  int64_t channels = 0;
   switch (i.op) {
     case Opcode::conv2d_forward:
-      check_conv(c, 0, 4);
-      c.count(1, {c.t(4).c, c.t(0).c, side(0), side(1)});
-      c.count(2, {c.t(4).c});
+      channels = check_conv(c, 0, 4, r);
+      c.count(1, {channels, c.t(0).c, side(0), side(1)});
+      c.count(2, {channels});
       c.like(3, 4);
+      BANDLIFT_CHECK(r == 1 || !c.present(3), shape, where + ": residual must be null when the output is shuffled");
       break;
     case Opcode::conv2d_backward_data:
-      check_conv(c, 0, 4);
-      c.count(1, {c.t(0).c, c.t(4).c, side(0), side(1)});
+      channels = check_conv(c, 4, 0, r);
+      c.count(1, {channels, c.t(4).c, side(0), side(1)});
       c.like(2, 4);
       c.like(3, 4);
       break;
     case Opcode::conv2d_backward_weights:
-      check_conv(c, 0, 1);
-      c.count(2, {c.t(1).c, c.t(0).c, side(0), side(1)});
-      c.count(3, {c.t(1).c});
+      channels = check_conv(c, 0, 1, r);
+      c.count(2, {channels, c.t(0).c, side(0), side(1)});
+      c.count(3, {channels});
       break;
     case Opcode::activation_forward:
     case Opcode::activation_backward:
@@ -160,6 +172,12 @@ void check_shapes(const Instruction& i, const std::string& where, const std::vec
     case Opcode::quadratic_features_backward:
       c.shape(0, c.t(1).n, c.t(1).h, c.t(1).w, c.t(1).c + c.t(1).c * (c.t(1).c + 1) / 2);
       c.like(2, 1);
+      break;
+    case Opcode::resample:
+      check_taps(c, 1, c.t(4).h, c.t(0).h);
+      check_taps(c, 2, c.t(4).w, c.t(0).w);
+      c.shape(4, c.t(0).n, c.t(4).h, c.t(4).w, c.t(0).c);
+      c.like(3, 4);
       break;
     case Opcode::spectral_loss:
       c.like(1, 0);
@@ -255,7 +273,8 @@ Instruction check_instruction(const InstructionDescription& d) {
 
 size_t workspace_bytes(Backend& backend, const InstructionDescription& description) {
   const Instruction i = check_instruction(description);
-  const Conv2dParams conv = {static_cast<int>(i.params[0]), static_cast<int>(i.params[1]), Activation::none};
+  const Conv2dParams conv = {static_cast<int>(i.params[0]), static_cast<int>(i.params[1]), Activation::none,
+                             static_cast<int>(i.params[3])};
   switch (i.op) {
     case Opcode::conv2d_forward:
       return backend.conv2d_forward_workspace(conv, i.t[0], i.t[4]);
@@ -265,6 +284,8 @@ size_t workspace_bytes(Backend& backend, const InstructionDescription& descripti
       return backend.conv2d_backward_weights_workspace(conv, i.t[0], i.t[1]);
     case Opcode::softmax_mixing_backward:
       return backend.softmax_mixing_backward_workspace(i.t[0], i.t[1]);
+    case Opcode::resample:
+      return backend.resample_workspace(i.t[0], i.t[1], i.t[4]);
     case Opcode::spectral_loss:
       return backend.spectral_loss_workspace(i.t[0]);
     case Opcode::spectral_metrics:

@@ -19,6 +19,7 @@ struct Case {
   Activation activation;
   bool bias, residual, mask;
   int64_t extra_pitch;  // pixels are c + extra_pitch apart
+  int64_t shuffle = 1;  // co is counted before the shuffle
 };
 
 const Case kCases[] = {
@@ -54,12 +55,35 @@ const Case kCases[] = {
     {3, 4, 17, 32, 71, 3, 3, Activation::softplus, true, false, true, 7},
     {1, 34, 34, 64, 64, 3, 3, Activation::relu, true, true, true, 0},
     {1, 5, 16, 340, 47, 3, 3, Activation::none, true, false, false, 0},
+    // pixel shuffle, direct: 1, 3, 8, 20 channels a pixel, thin outputs, padded pixels, pixels in a row
+    {1, 1, 1, 1, 4, 1, 1, Activation::none, false, false, false, 0, 2},
+    {2, 5, 7, 3, 4, 3, 3, Activation::relu, true, false, true, 3, 2},
+    {2, 3, 5, 6, 9, 1, 1, Activation::sigmoid, true, true, true, 0, 3},
+    {1, 4, 9, 5, 27, 3, 3, Activation::none, true, true, true, 2, 3},
+    {3, 2, 37, 17, 12, 1, 3, Activation::relu, true, false, false, 0, 2},
+    {1, 6, 5, 8, 32, 3, 3, Activation::none, true, true, false, 0, 2},
+    {2, 5, 11, 20, 80, 3, 3, Activation::relu, true, false, true, 1, 2},
+    {1, 3, 7, 9, 180, 5, 5, Activation::none, false, false, true, 0, 3},
+    {1, 2, 6, 64, 256, 1, 1, Activation::relu, true, true, true, 0, 2},
+    // pixel shuffle, Winograd along x and in both directions
+    {2, 2, 17, 33, 36, 1, 3, Activation::relu, true, false, true, 1, 3},
+    {1, 3, 29, 32, 256, 1, 3, Activation::none, true, true, false, 0, 2},
+    {1, 9, 12, 16, 20, 3, 3, Activation::relu, true, false, true, 0, 2},
+    {1, 5, 14, 19, 27, 3, 3, Activation::none, true, true, true, 4, 3},
+    {2, 6, 13, 16, 32, 3, 3, Activation::softplus, true, false, true, 0, 2},
+    {2, 7, 15, 24, 80, 3, 3, Activation::none, true, true, true, 3, 2},
+    {1, 4, 12, 17, 180, 3, 3, Activation::none, false, false, false, 0, 3},
+    {2, 10, 18, 64, 256, 3, 3, Activation::none, true, true, true, 0, 2},
+    {1, 5, 13, 20, 576, 3, 3, Activation::none, true, false, true, 0, 3},
+    {1, 4, 13, 31, 260, 3, 3, Activation::relu, true, true, true, 1, 2},
+    {1, 5, 12, 18, 585, 3, 3, Activation::none, true, false, true, 0, 3},
+    {1, 5, 13, 340, 260, 3, 3, Activation::none, true, true, true, 0, 2},  // many weights
 };
 
 std::string name_of(const Case& c) {
   return std::to_string(c.n) + "x" + std::to_string(c.h) + "x" + std::to_string(c.w) + " " + std::to_string(c.ci) +
          "->" + std::to_string(c.co) + " " + std::to_string(c.kh) + "x" + std::to_string(c.kw) + " pitch +" +
-         std::to_string(c.extra_pitch);
+         std::to_string(c.extra_pitch) + " shuffle " + std::to_string(c.shuffle);
 }
 
 constexpr float kPadding = 12345.0f;  // what stands between the pixels; must survive
@@ -137,7 +161,7 @@ struct Problem {
   explicit Problem(const Case& c)
       : c(c),
         x(c.n, c.h, c.w, c.ci, c.extra_pitch),
-        dy(c.n, c.h, c.w, c.co, c.extra_pitch),
+        dy(c.n, c.h * c.shuffle, c.w * c.shuffle, c.co / (c.shuffle * c.shuffle), c.extra_pitch),
         residual(dy),
         add(x),
         mask(x),
@@ -149,8 +173,14 @@ struct Problem {
     for (Image* image : {&x, &dy, &residual, &add, &mask, &w, &b, &dw0, &db0}) image->fill(random);
   }
 
+  bool has_residual() const { return c.residual && c.shuffle == 1; }
   double weight(int64_t o, int64_t i, int64_t ky, int64_t kx) const {
     return w.floats[static_cast<size_t>(((o * c.ci + i) * c.kh + ky) * c.kw + kx)];
+  }
+  // Channel o of a pixel of the plain convolution, in an image like y: torch.nn.PixelShuffle's definition.
+  float out(const Image& image, int64_t pixel, int64_t o) const {
+    const int64_t r = c.shuffle, down = o / r % r, right = o % r;
+    return image.at((pixel / c.w * r + down) * c.w * r + pixel % c.w * r + right, o / (r * r));
   }
   // Index of the pixel `dy` rows and `dx` columns away, or -1.
   int64_t neighbour(int64_t pixel, int64_t down, int64_t right) const {
@@ -167,15 +197,17 @@ struct Results {
 };
 
 Results compute(const Problem& p, Backend& backend) {
-  const Conv2dParams params{p.c.kh, p.c.kw, p.c.activation};
+  const Conv2dParams params{p.c.kh, p.c.kw, p.c.activation, static_cast<int>(p.c.shuffle)};
+  const bool residual = p.has_residual();
   const Tensor none;
   const Tensor b = p.c.bias ? p.b.t : none, mask = p.c.mask ? p.mask.t : none;
-  Image blank_y(p.c.n, p.c.h, p.c.w, p.c.co, p.c.extra_pitch), blank_x(p.c.n, p.c.h, p.c.w, p.c.ci, p.c.extra_pitch);
+  Image blank_y(p.dy.t.n, p.dy.t.h, p.dy.t.w, p.dy.t.c, p.c.extra_pitch),
+      blank_x(p.c.n, p.c.h, p.c.w, p.c.ci, p.c.extra_pitch);
   Results r{blank_y, p.residual, blank_x, p.add, p.dw0, p.db0, p.dw0};
   {
     Workspace space(backend.conv2d_forward_workspace(params, p.x.t, r.y.t));
-    backend.conv2d_forward(params, p.x.t, p.w.t, b, p.c.residual ? p.residual.t : none, r.y.t, space.t);
-    if (p.c.residual) backend.conv2d_forward(params, p.x.t, p.w.t, b, r.y_in_place.t, r.y_in_place.t, space.t);
+    backend.conv2d_forward(params, p.x.t, p.w.t, b, residual ? p.residual.t : none, r.y.t, space.t);
+    if (residual) backend.conv2d_forward(params, p.x.t, p.w.t, b, r.y_in_place.t, r.y_in_place.t, space.t);
   }
   {
     Workspace space(backend.conv2d_backward_data_workspace(params, p.dy.t, r.dx.t));
@@ -201,15 +233,15 @@ void check_forward(const Problem& p, const Results& r) {
     for (int64_t o = 0; o < p.c.co; ++o) {
       Sum s;
       if (p.c.bias) s.add(p.b.at(0, o));
-      if (p.c.residual) s.add(p.residual.at(pixel, o));
+      if (p.has_residual()) s.add(p.residual.at(pixel, o));
       for (int64_t ky = 0; ky < p.c.kh; ++ky)
         for (int64_t kx = 0; kx < p.c.kw; ++kx) {
           const int64_t from = p.neighbour(pixel, ky - p.c.kh / 2, kx - p.c.kw / 2);
           for (int64_t i = 0; from >= 0 && i < p.c.ci; ++i) s.add(p.x.at(from, i) * p.weight(o, i, ky, kx));
         }
       const double tolerance = kRounding * (s.magnitude + 1);
-      check::close(r.y.at(pixel, o), activated(p.c.activation, s.value), tolerance, 0, "y");
-      if (p.c.residual) REQUIRE(r.y_in_place.at(pixel, o) == r.y.at(pixel, o));
+      check::close(p.out(r.y, pixel, o), activated(p.c.activation, s.value), tolerance, 0, "y");
+      if (p.has_residual()) REQUIRE(r.y_in_place.at(pixel, o) == r.y.at(pixel, o));
     }
   }
   r.y.require_padding("y");
@@ -223,7 +255,7 @@ void check_backward_data(const Problem& p, const Results& r) {
       for (int64_t ky = 0; ky < p.c.kh; ++ky)
         for (int64_t kx = 0; kx < p.c.kw; ++kx) {
           const int64_t from = p.neighbour(pixel, p.c.kh / 2 - ky, p.c.kw / 2 - kx);
-          for (int64_t o = 0; from >= 0 && o < p.c.co; ++o) s.add(p.dy.at(from, o) * p.weight(o, i, ky, kx));
+          for (int64_t o = 0; from >= 0 && o < p.c.co; ++o) s.add(p.out(p.dy, from, o) * p.weight(o, i, ky, kx));
         }
       const bool closed = p.c.mask && p.mask.at(pixel, i) <= 0;
       check::close(r.dx.at(pixel, i), closed ? 0 : s.value, kRounding * (s.magnitude + 1), 0, "dx");
@@ -237,7 +269,7 @@ void check_backward_weights(const Problem& p, const Results& r) {
   for (int64_t o = 0; o < p.c.co; ++o) {
     Sum db;
     db.add(p.db0.at(0, o));
-    for (int64_t pixel = 0; pixel < p.x.t.pixels(); ++pixel) db.add(p.dy.at(pixel, o));
+    for (int64_t pixel = 0; pixel < p.x.t.pixels(); ++pixel) db.add(p.out(p.dy, pixel, o));
     check::close(r.db.at(0, o), db.value, kRounding * (db.magnitude + 1), 0, "db");
     for (int64_t i = 0; i < p.c.ci; ++i)
       for (int64_t ky = 0; ky < p.c.kh; ++ky)
@@ -247,7 +279,7 @@ void check_backward_weights(const Problem& p, const Results& r) {
           s.add(p.dw0.at(0, index));
           for (int64_t pixel = 0; pixel < p.x.t.pixels(); ++pixel) {
             const int64_t from = p.neighbour(pixel, ky - p.c.kh / 2, kx - p.c.kw / 2);
-            if (from >= 0) s.add(p.x.at(from, i) * p.dy.at(pixel, o));
+            if (from >= 0) s.add(p.x.at(from, i) * p.out(p.dy, pixel, o));
           }
           check::close(r.dw.at(0, index), s.value, kRounding * (s.magnitude + 1), 0, "dw");
           REQUIRE(r.dw_alone.at(0, index) == r.dw.at(0, index));

@@ -10,6 +10,11 @@
 //   weights:   dw[o, c, ky, kx] += sum over n, i, j of dy[n, i, j, o] x[n, i + dy', j + dx', c];   db[o] += sum of
 //   dy[..., o]
 //
+// Pixel shuffle (torch.nn.PixelShuffle) is a way to store y: with r = shuffle, y and dy are [n, r h, r w, co / r^2],
+// and channel c r^2 + u r + v of pixel (i, j) above lies at channel c of pixel (i r + u, j r + v). Inside, the co
+// channels are ordered by (u, v, c), so that neighbours stay neighbours in memory; weights, bias and their gradients
+// keep PyTorch's order outside.
+//
 // `dy` is the gradient before the activation: the mask of the next operator's backward_data, or activation_backward,
 // has already been applied. A 1-D convolution along the raster is the same on a [n, 1, h w, c] view (1 x 3), one along
 // the wavelength axis on a [n, h w, c, 1] view.

@@ -26,9 +26,27 @@ struct Weights {
   bool flipped = false;
 };
 
-// Images of n x h x w pixels, ci channels at x_pitch in, co at y_pitch out.
+// How the pixels of one side of a convolution lie in memory. Plain: r = 1, one run of all channels. Shuffled: pixel
+// (row, x) has r^2 runs of channels; run u r + v lies at pixel (row r + u, x r + v) of an image r times as wide. Here
+// the channels are counted run after run: `position`.
+struct Layout {
+  int64_t pitch, width;  // width: of the plain image
+  int64_t run;           // channels of a run
+  int64_t r;
+  int64_t runs() const { return r * r; }
+  // Index of the first run's pixel; row counts over all images.
+  int64_t pixel(int64_t row, int64_t x) const { return (row * r * width + x) * r; }
+  // Floats from there to run k.
+  int64_t shift(int64_t k) const { return (k / r * r * width + k % r) * pitch; }
+  // PyTorch's number of a channel.
+  int64_t channel(int64_t position) const { return position % run * runs() + position / run; }
+  bool shuffled() const { return r > 1; }
+};
+
+// Images of n x h x w pixels, ci channels in, co out.
 struct ConvShape {
-  int64_t n, h, w, ci, co, x_pitch, y_pitch;
+  int64_t n, h, w, ci, co;
+  Layout x, y;
   int kh, kw;
   int64_t taps() const { return static_cast<int64_t>(kh) * kw; }
 };
@@ -83,11 +101,26 @@ inline int64_t plane(int64_t floats) {
 
 vfloat activate(Activation kind, vfloat values);  // sigmoid and softplus: rare and narrow, one number at a time
 
-// Stores `count` (1 .. kLanes) channels of one pixel from `channel` on. In place with add: every element is read once,
-// before it is written.
-inline void finish(const Convolution& c, int64_t pixel, int64_t channel, int64_t count, vfloat sum) {
+// Up to one vector of output channels, and where they lie.
+struct OutputChannels {
+  OutputChannels(const ConvShape& s, int64_t position, int64_t limit)
+      : first(position),
+        count(least(kLanes, least(limit, s.co - position))),
+        shift(position),
+        whole(!s.y.shuffled() || position % s.y.run + count <= s.y.run) {
+    if (s.y.shuffled()) shift = s.y.shift(position / s.y.run) + position % s.y.run;
+  }
+  int64_t first, count;
+  int64_t shift;  // floats from a pixel to `first`
+  bool whole;     // neighbours in memory
+};
+
+// Stores some channels of one pixel (Layout::pixel of y). In place with add: every element is read once, before it is
+// written. A shuffled output has neither add nor mask.
+inline void finish(const Convolution& c, int64_t pixel, const OutputChannels& channels, vfloat sum) {
   const Epilogue& e = c.epilogue;
   const vfloat zero = {};
+  const int64_t channel = channels.first, count = channels.count;
   if (e.bias) sum += load_up_to(e.bias + channel, count);
   if (e.add) sum += load_up_to(e.add + pixel * e.add_pitch + channel, count);
   if (e.activation == Activation::relu)
@@ -95,7 +128,12 @@ inline void finish(const Convolution& c, int64_t pixel, int64_t channel, int64_t
   else if (e.activation != Activation::none)
     sum = activate(e.activation, sum);
   if (e.mask) sum = load_up_to(e.mask + pixel * e.mask_pitch + channel, count) > zero ? sum : zero;
-  store_up_to(c.y + pixel * c.s.y_pitch + channel, sum, count);
+  float* y = c.y + pixel * c.s.y.pitch;
+  if (channels.whole) {
+    store_up_to(y + channels.shift, sum, count);
+  } else {  // across runs: only where their length is no multiple of the vector
+    for (int64_t i = 0; i < count; ++i) y[c.s.y.shift((channel + i) / c.s.y.run) + (channel + i) % c.s.y.run] = sum[i];
+  }
 }
 
 size_t direct_workspace(const ConvShape& s, int threads);

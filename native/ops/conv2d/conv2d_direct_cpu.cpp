@@ -17,7 +17,7 @@ struct Plan {
     thin = s.co <= kThinChannels;
     panels = (s.co + kPanel - 1) / kPanel;
     weights = arena.take(thin ? s.co * s.kh * terms : panels * s.kh * terms * kPanel);
-    copies = s.taps() > 1;
+    copies = s.taps() > 1 || s.x.shuffled();
     strip_floats = copies ? round_up(s.kh * pieces.strip_row(), 16) : 0;
     sum_floats = round_up(pieces.length * kPanel, 16);
     scratch = arena.take((strip_floats + sum_floats) * threads);
@@ -67,7 +67,7 @@ struct Inputs {
 };
 
 void panels_of_piece(const Convolution& c, const Plan& plan, const Piece& piece, const Inputs& in, float* sums) {
-  const int64_t first = piece.first_pixel(plan.pieces);
+  const int64_t first = piece.first_output(plan.pieces);
   for (int64_t panel = 0; panel < plan.panels; ++panel) {
     const int64_t o0 = panel * kPanel, columns = c.s.co - o0;
     bool started = false;
@@ -80,9 +80,10 @@ void panels_of_piece(const Convolution& c, const Plan& plan, const Piece& piece,
         started = true;
       }
     }
+    const OutputChannels low(c.s, o0, kLanes), high(c.s, least(o0 + kLanes, c.s.co - 1), kLanes);
     for (int64_t j = 0; j < piece.count; ++j) {
-      finish(c, first + j, o0, columns, load(sums + j * kPanel));
-      if (columns > kLanes) finish(c, first + j, o0 + kLanes, columns - kLanes, load(sums + j * kPanel + kLanes));
+      finish(c, first + j * c.s.y.r, low, load(sums + j * kPanel));
+      if (columns > kLanes) finish(c, first + j * c.s.y.r, high, load(sums + j * kPanel + kLanes));
     }
   }
 }
@@ -103,7 +104,7 @@ float dot(const float* a, const float* b, int64_t count) {
 }
 
 void thin_piece(const Convolution& c, const Plan& plan, const Piece& piece, const Inputs& in) {
-  const int64_t first = piece.first_pixel(plan.pieces);
+  const int64_t first = piece.first_output(plan.pieces);
   for (int64_t j = 0; j < piece.count; ++j) {
     for (int64_t o = 0; o < c.s.co; ++o) {
       vfloat sum = {};
@@ -111,7 +112,7 @@ void thin_piece(const Convolution& c, const Plan& plan, const Piece& piece, cons
         if (piece.has(plan.pieces, ky))
           sum[0] +=
               dot(in.data + ky * in.ky_step + j * in.step, plan.weights + (o * c.s.kh + ky) * plan.terms, plan.terms);
-      finish(c, first + j, o, 1, sum);
+      finish(c, first + j * c.s.y.r, OutputChannels(c.s, o, 1), sum);
     }
   }
 }
@@ -133,7 +134,7 @@ void direct_convolution(ThreadPool& pool, const Convolution& c, void* workspace)
       for (int64_t ky = 0; ky < c.s.kh; ++ky)
         if (piece.has(plan.pieces, ky)) piece.copy_strip(plan.pieces, ky, c.x, strip + ky * in.ky_step);
     } else {
-      in = {c.x + piece.first_pixel(plan.pieces) * c.s.x_pitch, 0, c.s.x_pitch};
+      in = {c.x + piece.first_pixel(plan.pieces) * c.s.x.pitch, 0, c.s.x.pitch};
     }
     if (plan.thin)
       thin_piece(c, plan, piece, in);

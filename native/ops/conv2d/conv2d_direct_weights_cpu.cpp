@@ -36,6 +36,7 @@ struct Plan {
     bias_step = round_up(s.co, kLanes);
     bias = arena.take(shares * bias_step);
     strip_floats = round_up(pieces.strip_row() + kPanel, 16);  // whole vectors are read from its end
+    copies = rows_are_inputs || s.y.shuffled();
     gradient_step = round_up(s.co, kLanes);
     gradient_floats = pieces.length * gradient_step;
     scratch = arena.take((strip_floats + gradient_floats) * threads);
@@ -49,15 +50,15 @@ struct Plan {
   Pieces pieces;
   int64_t terms, rows, columns, column_step, row_groups, shares, bias_step, strip_floats, gradient_step,
       gradient_floats;
-  bool rows_are_inputs;
+  bool rows_are_inputs, copies;  // copies: of dy, in whole vectors
   float *partial, *bias, *scratch;
   size_t bytes;
 };
 
-void add_to_bias(const WeightGradient& g, const float* dy, int64_t pixels, float* bias) {
+void add_to_bias(const WeightGradient& g, const float* dy, int64_t step, int64_t pixels, float* bias) {
   for (int64_t o = 0; o < g.s.co; o += kLanes) {
     vfloat sum = {};
-    for (int64_t j = 0; j < pixels; ++j) sum += load_up_to(dy + j * g.s.y_pitch + o, g.s.co - o);
+    for (int64_t j = 0; j < pixels; ++j) sum += load_up_to(dy + j * step + o, g.s.co - o);
     store_up_to(bias + o, load_up_to(bias + o, g.s.co - o) + sum, g.s.co - o);
   }
 }
@@ -75,14 +76,13 @@ void sum_share(const WeightGradient& g, const Plan& plan, int64_t share, int64_t
     const Piece piece(plan.pieces, index);
     if (!piece.has(plan.pieces, ky)) continue;
     piece.copy_strip(plan.pieces, ky, g.x, strip);
-    const float* dy = g.dy + piece.first_pixel(plan.pieces) * g.s.y_pitch;
-    if (with_bias) add_to_bias(g, dy, piece.count, plan.bias + share * plan.bias_step);
-    if (plan.rows_are_inputs)
-      for (int64_t j = 0; j < piece.count; ++j)
-        __builtin_memcpy(gradient + j * plan.gradient_step, dy + j * g.s.y_pitch, g.s.co * sizeof(float));
+    if (plan.copies) copy_pixels(g.s.y, g.dy, piece.row, piece.x0, piece.count, gradient, plan.gradient_step);
+    const float* dy = plan.copies ? gradient : g.dy + piece.first_pixel(plan.pieces) * g.s.y.pitch;
+    const int64_t dy_step = plan.copies ? plan.gradient_step : g.s.y.pitch;
+    if (with_bias) add_to_bias(g, dy, dy_step, piece.count, plan.bias + share * plan.bias_step);
     const float* a = (plan.rows_are_inputs ? strip : dy) + row;
     const float* b = plan.rows_are_inputs ? gradient : strip;
-    const int64_t a_step = plan.rows_are_inputs ? g.s.ci : g.s.y_pitch,
+    const int64_t a_step = plan.rows_are_inputs ? g.s.ci : dy_step,
                   b_step = plan.rows_are_inputs ? plan.gradient_step : g.s.ci;
     for (int64_t j = 0; j < plan.columns; j += kPanel)
       gemm_panel<RowsOfA::contiguous>(count, plan.columns - j, piece.count, a, a_step, b + j, b_step, c + j,
@@ -98,7 +98,7 @@ void add_shares(const WeightGradient& g, const Plan& plan, int64_t ky, int64_t o
                     column = plan.rows_are_inputs ? o : term;
       float sum = 0;
       for (int64_t share = 0; share < plan.shares; ++share) sum += plan.partial_rows(share, ky, row)[column];
-      g.dw[((o * g.s.ci + i) * g.s.kh + ky) * g.s.kw + kx] += sum;
+      g.dw[((g.s.y.channel(o) * g.s.ci + i) * g.s.kh + ky) * g.s.kw + kx] += sum;
     }
   }
 }
@@ -123,7 +123,7 @@ void direct_weights(ThreadPool& pool, const WeightGradient& g, void* workspace) 
     if (!g.db) return;
     float sum = 0;
     for (int64_t share = 0; share < plan.shares; ++share) sum += plan.bias[share * plan.bias_step + o];
-    g.db[o] += sum;
+    g.db[g.s.y.channel(o)] += sum;
   });
 }
 

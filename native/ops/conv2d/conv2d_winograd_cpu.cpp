@@ -74,12 +74,13 @@ void store_tile(const Plan<kKernelRows>& plan, const Convolution& c, int64_t til
   int64_t pixels[W::kRowsOut][kTileOut];
   plan.tiles.output_pixels(tile, pixels);
   for (int64_t o = panel * kPanel; o < least(c.s.co, (panel + 1) * kPanel); o += kLanes, m += kLanes) {
+    const OutputChannels channels(c.s, o, kLanes);
     vfloat t[W::kRowsIn][6], y[W::kRowsOut][kTileOut];
     for (int p = 0; p < W::kProducts; ++p) t[p / 6][p % 6] = load(m + p * plan.m_plane);
     W::output(t, y);
     for (int i = 0; i < W::kRowsOut; ++i)
       for (int j = 0; j < kTileOut; ++j)
-        if (pixels[i][j] >= 0) finish(c, pixels[i][j], o, c.s.co - o, y[i][j]);
+        if (pixels[i][j] >= 0) finish(c, pixels[i][j], channels, y[i][j]);
   }
 }
 
@@ -100,8 +101,7 @@ void convolve_shared(ThreadPool& pool, const Convolution& c, const Plan<kKernelR
     const int64_t count = least(plan.block, plan.tiles.count - first), chunks = (count + kChunk - 1) / kChunk;
     pool.parallel_for(chunks, [&](int64_t chunk, int) {
       for (int64_t t = chunk * kChunk; t < least(count, (chunk + 1) * kChunk); ++t)
-        transform_input(plan.tiles, first + t, c.x, c.s.x_pitch, c.s.ci, plan.zeros, v + t * plan.channels,
-                        plan.v_plane);
+        transform_input(plan.tiles, first + t, c.x, plan.zeros, v + t * plan.channels, plan.v_plane);
     });
     const int64_t parts = (count + kRowsOfTask - 1) / kRowsOfTask;
     pool.parallel_for(kProducts * parts, [&](int64_t task, int) {
@@ -125,7 +125,7 @@ void convolve_own(ThreadPool& pool, const Convolution& c, const Plan<kKernelRows
     const int64_t first = task * plan.block, count = least(plan.block, plan.tiles.count - first);
     float *v = plan.scratch + thread * kProducts * (plan.v_plane + plan.m_plane), *m = v + kProducts * plan.v_plane;
     for (int64_t t = 0; t < count; ++t)
-      transform_input(plan.tiles, first + t, c.x, c.s.x_pitch, c.s.ci, plan.zeros, v + t * plan.channels, plan.v_plane);
+      transform_input(plan.tiles, first + t, c.x, plan.zeros, v + t * plan.channels, plan.v_plane);
     for (int64_t panel = 0; panel < plan.panels; ++panel) {
       for (int64_t p = 0; p < kProducts; ++p) multiply(plan, c, p, panel, count, v, m);
       for (int64_t t = 0; t < count; ++t) store_tile(plan, c, first + t, panel, m + t * kPanel);

@@ -48,18 +48,23 @@ void transform_gradient(const Plan<kKernelRows>& plan, const WeightGradient& g, 
   int64_t index[W::kRowsOut][kTileOut];
   plan.tiles.output_pixels(tile, index);
   const float* pixels[W::kRowsOut][kTileOut];
-  for (int i = 0; i < W::kRowsOut; ++i)
-    for (int j = 0; j < kTileOut; ++j) pixels[i][j] = index[i][j] >= 0 ? g.dy + index[i][j] * g.s.y_pitch : plan.zeros;
-  for (int64_t c = 0; c < g.s.co; c += kLanes) {
-    vfloat y[W::kRowsOut][kTileOut], t[W::kRowsIn][6], sum = load(sums + c);
+  const Layout& layout = g.s.y;
+  for (int64_t run = 0; run < layout.runs(); ++run, m += layout.run, sums += layout.run) {
     for (int i = 0; i < W::kRowsOut; ++i)
-      for (int j = 0; j < kTileOut; ++j) {
-        y[i][j] = load_up_to(pixels[i][j] + c, g.s.co - c);
-        sum += y[i][j];
-      }
-    store(sums + c, sum);
-    W::gradient(y, t);
-    for (int p = 0; p < W::kProducts; ++p) store(m + p * plan.m_plane + c, t[p / 6][p % 6]);
+      for (int j = 0; j < kTileOut; ++j)
+        pixels[i][j] = index[i][j] >= 0 ? g.dy + index[i][j] * layout.pitch + layout.shift(run) : plan.zeros;
+    for (int64_t c = 0; c < layout.run; c += kLanes) {
+      const int64_t room = layout.shuffled() ? layout.run - c : kLanes;
+      vfloat y[W::kRowsOut][kTileOut], t[W::kRowsIn][6], sum = load_up_to(sums + c, room);
+      for (int i = 0; i < W::kRowsOut; ++i)
+        for (int j = 0; j < kTileOut; ++j) {
+          y[i][j] = load_up_to(pixels[i][j] + c, layout.run - c);
+          sum += y[i][j];
+        }
+      store_up_to(sums + c, sum, room);
+      W::gradient(y, t);
+      for (int p = 0; p < W::kProducts; ++p) store_up_to(m + p * plan.m_plane + c, t[p / 6][p % 6], room);
+    }
   }
 }
 
@@ -72,7 +77,7 @@ void finish_filter(const Plan<kKernelRows>& plan, const WeightGradient& g, int64
     vfloat u[W::kRowsIn][6], t[kKernelRows][3];
     for (int p = 0; p < W::kProducts; ++p) u[p / 6][p % 6] = load(plan.du + p * plan.du_plane + o * plan.ci + i);
     W::filter_gradient(u, t);
-    float* dw = g.dw + (o * g.s.ci + i) * kTaps;
+    float* dw = g.dw + (g.s.y.channel(o) * g.s.ci + i) * kTaps;
     for (int64_t lane = 0; lane < least(kLanes, g.s.ci - i); ++lane)
       for (int tap = 0; tap < kTaps; ++tap) dw[lane * kTaps + tap] += t[tap / 3][tap % 3][lane];
   }
@@ -92,8 +97,7 @@ void weight_gradient(ThreadPool& pool, const WeightGradient& g, void* workspace)
       float* sums = plan.chunk_sums + chunk * plan.co;
       __builtin_memset(sums, 0, plan.co * sizeof(float));
       for (int64_t t = chunk * kChunk; t < least(count, (chunk + 1) * kChunk); ++t) {
-        transform_input(plan.tiles, first + t, g.x, g.s.x_pitch, g.s.ci, plan.zeros, plan.v + t * plan.ci,
-                        plan.v_plane);
+        transform_input(plan.tiles, first + t, g.x, plan.zeros, plan.v + t * plan.ci, plan.v_plane);
         transform_gradient(plan, g, first + t, plan.m + t * plan.co, sums);
       }
     });
@@ -111,7 +115,7 @@ void weight_gradient(ThreadPool& pool, const WeightGradient& g, void* workspace)
   }
   pool.parallel_for(g.s.co, [&](int64_t o, int) {
     finish_filter(plan, g, o);
-    if (g.db) g.db[o] += static_cast<float>(plan.bias[o]);
+    if (g.db) g.db[g.s.y.channel(o)] += static_cast<float>(plan.bias[o]);
   });
 }
 

@@ -15,8 +15,8 @@ struct Tiles {
         count(s.n * across * down),
         s(s) {}
 
-  // Addresses of a tile's input pixels; those outside of the image point at `zeros`.
-  void input_pixels(int64_t tile, const float* x, int64_t pitch, const float* zeros,
+  // Addresses of one run of a tile's input pixels; those outside of the image point at `zeros`.
+  void input_pixels(int64_t tile, const float* x, int64_t run, const float* zeros,
                     const float* (&pixels)[W::kRowsIn][6]) const {
     const int64_t x0 = tile % across * kTileOut - 1, rows = tile / across;
     const int64_t y0 = rows % down * W::kRowsOut - kKernelRows / 2, image = rows / down;
@@ -24,7 +24,7 @@ struct Tiles {
       for (int j = 0; j < kTileIn; ++j) {
         const int64_t py = y0 + i, px = x0 + j;
         const bool inside = py >= 0 && py < s.h && px >= 0 && px < s.w;
-        pixels[i][j] = inside ? x + ((image * s.h + py) * s.w + px) * pitch : zeros;
+        pixels[i][j] = inside ? x + s.x.pixel(image * s.h + py, px) * s.x.pitch + s.x.shift(run) : zeros;
       }
     }
   }
@@ -35,27 +35,31 @@ struct Tiles {
     const int64_t y0 = rows % down * W::kRowsOut, image = rows / down;
     for (int i = 0; i < W::kRowsOut; ++i)
       for (int j = 0; j < kTileOut; ++j)
-        pixels[i][j] = y0 + i < s.h && x0 + j < s.w ? (image * s.h + y0 + i) * s.w + x0 + j : -1;
+        pixels[i][j] = y0 + i < s.h && x0 + j < s.w ? s.y.pixel(image * s.h + y0 + i, x0 + j) : -1;
   }
 
   int64_t across, down, count;
   ConvShape s;
 };
 
-// B^T d of one tile, all channels: product p goes to v + p * product_step.
+// B^T d of one tile, all channels: product p goes to v + p * product_step. A pixel of v has whole vectors of channels.
 template <int kKernelRows>
-void transform_input(const Tiles<kKernelRows>& tiles, int64_t tile, const float* x, int64_t pitch, int64_t channels,
-                     const float* zeros, float* v, int64_t product_step) {
+void transform_input(const Tiles<kKernelRows>& tiles, int64_t tile, const float* x, const float* zeros, float* v,
+                     int64_t product_step) {
   using W = Winograd<kKernelRows>;
+  const Layout& layout = tiles.s.x;
   const float* pixels[W::kRowsIn][6];
-  tiles.input_pixels(tile, x, pitch, zeros, pixels);
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    vfloat d[W::kRowsIn][6], t[W::kRowsIn][6];
-    for (int i = 0; i < W::kRowsIn; ++i)
-      for (int j = 0; j < 6; ++j) d[i][j] = load_up_to(pixels[i][j] + c, channels - c);
-    W::input(d, t);
-    for (int i = 0; i < W::kRowsIn; ++i)
-      for (int j = 0; j < 6; ++j) store(v + (i * 6 + j) * product_step + c, t[i][j]);
+  for (int64_t run = 0; run < layout.runs(); ++run, v += layout.run) {
+    tiles.input_pixels(tile, x, run, zeros, pixels);
+    for (int64_t c = 0; c < layout.run; c += kLanes) {
+      vfloat d[W::kRowsIn][6], t[W::kRowsIn][6];
+      for (int i = 0; i < W::kRowsIn; ++i)
+        for (int j = 0; j < 6; ++j) d[i][j] = load_up_to(pixels[i][j] + c, layout.run - c);
+      W::input(d, t);
+      const int64_t room = layout.shuffled() ? layout.run - c : kLanes;
+      for (int i = 0; i < W::kRowsIn; ++i)
+        for (int j = 0; j < 6; ++j) store_up_to(v + (i * 6 + j) * product_step + c, t[i][j], room);
+    }
   }
 }
 
