@@ -1,0 +1,191 @@
+/**
+ * Landsat 8/9 Collection-2 level-2 products: a GeoTIFF for each band (..._SR_B1.TIF to _SR_B7.TIF), the quality band
+ * (_QA_PIXEL.TIF) and the metadata (_MTL.json, .txt or .xml). Reflectance = DN * 2.75e-5 - 0.2; DN 0 is fill.
+ *
+ * Values are kept as they are where the sensor saturates or the correction for the atmosphere gives less than 0: such pixels
+ * are valid, and what becomes of them is up to the normalisation of the model.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { BandliftError } from '../errors.js';
+import { fileError } from '../io/files.js';
+import { BlockCache } from './block_cache.js';
+import { type LandsatMetadata, readLandsatMetadata } from './landsat_mtl.js';
+import { RasterScene } from './raster_scene.js';
+import { TiffRaster } from './tiff_raster.js';
+import type { Scene } from './types.js';
+
+export interface LandsatOptions {
+  /** What QA_PIXEL calls cloud, dilated cloud, cirrus or cloud shadow: left out ('mask', the default) or kept. Fill never is. */
+  readonly clouds?: 'mask' | 'keep';
+  /** Decoded tiles kept in memory. */
+  readonly cacheBytes?: number;
+}
+
+export const REFLECTANCE_SCALE = 2.75e-5;
+export const REFLECTANCE_OFFSET = -0.2;
+const BANDS = 7;
+const FILL = 0;
+/** QA_PIXEL: bit 0 fill, 1 dilated cloud, 2 cirrus, 3 cloud, 4 cloud shadow. */
+const QA_FILL = 0b00001;
+const QA_CLOUDS = 0b11110;
+
+const PART = /^(.+)_(SR_B([1-9]\d?)\.TIFF?|QA_PIXEL\.TIFF?|MTL\.(?:json|txt|xml))$/i;
+const SENSORS: Record<string, string> = { '08': 'Landsat 8 OLI', '09': 'Landsat 9 OLI-2' };
+/** Products from which a surface reflectance has still to be made, and the names of Collection 1. */
+const OTHER_LANDSAT = /_(B[1-9]\d?|sr_band\d|toa_band\d)\.tiff?$/i;
+
+interface Product {
+  /** Folder and common part of the names. */
+  readonly stem: string;
+  /** Paths by upper-case ending: 'SR_B1.TIF' ... */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** Whether the path is named like a part of a level-2 product. */
+export const isLandsatPart = (path: string): boolean => PART.test(basename(path));
+
+/** Whether a folder holds bands of a level-2 product. */
+export async function holdsLandsat(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw fileError(error, folder);
+  });
+  return names.some((name) => PART.test(name) || OTHER_LANDSAT.test(name));
+}
+
+/** The product among these files. Throws a BandliftError when there is none, or more than one. */
+function chooseProduct(paths: readonly string[], given: string): Product {
+  const products = new Map<string, Map<string, string>>();
+  for (const path of paths) {
+    const match = PART.exec(basename(path));
+    if (!match) continue;
+    const stem = join(dirname(path), match[1]!);
+    const files = products.get(stem) ?? new Map<string, string>();
+    products.set(stem, files.set(match[2]!.toUpperCase().replace(/TIFF$/, 'TIF'), path));
+  }
+  const complete = [...products].filter(([, files]) => [...files.keys()].some((name) => name.startsWith('SR_B')));
+  if (complete.length === 1) return { stem: complete[0]![0], files: complete[0]![1] };
+  if (complete.length > 1)
+    throw new BandliftError('holds more than one Landsat product', {
+      file: given,
+      found: complete
+        .map(([stem]) => basename(stem))
+        .slice(0, 4)
+        .join(', '),
+      hint: 'give the _MTL.json file of one',
+    });
+  const other = paths.find((path) => OTHER_LANDSAT.test(path));
+  throw new BandliftError('holds no Landsat Collection-2 level-2 product', {
+    file: given,
+    found: other === undefined ? 'no file *_SR_B1.TIF' : basename(other),
+    expected: '*_SR_B1.TIF to *_SR_B7.TIF and *_QA_PIXEL.TIF',
+    ...(other === undefined ? {} : { hint: 'order the level-2 surface reflectance (L2SP or L2SR)' }),
+  });
+}
+
+/** Every file that may belong to the product of `path`: a folder's, or those beside a file with the same stem. */
+async function filesOf(path: string): Promise<string[]> {
+  try {
+    const folder = (await stat(path)).isDirectory() ? path : dirname(path);
+    const stem = folder === path ? undefined : PART.exec(basename(path))?.[1];
+    const names = (await readdir(folder)).sort();
+    return names.filter((name) => stem === undefined || name.startsWith(`${stem}_`)).map((name) => join(folder, name));
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+function sensorOf(product: Product, metadata: LandsatMetadata | undefined): { sensor?: string; warnings: string[] } {
+  const name = /^L([A-Z])(\d\d)_/i.exec(basename(product.stem));
+  const number = name?.[2] ?? /^LANDSAT_(\d)$/.exec(metadata?.spacecraft ?? '')?.[1]?.padStart(2, '0');
+  if (number === undefined)
+    return { warnings: ['neither the names of the files nor metadata tell the satellite: taken for Landsat 8 or 9'] };
+  const sensor = SENSORS[number];
+  if (sensor === undefined)
+    throw new BandliftError('is not of Landsat 8 or 9', {
+      file: product.stem,
+      found: `Landsat ${Number(number)}, whose bands are others`,
+      expected: 'names that begin with LC08 or LC09',
+    });
+  const spacecraft = metadata?.spacecraft;
+  if (spacecraft !== undefined && spacecraft !== `LANDSAT_${Number(number)}`)
+    throw new BandliftError('does not belong to the files beside it', {
+      file: metadata!.path,
+      field: 'SPACECRAFT_ID',
+      found: spacecraft,
+      expected: `LANDSAT_${Number(number)}`,
+    });
+  return { sensor, warnings: [] };
+}
+
+/** Opens one file and holds it to being one band of integers. */
+async function openBand(path: string, cache: BlockCache, opened: TiffRaster[]): Promise<TiffRaster> {
+  const raster = await TiffRaster.open(path, cache);
+  opened.push(raster);
+  const { bands, type } = raster.layout;
+  if (bands !== 1 || type !== 'uint16')
+    throw new BandliftError('is not a band of a level-2 product', {
+      file: path,
+      found: `${bands} band${bands === 1 ? '' : 's'} of ${type}`,
+      expected: '1 band of uint16',
+    });
+  return raster;
+}
+
+/**
+ * Opens a product, given its folder, its metadata file, one of its bands, or a list of its files.
+ * Errors: BandliftError naming the file that is missing or does not fit, what was found and what was expected.
+ */
+export async function openLandsatScene(
+  input: string | readonly string[],
+  options: LandsatOptions = {},
+): Promise<Scene> {
+  const given = typeof input === 'string' ? input : input[0]!;
+  const product = chooseProduct(typeof input === 'string' ? await filesOf(input) : input, given);
+  const { files, stem } = product;
+  const missing = Array.from({ length: BANDS }, (_, b) => `SR_B${b + 1}.TIF`).filter((name) => !files.has(name));
+  if (missing.length > 0)
+    throw new BandliftError(missing.length === 1 ? 'a band is missing' : 'bands are missing', {
+      file: `${stem}_${missing[0]}`,
+      found: [...files.keys()].filter((name) => name.startsWith('SR_B')).join(', '),
+      expected: 'SR_B1.TIF to SR_B7.TIF',
+    });
+  const metadataPath = ['MTL.JSON', 'MTL.TXT', 'MTL.XML']
+    .map((name) => files.get(name))
+    .find((path) => path !== undefined);
+  const metadata = metadataPath === undefined ? undefined : await readLandsatMetadata(metadataPath);
+  const { sensor, warnings } = sensorOf(product, metadata);
+  const scale = metadata?.scale ?? Array<number>(BANDS).fill(REFLECTANCE_SCALE);
+  const offset = metadata?.offset ?? Array<number>(BANDS).fill(REFLECTANCE_OFFSET);
+  if (scale.some((s) => s !== REFLECTANCE_SCALE) || offset.some((o) => o !== REFLECTANCE_OFFSET))
+    warnings.push(
+      `${basename(metadata!.path)} scales reflectance by ${scale[0]} and ${offset[0]}, not by the usual ${REFLECTANCE_SCALE} and ${REFLECTANCE_OFFSET}: its own are used`,
+    );
+
+  const cache = new BlockCache(options.cacheBytes);
+  const opened: TiffRaster[] = [];
+  try {
+    const rasters: TiffRaster[] = [];
+    for (let b = 1; b <= BANDS; b++) rasters.push(await openBand(files.get(`SR_B${b}.TIF`)!, cache, opened));
+    const qualityPath = files.get('QA_PIXEL.TIF');
+    if (qualityPath === undefined)
+      warnings.push(`${basename(stem)}_QA_PIXEL.TIF is missing: fill is left out, clouds and their shadows are not`);
+    const quality = qualityPath === undefined ? undefined : await openBand(qualityPath, cache, opened);
+    const bits = options.clouds === 'keep' ? QA_FILL : QA_FILL | QA_CLOUDS;
+    return await RasterScene.create(rasters, {
+      path: given,
+      name: basename(stem),
+      scale,
+      offset,
+      nodata: FILL,
+      ...(quality === undefined ? {} : { quality: { raster: quality, bits } }),
+      units: 'reflectance',
+      ...(sensor === undefined ? {} : { sensor }),
+      bandNames: rasters.map((_, b) => `SR_B${b + 1}`),
+      warnings,
+    });
+  } catch (error) {
+    await Promise.all(opened.map((raster) => raster.close()));
+    throw error;
+  }
+}

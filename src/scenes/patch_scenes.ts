@@ -1,0 +1,203 @@
+/** Patch files as scenes: each patch is a small raster of its own, with its place on the ground where the file says it. */
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { Dataset, type File as Hdf5File } from 'h5wasm/node';
+import { openHdf5, readBox, reason } from '../data/hdf5_library.js';
+import { BandliftError } from '../errors.js';
+import { toNanometres } from '../spectra/units.js';
+import { checkWindow, type Geotransform, refine } from './geo.js';
+import { describeStored, floatList, numberAttribute, type StoredPatches, textAttribute } from './patch_datasets.js';
+import type { GeoReference, Pixels, Scene, Window } from './types.js';
+
+export interface PatchSceneOptions {
+  /**
+   * Which images: `landsat_lr` (native 30 m grid) where the file has it, else `landsat` (the same on the fine grid), is the
+   * default; `aviris_lr` and `aviris` for a prediction of stage 2 alone.
+   */
+  readonly dataset?: 'landsat_lr' | 'landsat' | 'aviris_lr' | 'aviris';
+}
+
+/** What all patches of a file share. */
+interface PatchImages {
+  readonly path: string;
+  readonly file: Hdf5File;
+  readonly bytes: number;
+  readonly images: StoredPatches;
+  /** `mask`, where it lies on the grid of the images. */
+  readonly mask: StoredPatches | undefined;
+  /** Stored value = physical value * scale. */
+  readonly scale: number;
+  readonly nodata: number | undefined;
+  /** Scenes that are not closed. */
+  open: number;
+}
+
+class PatchScene implements Scene {
+  readonly path: string;
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
+  readonly bands: number;
+  readonly georeference?: GeoReference;
+  readonly units?: string;
+  readonly wavelength?: Float64Array;
+  readonly fwhm?: Float64Array;
+  readonly goodBands?: Uint8Array;
+  readonly sensor?: string;
+  readonly warnings: readonly string[];
+  readonly #shared: PatchImages;
+  readonly #patch: number;
+  #open = true;
+
+  constructor(shared: PatchImages, patch: number, name: string, about: Partial<Scene>) {
+    this.#shared = shared;
+    this.#patch = patch;
+    this.path = shared.path;
+    this.name = name;
+    [, this.height, this.width, this.bands] = shared.images.shape as [number, number, number, number];
+    this.warnings = [];
+    Object.assign(this, about);
+  }
+
+  async read(window: Window): Promise<Pixels> {
+    const { file, path, images, mask, scale, nodata } = this.#shared;
+    checkWindow(window, this.height, this.width, path);
+    checkStillWhole(path, this.#shared.bytes);
+    const { y, x, height, width } = window;
+    const stored = readBox(
+      file,
+      path,
+      images.name,
+      images.type,
+      [this.#patch, y, x, 0],
+      [1, height, width, this.bands],
+    );
+    // out of the library's memory, which the next call takes again
+    const values = new Float32Array(stored.length);
+    const valid = new Uint8Array(height * width).fill(1);
+    const fill = nodata === undefined ? Number.NaN : Math.fround(nodata);
+    for (let p = 0, i = 0; p < valid.length; p++)
+      for (let b = 0; b < this.bands; b++, i++) {
+        const value = Math.fround(stored[i]!);
+        if (value === fill || value - value !== 0) valid[p] = 0;
+        else values[i] = value / scale;
+      }
+    if (mask) {
+      const flags = readBox(file, path, mask.name, mask.type, [this.#patch, y, x], [1, height, width]);
+      for (let p = 0; p < valid.length; p++) if (flags[p] === 0) valid[p] = 0;
+    }
+    for (let p = 0; p < valid.length; p++) if (valid[p] === 0) values.fill(0, p * this.bands, (p + 1) * this.bands);
+    return { values, valid };
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#shared.open--;
+    if (this.#shared.open === 0) this.#shared.file.close();
+  }
+}
+
+/** HDF5 gives zeros for what has been cut off from a file while it was open. */
+function checkStillWhole(path: string, expected: number): void {
+  const found = statSync(path, { throwIfNoEntry: false })?.size;
+  if (found !== undefined && found < expected)
+    throw new BandliftError('has become shorter since it was opened', {
+      file: path,
+      found: `${found} bytes`,
+      expected: `${expected} bytes`,
+    });
+}
+
+function choose(file: Hdf5File, path: string, wanted: PatchSceneOptions['dataset']): string {
+  const candidates = wanted === undefined ? ['landsat_lr', 'landsat'] : [wanted];
+  const name = candidates.find((candidate) => file.get(candidate) instanceof Dataset);
+  if (name !== undefined) return name;
+  throw new BandliftError(`dataset '${candidates.join("' or '")}' is missing`, {
+    file: path,
+    found: file.keys().slice(0, 12).join(', ') || 'nothing',
+    expected: 'a patch file, as bandlift prepare writes it',
+  });
+}
+
+/** The place of every patch's images: `geotransforms` is that of the fine grid. */
+function placesOf(file: Hdf5File, path: string, images: StoredPatches, fineHeight: number | undefined): GeoReference[] {
+  const [patches, height] = images.shape as [number, number];
+  const list = floatList(file, path, 'geotransforms', [patches, 6]);
+  if (list === undefined || fineHeight === undefined) return [];
+  const crsWkt = textAttribute(file, 'crs_wkt');
+  const factor = numberAttribute(file, path, 'downsampling_factor') ?? 1;
+  // 255 px of 4 m are 34 px of 30 m exactly; other sizes leave a part of a coarse pixel over
+  const coarse = Math.abs(fineHeight / factor - height) < 1 ? factor : fineHeight / height;
+  const ratio = height === fineHeight ? 1 : coarse;
+  return Array.from({ length: patches }, (_, n) => {
+    const geotransform = list.subarray(6 * n, 6 * n + 6) as unknown as Geotransform;
+    const place: GeoReference = {
+      geotransform: Array.from(geotransform) as unknown as Geotransform,
+      ...(crsWkt === undefined ? {} : { crsWkt }),
+    };
+    return ratio === 1 ? place : refine(place, 1, ratio);
+  });
+}
+
+function describe(file: Hdf5File, path: string, bytes: number, wanted: PatchSceneOptions['dataset']): Scene[] {
+  const images = describeStored(file, path, bytes, choose(file, path, wanted), 4);
+  const [patches, height, width, bands] = images.shape as [number, number, number, number];
+  const fine = ['aviris', 'landsat'].find((name) => file.get(name) instanceof Dataset);
+  const fineShape = fine === undefined ? undefined : describeStored(file, path, bytes, fine, 4).shape;
+  const masked = file.get('mask') instanceof Dataset && describeStored(file, path, bytes, 'mask', 3);
+  const mask = masked && masked.shape.join() === [patches, height, width].join() ? masked : undefined;
+  const scale = numberAttribute(file, path, 'scale') ?? 1;
+  if (!(scale > 0 && Number.isFinite(scale)))
+    throw new BandliftError('is no scale', { file: path, field: 'attribute scale', found: scale });
+  const shared: PatchImages = {
+    path,
+    file,
+    bytes,
+    images,
+    mask,
+    scale,
+    nodata: numberAttribute(file, path, 'nodata'),
+    open: patches,
+  };
+  const units = textAttribute(file, 'units');
+  const about: { -readonly [K in keyof Scene]?: Scene[K] } = units === undefined ? {} : { units };
+  if (images.name.startsWith('aviris')) {
+    const centres = floatList(file, path, 'wavelength', [bands]);
+    const widths = floatList(file, path, 'fwhm', [bands]);
+    const good = floatList(file, path, 'good_bands', [bands]);
+    if (centres) about.wavelength = toNanometres(centres);
+    if (centres && widths) about.fwhm = widths.map((w) => (w * about.wavelength![0]!) / centres[0]!);
+    if (good) about.goodBands = Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));
+  } else {
+    const sensor = textAttribute(file, 'sensor');
+    if (sensor !== undefined) about.sensor = sensor;
+  }
+  const places = placesOf(file, path, images, fineShape?.[1]);
+  if (places.length === 0) about.warnings = ['the patches do not say where on the ground they lie'];
+  const scene = textAttribute(file, 'source_scene') ?? basename(path).replace(/\.[^.]+$/, '');
+  const digits = Math.max(3, String(patches - 1).length);
+  return Array.from({ length: patches }, (_, n) => {
+    const place = places[n];
+    const name = `${scene}_patch${String(n).padStart(digits, '0')}`;
+    return new PatchScene(shared, n, name, place === undefined ? about : { ...about, georeference: place });
+  });
+}
+
+/**
+ * Opens every patch of a file; the file is closed with the last of them. Only headers and small lists are read.
+ * Errors: BandliftError naming file and dataset.
+ */
+export async function openPatchScenes(path: string, options: PatchSceneOptions = {}): Promise<Scene[]> {
+  const { file, bytes } = await openHdf5(path);
+  try {
+    return describe(file, path, bytes, options.dataset);
+  } catch (error) {
+    file.close();
+    if (error instanceof BandliftError) throw error;
+    throw new BandliftError(`cannot be read: ${reason(error)}`, {
+      file: path,
+      hint: 'the file is damaged or incomplete',
+    });
+  }
+}
