@@ -4,7 +4,8 @@ import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promi
 import { BandliftError } from '../errors.js';
 import { writeAll, writeFileAtomic } from '../io/atomic.js';
 import { fileError, writeError } from '../io/files.js';
-import { DATA_TYPES, type DataType, type EnviHeader, formatEnviHeader, parseEnviHeader } from './envi_header.js';
+import { DATA_TYPES, type EnviHeader, formatEnviHeader, parseEnviHeader } from './envi_header.js';
+import { EnviWindows, everyBand } from './envi_window.js';
 
 const LARGEST_HEADER = 16 * 1024 * 1024;
 /** Where the data file of NAME.hdr may be. */
@@ -43,6 +44,9 @@ function findPair(path: string): { headerPath: string; dataPath: string } {
 export async function openEnvi(path: string): Promise<EnviCube> {
   try {
     const { headerPath, dataPath } = findPair(path);
+    for (const part of [headerPath, dataPath])
+      if (!(await stat(part)).isFile())
+        throw new BandliftError('is not a regular file', { file: part, hint: 'give an ENVI header or its data file' });
     const { size } = await stat(headerPath);
     if (size > LARGEST_HEADER)
       throw new BandliftError('too large for an ENVI header', {
@@ -70,76 +74,26 @@ export async function openEnvi(path: string): Promise<EnviCube> {
   }
 }
 
-/** `count` stored values as float32, from bytes of either order. */
-function decode(bytes: Uint8Array, type: DataType, byteOrder: 0 | 1): Float32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const little = byteOrder === 0;
-  const count = bytes.byteLength / DATA_TYPES[type].bytes;
-  const out = new Float32Array(count);
-  const get: Record<DataType, (i: number) => number> = {
-    1: (i) => view.getUint8(i),
-    2: (i) => view.getInt16(2 * i, little),
-    3: (i) => view.getInt32(4 * i, little),
-    4: (i) => view.getFloat32(4 * i, little),
-    5: (i) => view.getFloat64(8 * i, little),
-    12: (i) => view.getUint16(2 * i, little),
-  };
-  const at = get[type];
-  for (let i = 0; i < count; i++) out[i] = at(i);
-  return out;
-}
-
-async function readBytes(handle: FileHandle, position: number, length: number, path: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, 2 ** 30), position + done);
-    if (bytesRead === 0)
-      throw new BandliftError('the file ended while it was read', { file: path, found: `${position + done} bytes` });
-    done += bytesRead;
-  }
-  return bytes;
-}
-
 /**
  * Lines `first` .. `first + count - 1` of a cube as [count, samples, bands], stored values as float32 (not divided by the
- * reflectance scale, nodata as it is). Memory: twice the block.
+ * reflectance scale, nodata as it is). Memory: the block.
  * Errors: BandliftError when the block lies outside the cube or the file cannot be read.
  */
 export async function readEnviLines(cube: EnviCube, first: number, count: number): Promise<Float32Array> {
-  const { lines, samples, bands, dataType, interleave, byteOrder, headerOffset } = cube.header;
+  const { lines, samples, bands } = cube.header;
   if (!Number.isInteger(first) || !Number.isInteger(count) || first < 0 || count < 1 || first + count > lines)
     throw new BandliftError('lines outside the cube', {
       file: cube.dataPath,
       found: `${first} to ${first + count - 1}`,
       expected: `within 0 to ${lines - 1}`,
     });
-  const size = DATA_TYPES[dataType].bytes;
-  const handle = await open(cube.dataPath, 'r').catch((error: unknown) => {
-    throw fileError(error, cube.dataPath);
-  });
+  const windows = new EnviWindows(cube, everyBand(bands), true);
   try {
-    const block = (value: number, values: number) =>
-      readBytes(handle, headerOffset + value * size, values * size, cube.dataPath);
-    const line = samples * bands;
-    if (interleave !== 'bsq') {
-      const stored = decode(await block(first * line, count * line), dataType, byteOrder);
-      if (interleave === 'bip') return stored;
-      const out = new Float32Array(stored.length);
-      for (let y = 0; y < count; y++)
-        for (let b = 0; b < bands; b++) {
-          const from = (y * bands + b) * samples;
-          for (let x = 0; x < samples; x++) out[(y * samples + x) * bands + b] = stored[from + x]!;
-        }
-      return out;
-    }
-    const out = new Float32Array(count * line);
-    for (let b = 0; b < bands; b++) {
-      const stored = decode(await block((b * lines + first) * samples, count * samples), dataType, byteOrder);
-      for (let p = 0; p < stored.length; p++) out[p * bands + b] = stored[p]!;
-    }
-    return out;
+    const values = new Float32Array(count * samples * bands);
+    windows.read(first, 0, count, samples, values, new Uint8Array(count * samples));
+    return values;
   } finally {
-    await handle.close();
+    windows.close();
   }
 }
 

@@ -1,0 +1,134 @@
+/** An ENVI cube as a scene: bands sorted by wavelength, physical units, nodata found, read by windows. */
+import { basename } from 'node:path';
+import { type EnviCube, openEnvi } from '../data/envi.js';
+import { type EnviHeader, geotransform } from '../data/envi_header.js';
+import { EnviWindows } from '../data/envi_window.js';
+import { BandliftError } from '../errors.js';
+import { allocate } from '../io/files.js';
+import { bandOrder, fillValues, goodBands } from './envi_bands.js';
+import { wktOfMapInfo } from './envi_crs.js';
+import { checkWindow } from './geo.js';
+import type { GeoReference, Pixels, Scene, Window } from './types.js';
+
+export interface EnviSceneOptions {
+  /**
+   * 'all' bands of the file (default), or those that are 'kept' for stage 1: without 1350-1470 nm, 1780-1980 nm and 2400 nm
+   * and more. In order of wavelength either way.
+   */
+  readonly bands?: 'all' | 'kept';
+}
+
+/** Physical units as the header tells them; a scale factor makes reflectance. */
+function unitsOf(header: EnviHeader): string | undefined {
+  const stated = header.other?.['data units'];
+  if (stated) return stated;
+  if (header.reflectanceScale !== undefined) return 'reflectance';
+  const description = header.description ?? '';
+  if (/u?W\s*\/?\s*cm.{0,12}sr.{0,12}nm/i.test(description)) return 'uW cm-2 sr-1 nm-1';
+  return /\breflectance\b(?!-like)/i.test(description) ? 'reflectance' : undefined;
+}
+
+function georeferenceOf(header: EnviHeader, file: string): GeoReference | undefined {
+  const { mapInfo, coordinateSystem } = header;
+  if (mapInfo === undefined) return undefined;
+  try {
+    const transform = geotransform(mapInfo);
+    const crsWkt = coordinateSystem || wktOfMapInfo(mapInfo);
+    return { geotransform: transform, mapInfo, ...(crsWkt === undefined ? {} : { crsWkt }) };
+  } catch (error) {
+    if (error instanceof BandliftError) throw new BandliftError(error.message, { file });
+    throw error;
+  }
+}
+
+/** File name without folder and ending. */
+export const sceneName = (path: string): string => basename(path).replace(/\.(hdr|img|dat|bip|bil|bsq|raw)$/i, '');
+
+const pick = <T>(list: ArrayLike<T> | undefined, order: Int32Array): T[] | undefined =>
+  list && Array.from(order, (b) => list[b]!);
+
+export class EnviScene implements Scene {
+  readonly path: string;
+  readonly name: string;
+  readonly height: number;
+  readonly width: number;
+  readonly bands: number;
+  readonly georeference?: GeoReference;
+  readonly units?: string;
+  readonly wavelength?: Float64Array;
+  readonly fwhm?: Float64Array;
+  readonly goodBands: Uint8Array;
+  readonly bandNames?: readonly string[];
+  readonly sensor?: string;
+  readonly warnings: readonly string[];
+  /** The file behind the scene. */
+  readonly cube: EnviCube;
+  readonly #windows: EnviWindows;
+
+  private constructor(path: string, cube: EnviCube, order: Int32Array, fills: readonly number[]) {
+    const { header } = cube;
+    const { good, seen } = goodBands(cube, fills);
+    this.path = path;
+    this.name = sceneName(path);
+    this.cube = cube;
+    this.height = header.lines;
+    this.width = header.samples;
+    this.bands = order.length;
+    this.goodBands = Uint8Array.from(order, (b) => good[b]!);
+    const warnings: string[] = [];
+    if (!this.goodBands.includes(1))
+      throw new BandliftError('the header marks every band as bad', { file: cube.headerPath, field: 'bbl' });
+    if (!seen) warnings.push(`${path}: no data in the rows that were looked at to find bands without data`);
+    if (header.wavelength === undefined) warnings.push(`${path}: the header has no wavelengths`);
+    const georeference = georeferenceOf(header, cube.headerPath);
+    const units = unitsOf(header);
+    const sensor = header.other?.['sensor type'];
+    const wavelength = pick(header.wavelength, order);
+    const fwhm = pick(header.fwhm, order);
+    const bandNames = pick(header.bandNames, order);
+    if (georeference) this.georeference = georeference;
+    if (units !== undefined) this.units = units;
+    if (sensor !== undefined && !/^unknown$/i.test(sensor)) this.sensor = sensor;
+    if (wavelength) this.wavelength = Float64Array.from(wavelength);
+    if (fwhm) this.fwhm = Float64Array.from(fwhm);
+    if (bandNames) this.bandNames = bandNames;
+    this.warnings = warnings;
+    this.#windows = new EnviWindows(cube, {
+      stored: order,
+      good: this.goodBands,
+      fills,
+      scale: header.reflectanceScale ?? 1,
+    });
+  }
+
+  /** Errors: BandliftError naming file and entry. */
+  static async open(path: string, options: EnviSceneOptions = {}): Promise<EnviScene> {
+    const cube = await openEnvi(path);
+    const order = bandOrder(cube.header, options.bands ?? 'all', cube.headerPath);
+    return new EnviScene(path, cube, order, fillValues(cube.header));
+  }
+
+  async read(window: Window): Promise<Pixels> {
+    const pixels = window.height * window.width;
+    checkWindow(window, this.height, this.width, this.path);
+    const values = new Float32Array(allocate(pixels * this.bands * 4, this.path, 'a window of the scene'));
+    const valid = new Uint8Array(pixels);
+    this.readInto(window, values, valid);
+    return { values, valid };
+  }
+
+  /** As `read`, into memory that the caller keeps; without `values` the validity alone is found, which costs less. */
+  readInto(window: Window, values: Float32Array | undefined, valid: Uint8Array): void {
+    checkWindow(window, this.height, this.width, this.path);
+    this.#windows.read(window.y, window.x, window.height, window.width, values, valid);
+  }
+
+  async close(): Promise<void> {
+    this.#windows.close();
+  }
+}
+
+/** Opens an ENVI cube, given its header or its data file. Errors: BandliftError naming file and entry. */
+export async function openEnviScene(path: string, options: EnviSceneOptions = {}): Promise<Scene> {
+  return EnviScene.open(path, options);
+}
