@@ -85,8 +85,12 @@ export function cubePaths(path: string): { dataPath: string; headerPath: string 
   return { dataPath, headerPath: `${stem}.hdr` };
 }
 
-/** One line of a header: no line breaks, and no braces, which would open a list. */
-const plain = (text: string) => text.replace(/[{}\r\n]+/g, ' ').trim();
+/** One line of a header: no line breaks, no braces, which would open a list, and no =, at which GDAL drops the entry. */
+const plain = (text: string) =>
+  text
+    .replace(/[{}\r\n]+/g, ' ')
+    .replaceAll('=', ':')
+    .trim();
 
 /** Text that cannot be mistaken for more than one entry of a list. */
 const entry = (text: string) => plain(text).replaceAll(',', ';');
@@ -96,10 +100,13 @@ export function headerOf(description: CubeDescription): EnviHeader {
   const mapInfo = georeference && mapInfoOf(georeference);
   const other: Record<string, string> = {};
   if (units !== undefined) other['data units'] = plain(units);
+  const crs = georeference?.crsWkt;
+  // 'EPSG:2154': known by its code only
+  if (crs !== undefined && !crs.includes('[')) other['coordinate system code'] = plain(crs);
   // a transform that `map info` cannot tell
   if (georeference && !mapInfo) other.geotransform = georeference.geotransform.join(', ');
   for (const [name, value] of Object.entries(description.provenance ?? {}))
-    other[plain(name).replaceAll('=', ' ').toLowerCase()] = plain(value);
+    other[plain(name).toLowerCase()] = plain(value);
   return {
     lines: description.height,
     samples: description.width,
@@ -116,7 +123,7 @@ export function headerOf(description: CubeDescription): EnviHeader {
     ...(goodBands === undefined ? {} : { bbl: goodBands }),
     ...(bandNames === undefined ? {} : { bandNames: bandNames.map(entry) }),
     ...(mapInfo === undefined ? {} : { mapInfo }),
-    ...(georeference?.crsWkt === undefined ? {} : { coordinateSystem: plain(georeference.crsWkt) }),
+    ...(crs?.includes('[') ? { coordinateSystem: plain(crs) } : {}),
     other,
   };
 }
