@@ -1,0 +1,75 @@
+/** Whether a model may be applied to a scene: bands, wavelengths and units must be those it was trained on. */
+import { BandliftError, EXIT } from '../errors.js';
+import type { Scene } from '../scenes/types.js';
+import type { StageModel } from './stage_model.js';
+
+/** Half the band spacing of AVIRIS-NG (5 nm): beyond it a band's neighbour is nearer. */
+const MOST_SHIFT = 2.5;
+/** Centres of one instrument move by this much between calibrations (nm). */
+const USUAL_SHIFT = 0.5;
+
+const plainUnits = (units: string) =>
+  units
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, ' ')
+    .trim();
+
+/** Bands and units that go into a stage: of the scene, or of the stage before. */
+export interface Incoming {
+  readonly path: string;
+  readonly bands: number;
+  readonly wavelength?: Float64Array;
+  readonly units?: string;
+}
+
+/**
+ * Throws a BandliftError where bands or units differ; returns what cannot be checked or is slightly off as sentences.
+ *
+ * @param forceUnits takes other units without complaint
+ */
+export function checkInput(model: StageModel, input: Incoming | Scene, forceUnits: boolean): string[] {
+  const { spec } = model;
+  if (input.bands !== spec.inBands)
+    throw new BandliftError('has not the bands that the model takes', {
+      file: input.path,
+      field: 'bands',
+      found: input.bands,
+      expected: `${spec.inBands} for ${model.path}`,
+    });
+  return [...checkUnits(model, input, forceUnits), ...checkWavelengths(model, input)];
+}
+
+function checkUnits(model: StageModel, input: Incoming | Scene, force: boolean): string[] {
+  if (model.units === undefined || force) return [];
+  if (input.units === undefined)
+    return [`${input.path} does not say its units; ${model.path} was trained on ${model.units}`];
+  if (plainUnits(input.units) === plainUnits(model.units)) return [];
+  throw new BandliftError(
+    'has other units than the model was trained on',
+    {
+      file: input.path,
+      field: 'units',
+      found: input.units,
+      expected: `${model.units} for ${model.path}`,
+      hint: 'use a model trained on such values; --force-units predicts all the same',
+    },
+    EXIT.badInput,
+  );
+}
+
+/** Stage 2 keeps its bands, so its wavelengths are those of its input. */
+function checkWavelengths({ spec, wavelength, path }: StageModel, input: Incoming | Scene): string[] {
+  if (!('up' in spec) || wavelength === undefined || input.wavelength === undefined) return [];
+  const shifts = wavelength.map((nm, b) => Math.abs(nm - input.wavelength![b]!));
+  const worst = shifts.reduce((most, shift, b) => (shift > shifts[most]! ? b : most), 0);
+  const detail = `band ${worst + 1} at ${input.wavelength[worst]!.toFixed(1)} nm`;
+  if (shifts[worst]! > MOST_SHIFT)
+    throw new BandliftError('has other wavelengths than the model was trained on', {
+      file: input.path,
+      found: detail,
+      expected: `${wavelength[worst]!.toFixed(1)} nm for ${path}`,
+    });
+  return shifts[worst]! > USUAL_SHIFT
+    ? [`${input.path}: ${detail}, ${shifts[worst]!.toFixed(1)} nm from the bands that ${path} was trained on`]
+    : [];
+}

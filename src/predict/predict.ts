@@ -1,0 +1,308 @@
+/**
+ * Prediction of a whole scene: models and region are chosen and checked, tiles planned under the memory limit, then one stage
+ * after the other computed. Stage 2 reads what stage 1 wrote.
+ */
+import { existsSync, statfsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type DeviceChoice, openDevice } from '../engine/device.js';
+import { formatBytes, machineMemory } from '../engine/memory_plan.js';
+import { TilePrograms } from '../engine/tile_programs.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
+import type { OutputReport } from '../scenes/envi_output.js';
+import type { Scene, Window } from '../scenes/types.js';
+import { version } from '../support/version.js';
+import { checkInput } from './checks.js';
+import { Monitor } from './monitor.js';
+import { chooseWindow, cropScene, type RegionChoice } from './region.js';
+import type { Reporter } from './reporter.js';
+import { describeResult, type ResultFormat, type StageOutput, stageOutput } from './result_description.js';
+import { readScratch } from './scratch.js';
+import { Slab } from './slab.js';
+import { loadStageModel, type StageModel } from './stage_model.js';
+import { planStage, type StagePlan } from './stage_plan.js';
+import { isResumable, runStage } from './stage_run.js';
+import { beginWork, hashOf, sceneIdentity, unfinished, workFolder } from './work_folder.js';
+
+export interface PredictOptions extends RegionChoice {
+  /** Checkpoints; at least one. `stage2` may be 'bicubic'. */
+  readonly stage1?: string;
+  readonly stage2?: string;
+  /** Normalisation of models that know none; see LoadOptions. */
+  readonly stage1Stats?: string;
+  readonly stage2Stats?: string;
+  readonly backProjections?: number;
+  readonly out: string;
+  readonly format: ResultFormat;
+  readonly tile?: number;
+  /** Bytes for the whole process. Default: half of the machine's, at most 4 GiB. */
+  readonly maxMemory?: number;
+  readonly device?: DeviceChoice;
+  readonly keepStage1?: boolean;
+  readonly forceUnits?: boolean;
+  readonly overwrite?: boolean;
+  /** Throws away what an interrupted prediction of this name has done. */
+  readonly restart?: boolean;
+  /** Only says what would be done. */
+  readonly planOnly?: boolean;
+  /** How the scene was opened, where that changes its pixels (clouds masked or kept). */
+  readonly inputKey?: string;
+}
+
+export interface PredictHooks {
+  readonly reporter: Reporter;
+  /** Opens stage 1's output for stage 2. */
+  openScene(path: string): Promise<Scene>;
+  /** Asked after every tile. */
+  interrupted(): boolean;
+}
+
+export interface PredictResult {
+  readonly output: OutputReport;
+  readonly stage1?: OutputReport;
+  readonly description: CubeDescription;
+  readonly plans: readonly StagePlan[];
+  readonly seconds: number;
+}
+
+const DEFAULT_MEMORY = 4 * 2 ** 30;
+/** What comes without being planned: garbage not yet collected, encoded rows, caches of readers, compiled code. */
+const RESERVE = 192 * 2 ** 20;
+
+interface Stage {
+  readonly name: 'stage 1' | 'stage 2';
+  readonly model: StageModel;
+  readonly output: StageOutput;
+  readonly out: string;
+  readonly description: CubeDescription;
+  readonly folder: string;
+}
+
+/** Predicts `scene`; undefined when only the plan was asked for. Throws Interrupted when it was asked to stop. */
+export async function predict(
+  scene: Scene,
+  options: PredictOptions,
+  hooks: PredictHooks,
+): Promise<PredictResult | undefined> {
+  const began = Date.now();
+  const { reporter } = hooks;
+  const window = chooseWindow(scene, options);
+  for (const warning of scene.warnings) reporter.warn(warning);
+  const stages = await chooseStages(scene, window, options, reporter);
+  const last = stages.at(-1)!;
+  const { device, name } = await openDevice(options.device);
+  const programs = stages.map(({ model }) => new TilePrograms(device, model.spec, model.values));
+  try {
+    const key = hashOf([
+      version(),
+      await sceneIdentity(scene),
+      options.inputKey,
+      window,
+      device.info().isa,
+      stages.map(({ model, description }) => [model.hash, model.spec, model.normalization, description]),
+    ]);
+    const settings = await unfinished(options.out, key, options.restart === true && options.planOnly !== true);
+    const plans = planStages(stages, window, programs, options, settings?.tiles);
+    const monitor = new Monitor(
+      reporter,
+      stages.map((stage, i) => ({ ...stage, plan: plans[i]! })),
+      name,
+    );
+    monitor.tellPlan();
+    if (options.planOnly === true) return undefined;
+    if (settings === undefined) {
+      checkDisk(stages, plans);
+      const tiles = plans.map(({ segments }) =>
+        segments.map(({ grid }): [number, number] => [grid.tileHeight, grid.tileWidth]),
+      );
+      await beginWork(options.out, { format: 1, key, tiles });
+    }
+    const reports = await runStages(stages, plans, programs, cropScene(scene, window), {
+      options,
+      hooks,
+      monitor,
+      key,
+      begin: settings === undefined,
+    });
+    await rm(workFolder(options.out), { recursive: true, force: true });
+    return {
+      output: reports.at(-1)!,
+      ...(options.keepStage1 && reports.length > 1 ? { stage1: reports[0]! } : {}),
+      description: last.description,
+      plans,
+      seconds: (Date.now() - began) / 1000,
+    };
+  } finally {
+    for (const p of programs) p.dispose();
+    device.dispose();
+  }
+}
+
+// ---- choosing ----
+
+async function chooseStages(
+  scene: Scene,
+  window: Window,
+  options: PredictOptions,
+  reporter: Reporter,
+): Promise<Stage[]> {
+  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, out } = options;
+  const chosen = [
+    ...(stage1 === undefined ? [] : [{ name: 'stage 1', path: stage1, option: 'stage1', stats: stage1Stats } as const]),
+    ...(stage2 === undefined ? [] : [{ name: 'stage 2', path: stage2, option: 'stage2', stats: stage2Stats } as const]),
+  ];
+  if (chosen.length === 0) throw new BandliftError('give --stage1, --stage2 or both', {}, EXIT.usage);
+  const input = cropScene(scene, window);
+  let before: StageOutput = { ...input, ...(scene.georeference ? { georeference: input.georeference! } : {}) };
+  let path = scene.path;
+  const stages: Stage[] = [];
+  const used: { stage: string; model: StageModel }[] = [];
+  for (const [i, { name, option, stats, ...given }] of chosen.entries()) {
+    const isLast = i === chosen.length - 1;
+    const model = await loadStageModel(given.path, before.bands, {
+      option,
+      ...(stats === undefined ? {} : { stats }),
+      ...(isLast && backProjections !== undefined ? { backProjections } : {}),
+    });
+    checkKind(model, name, isLast);
+    for (const warning of checkInput(model, { ...before, path }, options.forceUnits === true)) reporter.warn(warning);
+    const output = stageOutput(model, before);
+    used.push({ stage: name, model });
+    const final = { ...options.format };
+    const between = { dataType: 'float32', interleave: 'bip' } as const;
+    const description = describeResult(output, used, { scene, window }, isLast ? final : between);
+    const work = workFolder(out);
+    const kept = options.keepStage1 === true ? out.replace(/(\.\w+)?$/, '_stage1') : join(work, 'stage1');
+    stages.push({
+      name,
+      model,
+      output,
+      out: isLast ? out : kept,
+      description,
+      folder: join(work, option),
+    });
+    before = output;
+    path = given.path;
+  }
+  return stages;
+}
+
+function checkKind(model: StageModel, name: Stage['name'], isLast: boolean): void {
+  const { kind } = model.spec;
+  const spatial = 'up' in model.spec;
+  if (name === 'stage 1' && spatial)
+    throw new BandliftError('is a spatial network', { file: model.path, hint: 'give it as --stage2' }, EXIT.usage);
+  if (name === 'stage 2' && !spatial)
+    throw new BandliftError(
+      `is no spatial network but ${kind}`,
+      { file: model.path, hint: 'give it as --stage1' },
+      EXIT.usage,
+    );
+  if (kind === 'cascade' && !isLast)
+    throw new BandliftError('holds both stages', { file: model.path, hint: 'leave out --stage2' }, EXIT.usage);
+}
+
+function planStages(
+  stages: readonly Stage[],
+  window: Window,
+  programs: readonly TilePrograms[],
+  options: PredictOptions,
+  tiles: readonly (readonly (readonly [number, number])[])[] | undefined,
+): StagePlan[] {
+  const maxMemory = options.maxMemory ?? Math.min(DEFAULT_MEMORY, machineMemory() / 2);
+  const baseBytes = process.memoryUsage.rss() + RESERVE;
+  let size: { height: number; width: number } = window;
+  return stages.map(({ model, output }, i) => {
+    const plan = planStage(model.spec, size.height, size.width, programs[i]!, {
+      maxMemory,
+      baseBytes,
+      ...(options.tile === undefined ? {} : { tile: options.tile }),
+      ...(tiles?.[i] === undefined ? {} : { tiles: tiles[i] }),
+    });
+    size = output;
+    return plan;
+  });
+}
+
+/** Throws when the disk cannot hold result, stage 1's output and scratch together. */
+function checkDisk(stages: readonly Stage[], plans: readonly StagePlan[]): void {
+  const folder = dirname(stages.at(-1)!.out);
+  if (!existsSync(folder)) throw new BandliftError('no such folder', { file: folder }, EXIT.usage);
+  const { bavail, bsize } = statfsSync(folder);
+  const scratch = Math.max(...plans.map(({ scratchBytes }) => scratchBytes));
+  const needed = stages.reduce((sum, { description }) => sum + cubeBytes(description), scratch);
+  if (bavail * bsize >= needed) return;
+  throw new BandliftError(
+    'the disk is too small',
+    {
+      file: folder,
+      found: `${formatBytes(bavail * bsize)} free`,
+      expected: formatBytes(needed),
+      hint: 'a smaller region (--roi), --format int16, or another disk',
+    },
+    EXIT.failure,
+  );
+}
+
+// ---- computing ----
+
+interface Run {
+  readonly options: PredictOptions;
+  readonly hooks: PredictHooks;
+  readonly monitor: Monitor;
+  readonly key: string;
+  readonly begin: boolean;
+}
+
+async function runStages(
+  stages: readonly Stage[],
+  plans: readonly StagePlan[],
+  programs: readonly TilePrograms[],
+  scene: Scene,
+  { options, hooks, monitor, key, begin }: Run,
+): Promise<OutputReport[]> {
+  // one block for all stages: what the first leaves would not be given back in time
+  const slab = new Slab(Math.max(...plans.map(({ bufferBytes }) => bufferBytes)));
+  const reports: OutputReport[] = [];
+  let input = scene;
+  try {
+    for (const [i, { model, out, description, folder }] of stages.entries()) {
+      const stageKey = `${key} ${i + 1}`;
+      const isLast = i === stages.length - 1;
+      const done = !isLast && (await readScratch(folder))?.finished === true && existsSync(cubePaths(out).headerPath);
+      if (done) reports.push({ ...cubePaths(out), bytes: cubeBytes(description), counts: NOTHING });
+      else {
+        monitor.beginStage(i);
+        reports.push(
+          await runStage({
+            model,
+            plan: plans[i]!,
+            programs: programs[i]!,
+            input,
+            out,
+            description,
+            folder,
+            key: stageKey,
+            slab,
+            begin,
+            overwrite: options.overwrite === true,
+            progress: (segment, tiles) => monitor.update(i, segment, tiles),
+            interrupted: hooks.interrupted,
+          }),
+        );
+      }
+      programs[i]!.dispose();
+      if (!isLast) input = await hooks.openScene(cubePaths(out).dataPath);
+    }
+    return reports;
+  } catch (error) {
+    if (!isResumable(error)) await rm(workFolder(options.out), { recursive: true, force: true });
+    throw error;
+  } finally {
+    monitor.stop();
+    if (input !== scene) await input.close();
+  }
+}
+
+const NOTHING = { pixels: 0, nodata: 0, clamped: 0, notFinite: 0 };

@@ -1,0 +1,144 @@
+/** The model of one stage, ready to predict with: network, weights, normalisation and what is known of its bands. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { loadModel } from '../checkpoint/checkpoint.js';
+import type { AffineNormalization, Normalization } from '../data/types.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { fileError } from '../io/files.js';
+import type { ModelSpec } from '../models/spec.js';
+
+export interface StageModel {
+  /** Checkpoint, or 'bicubic'. */
+  readonly path: string;
+  /** SHA-256 of the file. */
+  readonly hash: string;
+  readonly spec: ModelSpec;
+  /** The moving average where the checkpoint has one, as evaluation uses it. */
+  readonly values: ReadonlyMap<string, Float32Array>;
+  readonly normalization: Normalization;
+  /** nm; undefined where the checkpoint does not say. */
+  readonly wavelength?: Float64Array;
+  readonly fwhm?: Float64Array;
+  /** Of the spectra it was trained on. */
+  readonly units?: string;
+}
+
+const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
+const NO_NORMALIZATION: Normalization = { method: 'none', input: IDENTITY, target: IDENTITY, units: '' };
+
+export interface LoadOptions {
+  /**
+   * Where the normalisation of a model without one comes from: 'none', a checkpoint (.safetensors), or a JSON file with
+   * input and target, each { offset, scale, clip }. Wins over the checkpoint's own.
+   */
+  readonly stats?: string;
+  /** Back-projections at the end of a spatial network, whatever it was trained with. */
+  readonly backProjections?: number;
+  /** The option that names the checkpoint, for messages. */
+  readonly option: string;
+}
+
+/** The ratio of the documented grids, 30 m to 4 m. */
+const RATIO = { up: 15, down: 2 };
+
+/**
+ * Reads a checkpoint or an imported model; 'bicubic' is the baseline of stage 2 for any number of bands.
+ * Errors: BandliftError that names the file and, for a model that knows no normalisation, what to do.
+ *
+ * @param bands of the input, for 'bicubic'
+ */
+export async function loadStageModel(path: string, bands: number, options: LoadOptions): Promise<StageModel> {
+  if (path === 'bicubic') {
+    const spec = { kind: 'bicubic', inBands: bands, outBands: bands, ...RATIO, backProjections: 0 } as const;
+    const normalization = NO_NORMALIZATION;
+    return { path, hash: 'bicubic', spec: withBackProjections(spec, options), values: new Map(), normalization };
+  }
+  const { model, tensors, contract } = await loadModel(path);
+  const normalization = options.stats === undefined ? contract?.normalization : await readStats(options.stats);
+  if (normalization === undefined)
+    throw new BandliftError(
+      'the model does not say how its inputs and outputs are normalised (imported weights never do)',
+      {
+        file: path,
+        hint: `give --${options.option}-stats: none, a checkpoint with the same normalisation, or a JSON file with input and target {offset, scale, clip}`,
+      },
+      EXIT.usage,
+    );
+  checkLength(normalization.input, model.inBands, path, 'normalization.input');
+  checkLength(normalization.target, model.outBands, path, 'normalization.target');
+  const list = (values: readonly number[] | null | undefined) =>
+    values !== null && values?.length === model.outBands ? Float64Array.from(values) : undefined;
+  const [wavelength, fwhm] = [list(contract?.bands.wavelength), list(contract?.bands.fwhm)];
+  const units = contract?.bands.units ?? (normalization.units || undefined);
+  return {
+    path,
+    hash: await fileHash(path),
+    spec: withBackProjections(model, options),
+    // frozen parameters may be missing in the average
+    values: new Map([...tensors.parameters, ...(tensors.ema ?? [])]),
+    normalization,
+    ...(wavelength ? { wavelength } : {}),
+    ...(fwhm ? { fwhm } : {}),
+    ...(units === undefined ? {} : { units }),
+  };
+}
+
+function withBackProjections(spec: ModelSpec, { backProjections, option }: LoadOptions): ModelSpec {
+  if (backProjections === undefined) return spec;
+  if (spec.kind === 'cascade') return { ...spec, stage2: { ...spec.stage2, backProjections } };
+  if ('up' in spec) return { ...spec, backProjections };
+  if (option === 'stage2')
+    throw new BandliftError('is no spatial network', { field: 'stage2', found: spec.kind }, EXIT.usage);
+  return spec;
+}
+
+function checkLength(n: AffineNormalization, bands: number, file: string, field: string): void {
+  for (const list of [n.offset, n.scale])
+    if (list.length !== 1 && list.length !== bands)
+      throw new BandliftError('does not fit the network', {
+        file,
+        field,
+        found: `${list.length} numbers`,
+        expected: `1 or ${bands}`,
+      });
+}
+
+const affineSchema = z.object({
+  offset: z.array(z.number()).min(1),
+  scale: z.array(z.number().refine((v) => v !== 0, 'must not be 0')).min(1),
+  clip: z.boolean().default(false),
+});
+const statsSchema = z.object({ input: affineSchema, target: affineSchema, units: z.string().default('') });
+
+async function readStats(source: string): Promise<Normalization> {
+  if (source === 'none') return NO_NORMALIZATION;
+  if (/\.safetensors$/i.test(source)) {
+    const { contract } = await loadModel(source);
+    if (contract !== undefined) return contract.normalization;
+    throw new BandliftError('holds weights only, no normalisation', { file: source });
+  }
+  let text: string;
+  try {
+    text = await readFile(source, 'utf8');
+  } catch (error) {
+    throw fileError(error, source);
+  }
+  try {
+    return { method: 'per_band', ...statsSchema.parse(JSON.parse(text)) };
+  } catch (error) {
+    const issue = error instanceof z.ZodError ? error.issues[0] : undefined;
+    throw new BandliftError(issue?.message ?? 'is no JSON', {
+      file: source,
+      ...(issue === undefined ? {} : { field: issue.path.join('.') }),
+      expected: '{"input": {"offset": [..], "scale": [..], "clip": true}, "target": {..}}',
+    });
+  }
+}
+
+async function fileHash(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}

@@ -1,0 +1,74 @@
+/**
+ * NAME.work beside the result: the settings and tiles a prediction was begun with, its scratch, and stage 1's output. It is
+ * what makes a prediction resumable, and is removed when the result is whole.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { BandliftError } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { fileError } from '../io/files.js';
+import { cubePaths } from '../scenes/cube_description.js';
+import type { Scene } from '../scenes/types.js';
+
+const size = z.int().min(1);
+const settingsSchema = z.strictObject({
+  format: z.literal(1),
+  key: z.string(),
+  /** Height and width of the tiles of every segment of every stage: a resumed prediction has the same. */
+  tiles: z.array(z.array(z.tuple([size, size]))),
+});
+export type Settings = z.infer<typeof settingsSchema>;
+
+export const workFolder = (out: string): string => cubePaths(out).headerPath.replace(/\.hdr$/, '.work');
+
+/** The settings of an unfinished prediction; undefined where there is none or it cannot be read. */
+export async function readSettings(folder: string): Promise<Settings | undefined> {
+  try {
+    return settingsSchema.parse(JSON.parse(await readFile(join(folder, 'settings.json'), 'utf8')));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== undefined && code !== 'ENOENT' && code !== 'ENOTDIR') throw fileError(error, folder);
+    return undefined;
+  }
+}
+
+/**
+ * The settings to go on with, undefined where the prediction has to begin. Throws for an unfinished prediction of something
+ * else: its work would be lost.
+ */
+export async function unfinished(out: string, key: string, restart: boolean): Promise<Settings | undefined> {
+  const folder = workFolder(out);
+  if (!existsSync(folder)) return undefined;
+  const settings = await readSettings(folder);
+  if (restart || settings === undefined) {
+    await rm(folder, { recursive: true, force: true });
+    return undefined;
+  }
+  if (settings.key === key) return settings;
+  throw new BandliftError('holds the unfinished prediction of another input, model or option', {
+    file: folder,
+    hint: 'finish it with the settings it was begun with, give another --out, or begin again with --restart',
+  });
+}
+
+export async function beginWork(out: string, settings: Settings): Promise<void> {
+  const folder = workFolder(out);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFileAtomic(join(folder, 'settings.json'), `${JSON.stringify(settings)}\n`);
+  } catch (error) {
+    throw fileError(error, folder);
+  }
+}
+
+/** Says whether a file or folder is the one it was: its place, size and time of change. */
+export async function sceneIdentity(scene: Scene): Promise<unknown> {
+  const info = await stat(scene.path).catch(() => undefined); // a scene may be no file
+  const { height, width, bands, georeference, units } = scene;
+  return [scene.path, info?.size, info?.mtimeMs, height, width, bands, georeference?.geotransform, units];
+}
+
+export const hashOf = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex');
