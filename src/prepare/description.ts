@@ -1,0 +1,67 @@
+/** What a patch file says about itself. */
+import type { PatchFileInfo } from '../data/patch_writer.js';
+import type { EnviScene } from '../scenes/envi_scene.js';
+import type { NoiseModel } from '../spectra/oli_noise.js';
+import type { SensorResponse } from '../spectra/response.js';
+import { LEAST_VALID_WEIGHT, RATIO } from './degrade.js';
+import { type FineGrid, LEAST_VALID_AREA } from './fine_grid.js';
+import { PREPARE_DEFAULTS, type PrepareOptions } from './types.js';
+
+const percent = (share: number) => `${100 * share} %`;
+
+interface Described {
+  readonly options: PrepareOptions;
+  readonly scene: EnviScene;
+  readonly grid: FineGrid;
+  readonly sensor?: SensorResponse;
+  readonly noise: readonly NoiseModel[];
+}
+
+/** In words, for a person who meets the file without this program. */
+function note({ grid, sensor, noise, options }: Described): string {
+  const sentences = [
+    'written by bandlift prepare',
+    `origins are rows and columns of the ${grid.resampled ? 'resampled' : "scene's own"} pixel grid`,
+    ...(grid.resampled ? [`${grid.resampled}, valid where at least ${percent(LEAST_VALID_AREA)} of the area is`] : []),
+    `*_lr: Gaussian point spread function of FWHM ${RATIO} pixels with the scene around the patch, then the exact average ` +
+      `of ${RATIO} x ${RATIO} pixels; valid where at least ${percent(LEAST_VALID_WEIGHT)} of the weight is on valid pixels`,
+    ...(sensor
+      ? [
+          `landsat: landsat_lr brought to the patch grid by bicubic interpolation (a = -0.75) of the patch alone; response: ${sensor.source}`,
+          noise.length > 0 ? "OLI's noise added" : 'no noise added',
+        ]
+      : ['no wavelengths: for stage 2 alone']),
+    'values are 0 where the masks are 0 and in bands without data (good_bands 0)',
+    ...(grid.resampled || options.keepGsd !== true ? [] : ["the scene's own pixel size is kept"]),
+  ];
+  return sentences.join('; ');
+}
+
+/** The patch file of a scene, patches of `side` coarse pixels. */
+export function describePatches(job: Described, side: number): PatchFileInfo {
+  const { scene, grid, sensor, options } = job;
+  const size = RATIO * side;
+  const { wavelength, fwhm, units } = scene;
+  const crsWkt = grid.georeference?.crsWkt;
+  return {
+    height: size,
+    width: size,
+    inBands: sensor?.bands.length ?? 0,
+    outBands: scene.bands,
+    downsamplingFactor: RATIO,
+    ...(wavelength && { wavelength }),
+    ...(fwhm && { fwhm }),
+    goodBands: scene.goodBands,
+    ...(units !== undefined && { units }),
+    scale: 1,
+    ...(sensor && { sensor: sensor.sensor, responseHash: sensor.hash }),
+    sourceScene: scene.name,
+    ...(crsWkt !== undefined && { crsWkt }),
+    seed: options.seed ?? PREPARE_DEFAULTS.seed,
+    ...(grid.gsd !== undefined && { gsd: grid.gsd, lrGsd: RATIO * grid.gsd }),
+    lowResolution: { height: side, width: side },
+    degraded: true,
+    masked: true,
+    note: note(job),
+  };
+}

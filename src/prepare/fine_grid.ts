@@ -1,0 +1,195 @@
+/**
+ * The fine grid of a pair: the scene's own pixels where they are 4 m (or are to be kept), else the scene averaged over exact
+ * areas to 4 m. Landsat's pixels are 15/2 of it.
+ */
+import { BandliftError } from '../errors.js';
+import { areaTaps, type Taps } from '../resample/taps.js';
+import type { EnviScene } from '../scenes/envi_scene.js';
+import { refine } from '../scenes/geo.js';
+import type { GeoReference, Window } from '../scenes/types.js';
+
+/** m */
+export const FINE_GSD = 4;
+/** Sizes that differ by less than this share are the same. */
+const SAME = 0.01;
+/** Least share of a fine pixel's area that must be valid. */
+export const LEAST_VALID_AREA = 0.5;
+/** Rounding of sums of areas. */
+const TINY = 1e-9;
+/** Bytes of source pixels held while they are averaged. */
+const SOURCE_BYTES = 24 * 2 ** 20;
+
+export interface FineGrid {
+  readonly height: number;
+  readonly width: number;
+  readonly georeference?: GeoReference;
+  /** Ground sample distances in m, where known. */
+  readonly gsd?: number;
+  readonly sourceGsd?: number;
+  /** How the grid comes from the scene, when it is not the scene's own. */
+  readonly resampled?: string;
+  readonly warnings: readonly string[];
+  /** Bytes of working memory. */
+  readonly workBytes: number;
+  /** Pixels of a window that lies inside; `values` [height, width, bands] may be left out. 0 where not valid. */
+  read(window: Window, values: Float32Array | undefined, valid: Uint8Array): void;
+}
+
+export interface GridOptions {
+  /** Ground sample distance of the scene in m, instead of what its header says. */
+  readonly gsd?: number;
+  /** Take the scene's own pixels as the fine grid whatever their size. */
+  readonly keepGsd?: boolean;
+}
+
+/** Sides of a pixel (down, across) in m from the scene's map position, undefined where it has none in metres. */
+function pixelSize({ georeference }: EnviScene): [down: number, across: number] | undefined {
+  if (georeference === undefined) return undefined;
+  const words = [georeference.crsWkt?.slice(0, 6), ...(georeference.mapInfo ?? [])].join(' ');
+  if (/GEOG|lat|degree/i.test(words)) return undefined;
+  const [, g1, g2, , g4, g5] = georeference.geotransform;
+  return [Math.hypot(g2, g5), Math.hypot(g1, g4)];
+}
+
+const near = (a: number, b: number) => Math.abs(a - b) <= SAME * b;
+
+/** The grid of a scene. Errors: BandliftError where the size of its pixels is needed and unknown. */
+export function fineGrid(scene: EnviScene, options: GridOptions): FineGrid {
+  const size = options.gsd === undefined ? pixelSize(scene) : ([options.gsd, options.gsd] as const);
+  if (size?.some((side) => !(side > 0 && Number.isFinite(side))))
+    throw new BandliftError('is no size of a pixel', { file: scene.path, field: 'map info', found: size.join(' x ') });
+  const [down, across] = size ?? [undefined, undefined];
+  if (options.keepGsd || (down !== undefined && near(down, FINE_GSD) && near(across, FINE_GSD)))
+    return ownGrid(scene, across);
+  if (down === undefined)
+    throw new BandliftError('the size of its pixels is unknown: the header has no map position in metres', {
+      file: scene.path,
+      field: 'map info',
+      hint: 'give --gsd METRES, or --keep-gsd to take its pixels as they are',
+    });
+  return new AveragedGrid(scene, down, across);
+}
+
+function ownGrid(scene: EnviScene, gsd: number | undefined): FineGrid {
+  const { height, width, georeference } = scene;
+  const coarse =
+    gsd !== undefined && !near(gsd, FINE_GSD)
+      ? [`${scene.path}: pixels of ${round(gsd)} m are kept; Landsat's are simulated at ${round(7.5 * gsd)} m`]
+      : [];
+  return {
+    height,
+    width,
+    ...(georeference && { georeference }),
+    ...(gsd !== undefined && { gsd, sourceGsd: gsd }),
+    warnings: coarse,
+    workBytes: 0,
+    read: (window, values, valid) => scene.readInto(window, values, valid),
+  };
+}
+
+const round = (value: number) => Number(value.toPrecision(6));
+
+/** Every pixel of 4 m is the average of what it covers, by area; valid where half of that is. */
+class AveragedGrid implements FineGrid {
+  readonly height: number;
+  readonly width: number;
+  readonly georeference?: GeoReference;
+  readonly gsd = FINE_GSD;
+  readonly sourceGsd: number;
+  readonly resampled: string;
+  readonly warnings: readonly string[];
+  readonly workBytes = SOURCE_BYTES;
+  readonly #scene: EnviScene;
+  readonly #rows: Taps;
+  readonly #columns: Taps;
+  #source = new Float32Array(0);
+  #valid = new Uint8Array(0);
+
+  constructor(scene: EnviScene, down: number, across: number) {
+    const [perRow, perColumn] = [FINE_GSD / down, FINE_GSD / across];
+    this.height = Math.floor(scene.height / perRow + TINY);
+    this.width = Math.floor(scene.width / perColumn + TINY);
+    this.sourceGsd = across;
+    const sizes = down === across ? `${round(across)} m` : `${round(across)} x ${round(down)} m`;
+    this.resampled = `pixels of ${sizes} averaged over exact areas to ${FINE_GSD} m`;
+    this.warnings =
+      Math.max(down, across) > FINE_GSD * (1 + SAME)
+        ? [`${scene.path}: pixels of ${sizes} brought to ${FINE_GSD} m: no detail is gained by it (see --keep-gsd)`]
+        : [];
+    if (this.height < 1 || this.width < 1)
+      throw new BandliftError(`smaller than one pixel of ${FINE_GSD} m`, {
+        file: scene.path,
+        found: `${scene.height} x ${scene.width} pixels of ${sizes}`,
+      });
+    if (scene.georeference) {
+      const g = scene.georeference.geotransform;
+      this.georeference = {
+        ...scene.georeference,
+        geotransform: [g[0], g[1] * perColumn, g[2] * perRow, g[3], g[4] * perColumn, g[5] * perRow],
+      };
+    }
+    this.#scene = scene;
+    this.#rows = areaTaps(scene.height, this.height, perRow);
+    this.#columns = areaTaps(scene.width, this.width, perColumn);
+  }
+
+  read(window: Window, values: Float32Array | undefined, valid: Uint8Array): void {
+    const { bands } = this.#scene;
+    const [rows, columns] = [this.#rows, this.#columns];
+    const x = columns.start[window.x]!;
+    const width = columns.start[window.x + window.width - 1]! + columns.taps - x;
+    const lineBytes = width * (values ? bands * 4 : 1);
+    for (let first = 0; first < window.height; ) {
+      const y = rows.start[window.y + first]!;
+      const end = (row: number) => rows.start[window.y + row]! + rows.taps;
+      let count = 1;
+      while (first + count < window.height && (end(first + count) - y) * lineBytes <= SOURCE_BYTES) count++;
+      const height = end(first + count - 1) - y;
+      const source = values && this.#reserve(height * width * bands);
+      if (this.#valid.length < height * width) this.#valid = new Uint8Array(height * width);
+      this.#scene.readInto({ y, x, height, width }, source, this.#valid);
+      for (let row = first; row < first + count; row++)
+        this.#averageRow(window, row, { y, x, width }, source, values, valid);
+      first += count;
+    }
+  }
+
+  #reserve(length: number): Float32Array {
+    if (this.#source.length < length) this.#source = new Float32Array(length);
+    return this.#source;
+  }
+
+  #averageRow(
+    window: Window,
+    row: number,
+    from: { readonly y: number; readonly x: number; readonly width: number },
+    source: Float32Array | undefined,
+    values: Float32Array | undefined,
+    valid: Uint8Array,
+  ): void {
+    const [rows, columns] = [this.#rows, this.#columns];
+    const { bands } = this.#scene;
+    const sum = new Float64Array(bands);
+    const line = window.y + row;
+    for (let column = 0; column < window.width; column++) {
+      sum.fill(0);
+      let covered = 0;
+      for (let i = 0; i < rows.taps; i++)
+        for (let j = 0; j < columns.taps; j++) {
+          const weight = rows.weight[line * rows.taps + i]! * columns.weight[(window.x + column) * columns.taps + j]!;
+          const pixel = (rows.start[line]! + i - from.y) * from.width + columns.start[window.x + column]! + j - from.x;
+          if (weight === 0 || this.#valid[pixel] === 0) continue;
+          covered += weight;
+          if (source) for (let b = 0; b < bands; b++) sum[b]! += weight * source[pixel * bands + b]!;
+        }
+      const at = row * window.width + column;
+      const fine = covered >= LEAST_VALID_AREA - TINY;
+      valid[at] = fine ? 1 : 0;
+      if (values) for (let b = 0; b < bands; b++) values[at * bands + b] = fine ? sum[b]! / covered : 0;
+    }
+  }
+}
+
+/** Georeference of the Landsat grid: 15/2 of the fine pixels, from the same corner. */
+export const coarseReference = (grid: FineGrid): GeoReference | undefined =>
+  grid.georeference && refine(grid.georeference, 2, 15);

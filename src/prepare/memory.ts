@@ -1,0 +1,41 @@
+/** What a scene takes in memory, so that a limit is kept or refused before anything is read. */
+import { BandliftError, EXIT } from '../errors.js';
+import type { EnviScene } from '../scenes/envi_scene.js';
+import { RATIO, readerBytes } from './degrade.js';
+import type { FineGrid } from './fine_grid.js';
+import { stripBytes } from './patch_grid.js';
+
+const MIB = 2 ** 20;
+/** Node itself, and what each thread adds: its heap, the HDF5 library, the reader's buffers (measured; test/prepare/memory). */
+export const PROCESS_BYTES = 80 * MIB;
+const THREAD_BYTES = 96 * MIB;
+/** Copies of a patch in the HDF5 library's memory, which does not shrink: the values, and their chunks being compressed. */
+const LIBRARY_COPIES = 1.5;
+
+/** Bytes for patches of `side` coarse pixels, in a thread. */
+export function sceneBytes(scene: EnviScene, grid: FineGrid, side: number): number {
+  const patch = (RATIO * side) ** 2 * scene.bands * 4;
+  return (
+    THREAD_BYTES + readerBytes(side, scene.bands) + LIBRARY_COPIES * patch + stripBytes(grid, side) + grid.workBytes
+  );
+}
+
+const mib = (bytes: number) => `${Math.ceil(bytes / MIB)} MiB`;
+
+/** Throws a BandliftError where a scene does not fit into `limit` bytes, with what would. */
+export function checkMemory(scene: EnviScene, grid: FineGrid, side: number, limit: number | undefined): void {
+  if (limit === undefined || sceneBytes(scene, grid, side) <= limit) return;
+  let fits = side - 2;
+  while (fits >= 2 && sceneBytes(scene, grid, fits) > limit) fits -= 2;
+  throw new BandliftError(
+    'does not fit into the memory allowed for it',
+    {
+      file: scene.path,
+      field: 'max-memory',
+      found: mib(limit),
+      expected: `at least ${mib(sceneBytes(scene, grid, side))} for patches of ${side} Landsat pixels`,
+      hint: `allow more, use fewer --workers${fits >= 2 ? `, or --patch ${fits}` : ''}`,
+    },
+    EXIT.outOfMemory,
+  );
+}

@@ -1,0 +1,187 @@
+/**
+ * `prepare`: one airborne cube to one file of paired patches (domain.md 5): bands kept and sorted, the fine grid, what
+ * Landsat would see of it through its real responses and point spread function on the exact 15/2 grid, nodata accounted for.
+ */
+import { PatchWriter } from '../data/patch_writer.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { EnviScene } from '../scenes/envi_scene.js';
+import { pixelToMap } from '../scenes/geo.js';
+import type { NoiseModel } from '../spectra/oli_noise.js';
+import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
+import { coarseSize, PatchReader, RATIO } from './degrade.js';
+import { describePatches } from './description.js';
+import { type FineGrid, fineGrid } from './fine_grid.js';
+import { checkMemory } from './memory.js';
+import { checkEven, PatchGrid, type PatchPlace, patchSide } from './patch_grid.js';
+import { addNoise, noiseModels, sceneWeights, simulate, upsample } from './simulate.js';
+import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
+
+export type { PrepareOptions, SceneReport } from './types.js';
+
+interface Job {
+  readonly options: PrepareOptions;
+  readonly scene: EnviScene;
+  readonly grid: FineGrid;
+  readonly patches: PatchGrid;
+  readonly sensor?: SensorResponse;
+  readonly weights: readonly Float64Array[];
+  readonly noise: readonly NoiseModel[];
+}
+
+/**
+ * One scene to one patch file, in this thread. The file appears whole or not at all.
+ * Errors: BandliftError naming the scene and what is wrong with it or with the options; exit code 130 when interrupted.
+ */
+export async function prepareScene(options: PrepareOptions): Promise<SceneReport> {
+  const started = Date.now();
+  const { patch, stride, maxNodata = PREPARE_DEFAULTS.maxNodata } = options;
+  if (patch !== undefined) checkEven(patch, 'patch');
+  if (stride !== undefined) checkEven(stride, 'stride');
+  if (!(maxNodata >= 0 && maxNodata < 1))
+    throw new BandliftError(
+      'is no share',
+      { field: 'max-nodata', found: maxNodata, expected: 'from 0 to less than 1' },
+      EXIT.usage,
+    );
+  const scene = await EnviScene.open(options.scene, { bands: 'kept' });
+  try {
+    const grid = fineGrid(scene, options);
+    const { side, note } = patchSide(grid, patch, options.scene);
+    checkMemory(scene, grid, side, options.maxMemory);
+    const sensor = scene.wavelength && (options.sensor ?? LANDSAT8_OLI);
+    const job: Job = {
+      options,
+      scene,
+      grid,
+      patches: new PatchGrid(grid, side, stride ?? side, maxNodata),
+      ...(sensor && { sensor }),
+      weights: sensor ? sceneWeights(scene, sensor) : [],
+      noise: sensor && options.noise ? noiseModels(scene, sensor) : [],
+    };
+    const counts = await writePatches(job);
+    const { header } = scene.cube;
+    const kept = counts.patches;
+    const warnings = [...scene.warnings, ...grid.warnings, ...(note ? [note] : [])];
+    if (!sensor) warnings.push(`${options.scene}: without wavelengths its patches are for stage 2 alone`);
+    if (kept === 0) warnings.push(`${options.scene}: no patch was kept`);
+    return {
+      scene: options.scene,
+      name: scene.name,
+      ...(kept > 0 && { file: options.out }),
+      lines: header.lines,
+      samples: header.samples,
+      bands: {
+        stored: header.bands,
+        kept: scene.bands,
+        withoutData: scene.goodBands.reduce((sum, good) => sum + 1 - good, 0),
+      },
+      ...(scene.units !== undefined && { units: scene.units }),
+      ...(sensor && { sensor: sensor.sensor }),
+      gsd: {
+        ...(grid.sourceGsd !== undefined && { source: grid.sourceGsd }),
+        ...(grid.gsd !== undefined && { fine: grid.gsd, coarse: RATIO * grid.gsd }),
+      },
+      ...(grid.resampled !== undefined && { resampled: grid.resampled }),
+      patch: side,
+      stride: stride ?? side,
+      candidates: job.patches.candidates,
+      kept,
+      dropped: { empty: counts.empty, nodata: counts.nodata, outside: job.patches.outside },
+      ...(kept > 0 && { validShare: counts.validPixels / (kept * (RATIO * side) ** 2) }),
+      seconds: (Date.now() - started) / 1000,
+      warnings,
+    };
+  } finally {
+    await scene.close();
+  }
+}
+
+interface Counts {
+  patches: number;
+  empty: number;
+  nodata: number;
+  validPixels: number;
+}
+
+async function writePatches(job: Job): Promise<Counts> {
+  const { options, grid, patches, scene } = job;
+  const counts: Counts = { patches: 0, empty: 0, nodata: 0, validPixels: 0 };
+  let reader: PatchReader | undefined;
+  let writer: PatchWriter | undefined;
+  let done = patches.outside;
+  const settle = async (count: number) => {
+    done += count;
+    options.progress?.(done, patches.candidates, counts.patches);
+    // lets messages and signals in
+    await new Promise((resolve) => setImmediate(resolve));
+    if (options.interrupted?.()) throw new BandliftError('interrupted', { file: options.scene }, EXIT.interrupted);
+  };
+  try {
+    for (const row of patches.rows) {
+      const { kept, empty, nodata } = patches.select(row);
+      counts.empty += empty;
+      counts.nodata += nodata;
+      await settle(empty + nodata);
+      for (const place of kept) {
+        reader ??= new PatchReader(grid, scene.bands, patches.side);
+        writer ??= await PatchWriter.create(options.out, describePatches(job, patches.side));
+        counts.validPixels += writePatch(job, reader, writer, place);
+        counts.patches++;
+        await settle(1);
+      }
+    }
+    writer?.close();
+    return counts;
+  } catch (error) {
+    writer?.discard();
+    throw error;
+  }
+}
+
+/** Reads, simulates and appends one patch; its valid fine pixels. */
+function writePatch(job: Job, reader: PatchReader, writer: PatchWriter, place: PatchPlace): number {
+  const { options, scene, grid, weights } = job;
+  const { side } = job.patches;
+  reader.read(place.row, place.column);
+  const { size, coarseValid } = reader;
+  const mask = jointMask(reader.fineValid, coarseValid, size, side);
+  const [y, x] = [RATIO * place.row, RATIO * place.column];
+  const g = grid.georeference?.geotransform;
+  const corner = g && pixelToMap(g, x, y);
+  let landsat: { landsat: Float32Array; landsatLr: Float32Array } | undefined;
+  if (weights.length > 0) {
+    const image = simulate(reader.coarse, scene.bands, weights);
+    if (job.noise.length > 0)
+      addNoise(image, { ...place, side }, job.noise, {
+        seed: options.seed ?? PREPARE_DEFAULTS.seed,
+        scene: scene.name,
+        columns: coarseSize(grid.width),
+      });
+    blank(image, coarseValid, weights.length);
+    const upsampled = upsample(image, coarseValid, side, size, weights.length);
+    blank(upsampled, mask, weights.length);
+    landsat = { landsat: upsampled, landsatLr: Float32Array.from(image) };
+  }
+  writer.append({
+    aviris: reader.fine,
+    ...landsat,
+    avirisLr: Float32Array.from(reader.coarse),
+    mask,
+    maskLr: coarseValid,
+    origin: [y, x],
+    ...(g && corner && { geotransform: [corner[0], g[1], g[2], corner[1], g[4], g[5]] }),
+  });
+  return mask.reduce((sum, valid) => sum + valid, 0);
+}
+
+/** Fine pixels that are valid and whose middle lies in a valid coarse pixel. */
+function jointMask(fine: Uint8Array, coarse: Uint8Array, size: number, side: number): Uint8Array {
+  const of = Int32Array.from({ length: size }, (_, i) => Math.floor((i + 0.5) / RATIO));
+  return fine.map((valid, at) => valid & coarse[of[Math.floor(at / size)]! * side + of[at % size]!]!);
+}
+
+/** Sets the pixels that are not valid to 0. */
+function blank(image: Float32Array | Float64Array, valid: Uint8Array, bands: number): void {
+  for (let pixel = 0; pixel < valid.length; pixel++)
+    if (valid[pixel] === 0) image.fill(0, pixel * bands, (pixel + 1) * bands);
+}

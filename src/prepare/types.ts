@@ -1,0 +1,57 @@
+/** What `prepare` is asked for one scene, and what it answers. */
+import type { SensorResponse } from '../spectra/response.js';
+import type { GridOptions } from './fine_grid.js';
+import type { Dropped } from './patch_grid.js';
+
+export interface PrepareOptions extends GridOptions {
+  /** ENVI header or data file. */
+  readonly scene: string;
+  /** Patch file to write, NAME.h5; replaced if it is there. */
+  readonly out: string;
+  /** Side of a patch in Landsat pixels, even. Default 34, or the largest that fits a smaller scene. */
+  readonly patch?: number;
+  /** Landsat pixels from one patch to the next, even. Default: the patch's side. */
+  readonly stride?: number;
+  /** Default: Landsat 8 OLI. */
+  readonly sensor?: SensorResponse;
+  /** Add OLI's noise. */
+  readonly noise?: boolean;
+  readonly seed?: number;
+  /** Largest share of a patch's fine pixels that may be without data; default 0.05. */
+  readonly maxNodata?: number;
+  /** Bytes this scene may take; no limit without it. */
+  readonly maxMemory?: number;
+  /** Called after every candidate row and every patch: candidates settled so far, of how many, and patches kept. */
+  readonly progress?: (done: number, total: number, kept: number) => void;
+  /** Asked between patches; true ends the work with exit code 130 and leaves no file. */
+  readonly interrupted?: () => boolean;
+}
+
+export const PREPARE_DEFAULTS = { seed: 42, maxNodata: 0.05 } as const;
+
+/** What became of one scene. */
+export interface SceneReport {
+  readonly scene: string;
+  readonly name: string;
+  /** The patch file; absent when no patch was kept. */
+  readonly file?: string;
+  readonly lines: number;
+  readonly samples: number;
+  readonly bands: { readonly stored: number; readonly kept: number; readonly withoutData: number };
+  readonly units?: string;
+  /** Absent where the scene has no wavelengths: patches for stage 2 alone. */
+  readonly sensor?: string;
+  /** m, where known. */
+  readonly gsd: { readonly source?: number; readonly fine?: number; readonly coarse?: number };
+  readonly resampled?: string;
+  /** Landsat pixels. */
+  readonly patch: number;
+  readonly stride: number;
+  readonly candidates: number;
+  readonly kept: number;
+  readonly dropped: Dropped;
+  /** Of the pixels of the kept patches. */
+  readonly validShare?: number;
+  readonly seconds: number;
+  readonly warnings: readonly string[];
+}
