@@ -2,7 +2,7 @@
  * A network over a whole scene, cut into segments that can each be computed tile by tile. A cut lies
  *
  *     after every global mean        it needs all tiles before any can go on
- *     after a resample to fewer pixels   its result is small to keep and would be dear to compute again in every halo
+ *     after a resample to far fewer pixels   its result is small to keep and would be dear to compute again in every halo
  *
  * What later segments need from before a cut is kept (a map, written by tiles and read with halo) where it is small
  * beside the output, and computed again from what is kept where it is not. Every node is placed as late as it can be, so
@@ -36,18 +36,21 @@ const KEPT_SHARE = 1 / 8;
 
 const isMean = (node: GraphNode): boolean => node.op.name === 'global_mean_forward';
 
-function isCut(graph: Graph, node: GraphNode): boolean {
-  if (isMean(node)) return true;
+/** Where to cut: see the top of the file. */
+function cutsOf(graph: Graph, small: (id: ValueId) => boolean): ReadonlySet<GraphNode> {
   const pixels = (id: ValueId) => graph.values[id]!.shape[1] * graph.values[id]!.shape[2];
-  return node.op.name === 'resample' && pixels(node.outputs[0]!) < pixels(node.inputs[0]!);
+  const coarsens = (node: GraphNode) =>
+    node.op.name === 'resample' && pixels(node.outputs[0]!) < pixels(node.inputs[0]!) && small(node.outputs[0]!);
+  return new Set(graph.nodes.filter((node) => isMean(node) || coarsens(node)));
 }
 
 /** @param graph forward only, pruned, not fused, one sample */
 export function segmentGraph(graph: Graph): SegmentedGraph {
   const layouts = layoutsOf(graph);
-  const { producer, levels, count } = placeNodes(graph);
   const outputNumbers = [...graph.outputs.values()].reduce((sum, id) => sum + elements(graph.values[id]!.shape), 0);
   const small = (id: ValueId) => layouts.has(id) && elements(graph.values[id]!.shape) <= outputNumbers * KEPT_SHARE;
+  const cuts = cutsOf(graph, small);
+  const { producer, levels, count } = placeNodes(graph, cuts);
 
   // from the last to the first: what a segment reads, an earlier one must make
   const means = Array.from({ length: count }, () => new Map<ValueId, ValueId>());
@@ -65,7 +68,7 @@ export function segmentGraph(graph: Graph): SegmentedGraph {
       }
       const level = levels.get(node)!;
       if (isMean(node)) means[level]!.set(id, node.inputs[0]!);
-      else if (level < k && (isCut(graph, node) || small(id))) maps[level]!.add(id);
+      else if (level < k && small(id)) maps[level]!.add(id);
       else {
         if (inside.has(node)) return;
         inside.add(node);
@@ -88,14 +91,14 @@ export function segmentGraph(graph: Graph): SegmentedGraph {
 }
 
 /** The segment of every node: the number of cuts before it, as late as its readers allow. */
-function placeNodes(graph: Graph) {
+function placeNodes(graph: Graph, cuts: ReadonlySet<GraphNode>) {
   const producer = new Map<ValueId, GraphNode>();
   const earliest = new Map<ValueId, number>();
   for (const node of graph.nodes) {
     const level = Math.max(0, ...node.inputs.map((id) => (id === null ? 0 : (earliest.get(id) ?? 0))));
     for (const id of node.outputs) {
       producer.set(id, node);
-      earliest.set(id, level + (isCut(graph, node) ? 1 : 0));
+      earliest.set(id, level + (cuts.has(node) ? 1 : 0));
     }
   }
   const count = 1 + Math.max(...[...graph.outputs.values()].map((id) => earliest.get(id) ?? 0));
@@ -103,7 +106,7 @@ function placeNodes(graph: Graph) {
   const levels = new Map<GraphNode, number>();
   for (const node of [...graph.nodes].reverse()) {
     const wanted = Math.min(...node.outputs.map((id) => latest.get(id) ?? Number.POSITIVE_INFINITY));
-    const level = wanted - (isCut(graph, node) ? 1 : 0);
+    const level = wanted - (cuts.has(node) ? 1 : 0);
     levels.set(node, level);
     for (const id of node.inputs) if (id !== null) latest.set(id, Math.min(latest.get(id) ?? level, level));
   }

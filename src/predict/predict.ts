@@ -42,8 +42,8 @@ export interface PredictOptions extends RegionChoice {
   readonly keepStage1?: boolean;
   readonly forceUnits?: boolean;
   readonly overwrite?: boolean;
-  /** Throws away what an interrupted prediction of this name has done. */
-  readonly restart?: boolean;
+  /** An interrupted prediction goes on by itself; 'require': it is an error when there is none; 'restart': it is thrown away. */
+  readonly resume?: 'auto' | 'require' | 'restart';
   /** Only says what would be done. */
   readonly planOnly?: boolean;
   /** How the scene was opened, where that changes its pixels (clouds masked or kept). */
@@ -102,7 +102,8 @@ export async function predict(
       device.info().isa,
       stages.map(({ model, description }) => [model.hash, model.spec, model.normalization, description]),
     ]);
-    const settings = await unfinished(options.out, key, options.restart === true && options.planOnly !== true);
+    const resume = options.planOnly === true ? 'auto' : (options.resume ?? 'auto');
+    const settings = await unfinished(options.out, key, resume);
     const plans = planStages(stages, window, programs, options, settings?.tiles);
     const monitor = new Monitor(
       reporter,

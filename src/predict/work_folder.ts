@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { BandliftError } from '../errors.js';
+import { BandliftError, EXIT } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { fileError } from '../io/files.js';
 import { cubePaths } from '../scenes/cube_description.js';
@@ -39,11 +39,16 @@ export async function readSettings(folder: string): Promise<Settings | undefined
  * The settings to go on with, undefined where the prediction has to begin. Throws for an unfinished prediction of something
  * else: its work would be lost.
  */
-export async function unfinished(out: string, key: string, restart: boolean): Promise<Settings | undefined> {
+export async function unfinished(
+  out: string,
+  key: string,
+  resume: 'auto' | 'require' | 'restart',
+): Promise<Settings | undefined> {
   const folder = workFolder(out);
-  if (!existsSync(folder)) return undefined;
-  const settings = await readSettings(folder);
-  if (restart || settings === undefined) {
+  const settings = existsSync(folder) ? await readSettings(folder) : undefined;
+  if (settings === undefined || resume === 'restart') {
+    if (resume === 'require')
+      throw new BandliftError('there is no unfinished prediction to go on with', { file: folder }, EXIT.usage);
     await rm(folder, { recursive: true, force: true });
     return undefined;
   }
