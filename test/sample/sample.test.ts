@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEnvi } from '../../src/data/envi.js';
 import { geotransform } from '../../src/data/envi_header.js';
+import { openPatchSet } from '../../src/data/patches.js';
 import { absorptionAt } from '../../src/sample/absorption.js';
 import { bandAtmosphere } from '../../src/sample/atmosphere.js';
+import { generateFineSample, generateLandsatSample } from '../../src/sample/fine.js';
 import { MATERIAL_NAMES, MATERIALS } from '../../src/sample/materials.js';
 import { generateSample, SAMPLE_DEFAULTS } from '../../src/sample/sample.js';
 import { bandWeights, LANDSAT8_OLI } from '../../src/spectra/response.js';
+import { AVIRIS_NG_WAVELENGTH } from '../../src/spectra/tables/aviris_ng_2017.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -246,5 +249,44 @@ describe('the default', () => {
   it('is small enough to train the full network in minutes', () => {
     // 25.3 MFLOP a pixel and step, 60 % of the pixels in training: below 1 TFLOP an epoch
     expect(0.6 * SAMPLE_DEFAULTS.patches * SAMPLE_DEFAULTS.patchSize ** 2 * 25.3e6).toBeLessThan(1e12);
+  });
+});
+
+describe('the 4 m part', () => {
+  const FINE = { seed: 7, lines: 1, patch: 2, across: 2, along: 2 };
+
+  it('has patches of both grids on the map of the same line', async () => {
+    const result = await generateFineSample({ out: of('fine'), ...FINE });
+    expect(result.patches).toBe(4);
+    const { header } = await readEnvi(of('fine/cubes_4m/line_1.hdr'));
+    // 2 x 2 patches of 2 Landsat pixels, 15 pixels of 4 m each
+    expect([header.lines, header.samples, header.bands]).toEqual([30, 30, 425]);
+    expect(geotransform(header.mapInfo!)).toEqual([300000, 4, 0, 3900000, 0, -4]);
+    const set = await openPatchSet([of('fine/patches_4m')]);
+    expect([set.count, set.height, set.outBands]).toEqual([4, 15, 340]);
+    expect(set.files[0]!.units).toBe('uW cm-2 sr-1 nm-1');
+  });
+
+  it('has a Landsat scene of a line of its own, close to the 30 m line of the same number', async () => {
+    const [path] = await generateLandsatSample({ out: of('scene'), seed: 7, line: 1, height: 6, width: 4 });
+    const { header, data } = await readEnvi(path!);
+    expect([header.lines, header.samples, header.bands]).toEqual([6, 4, 7]);
+    expect(geotransform(header.mapInfo!)).toEqual([312000, 30, 0, 3900000, 0, -30]);
+    // the centres of OLI's bands as everybody quotes them (443, 482, 561, 655, 865, 1609, 2201 nm)
+    const centres = [443, 482, 561, 655, 865, 1609, 2201];
+    header.wavelength!.forEach((w, b) => {
+      expect(Math.abs(w - centres[b]!)).toBeLessThan(3);
+    });
+    // the same ground as line 2 of the 30 m part, whose cube through the responses gives the same numbers but for noise
+    const cube = (await readEnvi(of('a/cubes/line_2.img'))).data;
+    const weights = bandWeights(LANDSAT8_OLI, Float64Array.from(AVIRIS_NG_WAVELENGTH));
+    let [worst, brightest] = [0, 0];
+    for (let k = 0; k < 7; k++) {
+      const expected = weights[k]!.reduce((sum, w, b) => sum + w * cube[b]!, 0);
+      worst = Math.max(worst, Math.abs(data[k]! - expected));
+      brightest = Math.max(brightest, expected);
+    }
+    // OLI's signal to noise is above 200 in every band
+    expect(worst).toBeLessThan(0.03 * brightest);
   });
 });
