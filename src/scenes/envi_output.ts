@@ -29,6 +29,7 @@ import {
   checkOwner,
   fromRanges,
   type Journal,
+  NOBODY,
   readJournal,
   thisProcess,
   toRanges,
@@ -282,7 +283,11 @@ export class EnviOutput {
     if (!this.#open) return;
     this.#open = false;
     await this.#handle.close();
-    if (keep && this.#done.size > 0) return;
+    if (keep && this.#done.size > 0) {
+      // without it (a full disk, most often) the journal of the last sync serves as well, once this process has ended
+      await writeJournal(`${this.dataPath}.partial.json`, { ...this.#journal, process: NOBODY }).catch(() => undefined);
+      return;
+    }
     await remove(`${this.dataPath}.partial`);
     await remove(`${this.dataPath}.partial.json`);
   }

@@ -25,8 +25,8 @@ type Group = ReadonlyMap<string, string>;
 type FindGroup = (name: string) => Group;
 
 function fromJson(text: string): FindGroup {
-  const top = (JSON.parse(text) as { LANDSAT_METADATA_FILE?: Record<string, Record<string, unknown>> })
-    .LANDSAT_METADATA_FILE;
+  const top = (JSON.parse(text) as { LANDSAT_METADATA_FILE?: Record<string, Record<string, unknown> | null> } | null)
+    ?.LANDSAT_METADATA_FILE;
   return (name) => new Map(Object.entries(top?.[name] ?? {}).map(([key, value]) => [key, String(value)]));
 }
 

@@ -109,6 +109,14 @@ function checkStillWhole(path: string, expected: number): void {
     });
 }
 
+function nanometres(centres: Float64Array, path: string): Float64Array {
+  try {
+    return toNanometres(centres);
+  } catch (error) {
+    throw error instanceof BandliftError ? new BandliftError(error.message, { file: path }) : error;
+  }
+}
+
 function choose(file: Hdf5File, path: string, wanted: PatchSceneOptions['dataset']): string {
   const candidates = wanted === undefined ? ['landsat_lr', 'landsat'] : [wanted];
   const name = candidates.find((candidate) => file.get(candidate) instanceof Dataset);
@@ -166,7 +174,7 @@ function describe(file: Hdf5File, path: string, bytes: number, wanted: PatchScen
     const centres = floatList(file, path, 'wavelength', [bands]);
     const widths = floatList(file, path, 'fwhm', [bands]);
     const good = floatList(file, path, 'good_bands', [bands]);
-    if (centres) about.wavelength = toNanometres(centres);
+    if (centres) about.wavelength = nanometres(centres, path);
     if (centres && widths) about.fwhm = widths.map((w) => (w * about.wavelength![0]!) / centres[0]!);
     if (good) about.goodBands = Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));
   } else {

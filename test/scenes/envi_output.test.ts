@@ -1,4 +1,5 @@
 /** Result cubes: every value where it belongs, the same bytes after an interruption, and nothing half-written. */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -179,21 +180,60 @@ describe('result cubes', () => {
     expect((await readEnvi(path)).header.lines).toBe(HEIGHT);
   });
 
-  it('refuses a journal of a live process, a damaged journal and pixels that are missing', async () => {
+  it('refuses the cube of a live process, not that of a dead one or of another of its number', async () => {
     const path = join(folder, 'owner.img');
     const output = await EnviOutput.open(path, description(), 'k');
     await output.write(tiles[0]!.window, tiles[0]!.values, tiles[0]!.valid, 0);
     await output.sync();
     const journal = readFileSync(`${path}.partial.json`, 'utf8');
+    await output.abandon(true);
+    expect(JSON.parse(readFileSync(`${path}.partial.json`, 'utf8')).process.pid).toBe(0);
+    const ownedBy = (pid: number, started: string) => {
+      const text = journal.replace(/"pid":\d+/, `"pid":${pid}`).replace(/"started":"\d+"/, `"started":"${started}"`);
+      writeFileSync(`${path}.partial.json`, text);
+      return EnviOutput.open(path, description(), 'k');
+    };
     // process 1 always lives
-    writeFileSync(`${path}.partial.json`, journal.replace(/"pid":\d+/, '"pid":1'));
-    expect(await EnviOutput.open(path, description(), 'k').catch(show)).toMatch(
-      /another process is writing.*process 1/,
-    );
+    const started = readFileSync('/proc/1/stat', 'latin1').split(') ')[1]!.split(' ')[19]!;
+    expect(await ownedBy(1, started).catch(show)).toMatch(/owner\.img: another process is writing.*found process 1/);
+    for (const [pid, start] of [
+      [1, '123456789'],
+      [2 ** 22 + 1, '5'],
+    ] as const) {
+      const again = await ownedBy(pid, start);
+      expect(again.resumed).toBe(true);
+      await again.abandon(true);
+    }
     writeFileSync(`${path}.partial.json`, journal.slice(0, 50));
     expect(await EnviOutput.open(path, description(), 'k').catch(show)).toMatch(/is not the journal/);
-    await expect(output.finish()).rejects.toThrow(/12 pixels were written, the cube has 63/);
-    await output.abandon(false);
+    const anew = await EnviOutput.create(path, description(), 'k');
+    await anew.write(tiles[0]!.window, tiles[0]!.values, tiles[0]!.valid, 0);
+    await expect(anew.finish()).rejects.toThrow(/12 pixels were written, the cube has 63/);
+    await anew.abandon(false);
+  });
+
+  it('survives kill -9 with what was synced', async () => {
+    const path = join(folder, 'killed.img');
+    const script = `
+      import { EnviOutput } from ${JSON.stringify(new URL('../../dist/src/scenes/envi_output.js', import.meta.url).href)};
+      const output = await EnviOutput.open(process.argv[1], JSON.parse(process.argv[2]), 'k');
+      const tile = { values: new Float32Array(60).fill(0.5), valid: new Uint8Array(12).fill(1) };
+      for (const [unit, [y, x]] of [[0, 0], [0, 4], [3, 0]].entries()) {
+        await output.write({ y, x, height: 3, width: 4 }, tile.values, tile.valid, unit);
+        if (unit === 1) await output.sync();
+      }
+      process.kill(process.pid, 'SIGKILL');`;
+    const args = ['--input-type=module', '-e', script, path, JSON.stringify(description())];
+    expect(spawnSync(process.execPath, args).signal).toBe('SIGKILL');
+    const output = await EnviOutput.open(path, description(), 'k');
+    expect([...output.done]).toEqual([0, 1]);
+    for (const [i, t] of tiles.entries()) if (!output.done.has(i)) await output.write(t.window, t.values, t.valid, i);
+    // the two tiles of the dead process have no pixel without data
+    const missing = tiles.slice(2).reduce((sum, t) => sum + t.valid.filter((v) => v === 0).length, 0);
+    expect((await output.finish()).counts).toEqual({ pixels: 63, nodata: missing, clamped: 0, notFinite: 0 });
+    const { data } = await readEnvi(path);
+    expect(data[0]).toBe(0.5);
+    expect(data[(6 * WIDTH + 8) * BANDS]).toBe(isValid(6, 8) ? value(6, 8, 0) : -9999);
   });
 
   it('checks the room on the disk before anything is made', async () => {

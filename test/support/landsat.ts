@@ -41,7 +41,8 @@ export const QA_VALUES = [21824, 21952, 22280, 22018, 54596, 23888, 30048] as co
 /** Whether bits 1 to 4 of the values above name a cloud or a shadow. */
 export const QA_CLOUDY = [false, false, true, true, true, true, false] as const;
 
-function metadataText(kind: 'json' | 'txt' | 'xml', height: number, width: number): string {
+/** The metadata file of a product in one of its three forms. */
+export function metadataText(kind: 'json' | 'txt' | 'xml', height: number, width: number): string {
   const level2 = Array.from({ length: 7 }, (_, b) => [`REFLECTANCE_MULT_BAND_${b + 1}`, '2.75e-05']).concat(
     Array.from({ length: 7 }, (_, b) => [`REFLECTANCE_ADD_BAND_${b + 1}`, '-0.2']),
   );
