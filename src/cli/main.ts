@@ -10,6 +10,7 @@ import { addDoctor } from './doctor.js';
 import { addImport } from './import.js';
 import { addInspect } from './inspect.js';
 import { addPredict } from './predict.js';
+import { addPrepare } from './prepare.js';
 import { addSample } from './sample.js';
 import { addTrain } from './train.js';
 import { addVerify } from './verify.js';
@@ -31,7 +32,17 @@ const program = new Command('bandlift')
     '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory, 130 interrupted',
   );
 
-for (const add of [addTrain, addSample, addImport, addPredict, addVerify, addInspect, addCheckPipeline, addDoctor])
+for (const add of [
+  addTrain,
+  addSample,
+  addPrepare,
+  addImport,
+  addPredict,
+  addVerify,
+  addInspect,
+  addCheckPipeline,
+  addDoctor,
+])
   add(program);
 
 function report(error: unknown): number {

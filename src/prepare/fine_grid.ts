@@ -16,6 +16,8 @@ const SAME = 0.01;
 export const LEAST_VALID_AREA = 0.5;
 /** Rounding of sums of areas. */
 const TINY = 1e-9;
+/** Pixels of a side of scenes that are taken in; 4,000 km. */
+const LARGEST_SIDE = 1_000_000;
 /** Bytes of source pixels held while they are averaged. */
 const SOURCE_BYTES = 24 * 2 ** 20;
 
@@ -72,6 +74,7 @@ export function fineGrid(scene: EnviScene, options: GridOptions): FineGrid {
 
 function ownGrid(scene: EnviScene, gsd: number | undefined): FineGrid {
   const { height, width, georeference } = scene;
+  checkSides(scene, height, width);
   const coarse =
     gsd !== undefined && !near(gsd, FINE_GSD)
       ? [`${scene.path}: pixels of ${round(gsd)} m are kept; Landsat's are simulated at ${round(7.5 * gsd)} m`]
@@ -85,6 +88,17 @@ function ownGrid(scene: EnviScene, gsd: number | undefined): FineGrid {
     workBytes: 0,
     read: (window, values, valid) => scene.readInto(window, values, valid),
   };
+}
+
+/** Throws for scenes whose sides no flight line has: tables of that length would fill the memory. */
+function checkSides(scene: EnviScene, height: number, width: number): void {
+  if (Math.max(height, width, scene.height, scene.width) <= LARGEST_SIDE) return;
+  throw new BandliftError('the scene is too large', {
+    file: scene.path,
+    found: `${scene.height} x ${scene.width} pixels, ${height} x ${width} on the fine grid`,
+    expected: `at most ${LARGEST_SIDE} a side`,
+    hint: 'check the header and --gsd',
+  });
 }
 
 const round = (value: number) => Number(value.toPrecision(6));
@@ -109,6 +123,7 @@ class AveragedGrid implements FineGrid {
     const [perRow, perColumn] = [FINE_GSD / down, FINE_GSD / across];
     this.height = Math.floor(scene.height / perRow + TINY);
     this.width = Math.floor(scene.width / perColumn + TINY);
+    checkSides(scene, this.height, this.width);
     this.sourceGsd = across;
     const sizes = down === across ? `${round(across)} m` : `${round(across)} x ${round(down)} m`;
     this.resampled = `pixels of ${sizes} averaged over exact areas to ${FINE_GSD} m`;

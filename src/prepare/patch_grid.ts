@@ -63,39 +63,43 @@ function starts(size: number, side: number, stride: number): { inside: number[];
 
 export class PatchGrid {
   readonly side: number;
+  readonly stride: number;
   /** Rows of patches, by their first coarse row. */
   readonly rows: readonly number[];
   readonly columns: readonly number[];
   readonly candidates: number;
   readonly outside: number;
   readonly #grid: FineGrid;
-  readonly #valid: Uint8Array;
+  /** Of a row of patches; made when it is needed. */
+  #valid: Uint8Array | undefined;
   readonly #maxNodata: number;
 
   constructor(grid: FineGrid, side: number, stride: number, maxNodata: number) {
     const down = starts(coarseSize(grid.height), side, stride);
     const across = starts(coarseSize(grid.width), side, stride);
     this.side = side;
+    this.stride = stride;
     this.rows = down.inside;
     this.columns = across.inside;
     this.candidates = (down.inside.length + down.outside) * (across.inside.length + across.outside);
     this.outside = this.candidates - this.rows.length * this.columns.length;
     this.#grid = grid;
     this.#maxNodata = maxNodata;
-    this.#valid = new Uint8Array(stripBytes(grid, side));
   }
 
   /** The patches of one row that have data enough. */
   select(row: number): { kept: PatchPlace[]; empty: number; nodata: number } {
     const { width } = this.#grid;
     const size = RATIO * this.side;
-    this.#grid.read({ y: RATIO * row, x: 0, height: size, width }, undefined, this.#valid);
+    this.#valid ??= new Uint8Array(stripBytes(this.#grid, this.side));
+    const all = this.#valid;
+    this.#grid.read({ y: RATIO * row, x: 0, height: size, width }, undefined, all);
     const kept: PatchPlace[] = [];
     let empty = 0;
     for (const column of this.columns) {
       let valid = 0;
       for (let y = 0; y < size; y++)
-        for (let at = y * width + RATIO * column, end = at + size; at < end; at++) valid += this.#valid[at]!;
+        for (let at = y * width + RATIO * column, end = at + size; at < end; at++) valid += all[at]!;
       if (valid === 0) empty++;
       else if (size * size - valid <= this.#maxNodata * size * size) kept.push({ row, column });
     }

@@ -2,6 +2,7 @@
  * `prepare`: one airborne cube to one file of paired patches (domain.md 5): bands kept and sorted, the fine grid, what
  * Landsat would see of it through its real responses and point spread function on the exact 15/2 grid, nodata accounted for.
  */
+import { rm } from 'node:fs/promises';
 import { PatchWriter } from '../data/patch_writer.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { EnviScene } from '../scenes/envi_scene.js';
@@ -11,7 +12,7 @@ import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
 import { coarseSize, PatchReader, RATIO } from './degrade.js';
 import { describePatches } from './description.js';
 import { type FineGrid, fineGrid } from './fine_grid.js';
-import { checkMemory } from './memory.js';
+import { checkMemory, sceneBytes } from './memory.js';
 import { checkEven, PatchGrid, type PatchPlace, patchSide } from './patch_grid.js';
 import { addNoise, noiseModels, sceneWeights, simulate, upsample } from './simulate.js';
 import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
@@ -28,42 +29,78 @@ interface Job {
   readonly noise: readonly NoiseModel[];
 }
 
-/**
- * One scene to one patch file, in this thread. The file appears whole or not at all.
- * Errors: BandliftError naming the scene and what is wrong with it or with the options; exit code 130 when interrupted.
- */
-export async function prepareScene(options: PrepareOptions): Promise<SceneReport> {
-  const started = Date.now();
-  const { patch, stride, maxNodata = PREPARE_DEFAULTS.maxNodata } = options;
+/** What a scene will take. */
+export interface ScenePlan {
+  /** Bytes. */
+  readonly bytes: number;
+  /** Patches that are looked at. */
+  readonly candidates: number;
+}
+
+/** Checks a scene and the options against each other without reading more than a few rows. Errors as `prepareScene`. */
+export async function planScene(options: PrepareOptions): Promise<ScenePlan> {
+  const { job, bytes } = await openJob(options);
+  await job.scene.close();
+  return { bytes, candidates: job.patches.candidates };
+}
+
+function checkOptions({ patch, stride, maxNodata }: PrepareOptions): void {
   if (patch !== undefined) checkEven(patch, 'patch');
   if (stride !== undefined) checkEven(stride, 'stride');
-  if (!(maxNodata >= 0 && maxNodata < 1))
+  if (maxNodata !== undefined && !(maxNodata >= 0 && maxNodata < 1))
     throw new BandliftError(
       'is no share',
       { field: 'max-nodata', found: maxNodata, expected: 'from 0 to less than 1' },
       EXIT.usage,
     );
+}
+
+async function openJob(options: PrepareOptions): Promise<{ job: Job; bytes: number; notes: string[] }> {
+  checkOptions(options);
   const scene = await EnviScene.open(options.scene, { bands: 'kept' });
   try {
     const grid = fineGrid(scene, options);
-    const { side, note } = patchSide(grid, patch, options.scene);
+    const { side, note } = patchSide(grid, options.patch, options.scene);
+    const bytes = sceneBytes(scene, grid, side);
     checkMemory(scene, grid, side, options.maxMemory);
     const sensor = scene.wavelength && (options.sensor ?? LANDSAT8_OLI);
     const job: Job = {
       options,
       scene,
       grid,
-      patches: new PatchGrid(grid, side, stride ?? side, maxNodata),
+      patches: new PatchGrid(grid, side, options.stride ?? side, options.maxNodata ?? PREPARE_DEFAULTS.maxNodata),
       ...(sensor && { sensor }),
       weights: sensor ? sceneWeights(scene, sensor) : [],
       noise: sensor && options.noise ? noiseModels(scene, sensor) : [],
     };
+    return { job, bytes, notes: note ? [note] : [] };
+  } catch (error) {
+    await scene.close();
+    throw error;
+  }
+}
+
+/**
+ * One scene to one patch file, in this thread. The file appears whole or not at all.
+ * Errors: BandliftError naming the scene and what is wrong with it or with the options; exit code 130 when interrupted.
+ */
+export async function prepareScene(options: PrepareOptions): Promise<SceneReport> {
+  const started = Date.now();
+  const { job, notes } = await openJob(options);
+  const { scene, grid, sensor } = job;
+  const { side, stride } = job.patches;
+  try {
+    // of a run that was killed
+    await rm(`${options.out}.tmp`, { force: true });
     const counts = await writePatches(job);
     const { header } = scene.cube;
     const kept = counts.patches;
-    const warnings = [...scene.warnings, ...grid.warnings, ...(note ? [note] : [])];
-    if (!sensor) warnings.push(`${options.scene}: without wavelengths its patches are for stage 2 alone`);
-    if (kept === 0) warnings.push(`${options.scene}: no patch was kept`);
+    const warnings = [...scene.warnings, ...grid.warnings, ...notes];
+    if (!sensor) warnings.push(`${options.scene}: the header has no wavelengths; the patches are for stage 2 alone`);
+    if (kept === 0) {
+      warnings.push(`${options.scene}: no patch was kept`);
+      await rm(options.out, { force: true });
+    }
     return {
       scene: options.scene,
       name: scene.name,
@@ -83,7 +120,7 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
       },
       ...(grid.resampled !== undefined && { resampled: grid.resampled }),
       patch: side,
-      stride: stride ?? side,
+      stride,
       candidates: job.patches.candidates,
       kept,
       dropped: { empty: counts.empty, nodata: counts.nodata, outside: job.patches.outside },

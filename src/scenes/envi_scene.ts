@@ -79,7 +79,6 @@ export class EnviScene implements Scene {
     if (!this.goodBands.includes(1))
       throw new BandliftError('the header marks every band as bad', { file: cube.headerPath, field: 'bbl' });
     if (!seen) warnings.push(`${path}: no data in the rows that were looked at to find bands without data`);
-    if (header.wavelength === undefined) warnings.push(`${path}: the header has no wavelengths`);
     const georeference = georeferenceOf(header, cube.headerPath);
     const units = unitsOf(header);
     const sensor = header.other?.['sensor type'];

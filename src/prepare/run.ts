@@ -1,0 +1,168 @@
+/** `prepare` of a list of scenes: several at once in threads, finished ones skipped, failures kept from the others. */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { BandliftError, EXIT, type ExitCode } from '../errors.js';
+import { fileError } from '../io/files.js';
+import { workerUrl } from '../support/worker.js';
+import { PROCESS_BYTES } from './memory.js';
+import { planScene, type ScenePlan } from './prepare.js';
+import type { WorkerMessage, WorkerTask } from './prepare_worker.js';
+import { finishedScene, type PrepareReport, sceneKey, writeRecord, writeReport } from './records.js';
+import type { ListedScene } from './scene_list.js';
+import type { PrepareOptions, SceneReport } from './types.js';
+
+export type SceneSettings = Omit<PrepareOptions, 'scene' | 'out' | 'maxMemory' | 'progress' | 'interrupted'>;
+
+export interface RunOptions {
+  readonly scenes: readonly ListedScene[];
+  /** Folder; scene NAME goes to NAME.h5. */
+  readonly out: string;
+  readonly settings: SceneSettings;
+  /** Bytes of the whole process. */
+  readonly maxMemory: number;
+  /** Scenes at once; default as many as there are cores and memory allows. */
+  readonly workers?: number;
+  readonly resume: boolean;
+  /** Where the report of all scenes goes. */
+  readonly report: string;
+  readonly watch: RunWatcher;
+}
+
+/** Told what happens; asked whether to go on. */
+export interface RunWatcher {
+  interrupted(): boolean;
+  warn(text: string): void;
+  /** Before the first scene: candidates over all of them. */
+  begin(candidates: number, workers: number): void;
+  progress(scene: string, settled: number, candidates: number, kept: number): void;
+  finished(report: SceneReport, skipped: boolean): void;
+  failed(scene: string, error: BandliftError): void;
+}
+
+export interface RunResult {
+  readonly report: PrepareReport;
+  /** Of this run, in no order. */
+  readonly done: readonly SceneReport[];
+  readonly skipped: readonly SceneReport[];
+  readonly failures: readonly BandliftError[];
+  readonly interrupted: boolean;
+}
+
+interface Task {
+  readonly scene: ListedScene;
+  readonly options: PrepareOptions;
+  readonly key: string;
+  readonly plan: ScenePlan;
+}
+
+/**
+ * Prepares the scenes. A scene that fails is told and leaves the others alone; what is interrupted leaves nothing behind.
+ * Errors: BandliftError where results are already there (without `resume`) or the folder cannot be written.
+ */
+export async function prepareScenes(options: RunOptions): Promise<RunResult> {
+  const { out, watch } = options;
+  try {
+    await mkdir(out, { recursive: true });
+  } catch (error) {
+    throw fileError(error, out);
+  }
+  const there = options.scenes.find(({ name }) => existsSync(join(out, `${name}.h5`)));
+  if (there && !options.resume)
+    throw new BandliftError(
+      'is already there',
+      { file: join(out, `${there.name}.h5`), hint: 'add --resume to keep what is finished, or give another --out' },
+      EXIT.usage,
+    );
+  const failures: BandliftError[] = [];
+  const done: SceneReport[] = [];
+  const skipped: SceneReport[] = [];
+  const fail = async (scene: ListedScene, error: unknown) => {
+    // anything else is a defect and ends the run
+    if (!(error instanceof BandliftError)) throw error;
+    failures.push(error);
+    await writeRecord(out, scene.name, { scene: scene.path, name: scene.name, error: error.message });
+    watch.failed(scene.path, error);
+  };
+  const tasks: Task[] = [];
+  for (const scene of options.scenes) {
+    if (watch.interrupted()) break;
+    const prepare: PrepareOptions = { ...options.settings, scene: scene.path, out: join(out, `${scene.name}.h5`) };
+    try {
+      const key = await sceneKey(prepare);
+      const finished = options.resume ? await finishedScene(out, scene.name, key) : undefined;
+      if (finished) {
+        skipped.push(finished);
+        watch.finished(finished, true);
+      } else tasks.push({ scene, options: prepare, key, plan: await planScene(prepare) });
+    } catch (error) {
+      await fail(scene, error);
+    }
+  }
+  const workers = workersFor(tasks, options);
+  const limit = (options.maxMemory - PROCESS_BYTES) / workers;
+  watch.begin(
+    tasks.reduce((sum, { plan }) => sum + plan.candidates, 0),
+    workers,
+  );
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const watchStop = setInterval(() => Atomics.store(stop, 0, watch.interrupted() ? 1 : 0), 50);
+  const queue = [...tasks];
+  const turn = async () => {
+    for (let task = queue.shift(); task && !watch.interrupted(); task = queue.shift()) {
+      try {
+        const report = await inThread({ options: { ...task.options, maxMemory: limit }, stop }, task, watch);
+        await writeRecord(out, task.scene.name, { key: task.key, report });
+        done.push(report);
+        watch.finished(report, false);
+      } catch (error) {
+        if (error instanceof BandliftError && error.exitCode === EXIT.interrupted) return;
+        await fail(task.scene, error);
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: workers }, turn));
+  } finally {
+    clearInterval(watchStop);
+    // after a defect the other threads stop, too
+    Atomics.store(stop, 0, 1);
+  }
+  const interrupted = watch.interrupted() && done.length + skipped.length + failures.length < options.scenes.length;
+  return { report: await writeReport(out, options.report), done, skipped, failures, interrupted };
+}
+
+/** Threads: as asked, or one a core; fewer where memory does not allow as many of the largest scene, at least one. */
+function workersFor(tasks: readonly Task[], options: RunOptions): number {
+  const largest = Math.max(1, ...tasks.map(({ plan }) => plan.bytes));
+  const fit = Math.max(1, Math.floor((options.maxMemory - PROCESS_BYTES) / largest));
+  const wanted = Math.max(1, Math.min(options.workers ?? availableParallelism(), tasks.length));
+  if (options.workers !== undefined && fit < wanted)
+    options.watch.warn(`${fit} scene${fit === 1 ? '' : 's'} at once instead of ${wanted}: more do not fit into memory`);
+  return Math.min(wanted, fit);
+}
+
+/** Runs a scene in a thread. Rejects with the thread's BandliftError, or with one that says it died. */
+function inThread(data: WorkerTask, { scene, plan }: Task, watch: RunWatcher): Promise<SceneReport> {
+  const worker = new Worker(workerUrl('prepare/prepare_worker.js'), { workerData: data });
+  return new Promise((resolve, reject) => {
+    worker.on('message', (message: WorkerMessage) => {
+      if (message.kind === 'progress') watch.progress(scene.name, message.done, plan.candidates, message.kept);
+      else if (message.kind === 'report') resolve(message.report);
+      else if (message.exitCode === undefined) reject(new Error(message.message));
+      else reject(new BandliftError(message.message, {}, message.exitCode as ExitCode));
+    });
+    const died = (why: string) =>
+      reject(
+        new BandliftError(
+          `the thread that prepares it stopped: ${why}`,
+          { file: scene.path, hint: 'is there enough memory?' },
+          EXIT.failure,
+        ),
+      );
+    worker.on('error', (error) => died((error as Error)?.message ?? String(error)));
+    worker.on('exit', (code) => died(`it ended with code ${code}`));
+  });
+}

@@ -1,0 +1,49 @@
+/** Which scenes of a list are whose, and what their results are called. */
+import { dirname, join, resolve } from 'node:path';
+import { BandliftError, EXIT } from '../errors.js';
+import { sceneName } from '../scenes/envi_scene.js';
+
+/** Part `index` (from 1) of `count`. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
+
+export interface ListedScene {
+  readonly path: string;
+  readonly name: string;
+}
+
+/** '2/8'. Errors: BandliftError (usage). */
+export function parseShard(text: string): Shard {
+  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text.trim())?.map(Number) ?? [];
+  if (index === undefined || count === undefined || index < 1 || index > count)
+    throw new BandliftError(
+      'is no part of a list',
+      { field: '--shard', found: text, expected: 'i/n with i from 1 to n, e.g. 2/8' },
+      EXIT.usage,
+    );
+  return { index, count };
+}
+
+/**
+ * The scenes of a list in its order, a header and its data file counting once; of a shard every n-th. Errors: BandliftError
+ * where two scenes would write the same file, whichever shard they are in.
+ */
+export function listScenes(paths: readonly string[], shard?: Shard): ListedScene[] {
+  const byName = new Map<string, { readonly scene: ListedScene; readonly place: string }>();
+  for (const path of paths) {
+    const name = sceneName(path);
+    const place = join(resolve(dirname(path)), name);
+    const other = byName.get(name);
+    if (other && other.place !== place)
+      throw new BandliftError(
+        'two scenes have the same name and would write the same file',
+        { file: path, found: other.scene.path, hint: 'rename one or give them different --out folders' },
+        EXIT.usage,
+      );
+    if (!other) byName.set(name, { scene: { path, name }, place });
+  }
+  const scenes = [...byName.values()].map(({ scene }) => scene);
+  return shard ? scenes.filter((_, i) => i % shard.count === shard.index - 1) : scenes;
+}
