@@ -34,7 +34,8 @@ function runsOf(masks: readonly ArrayLike<number>[], bands: number): Run[] {
  */
 export function angleFromSums(ee: number, pp: number, tt: number): number {
   if (pp === 0 || tt === 0) return Number.NaN;
-  const [p, t] = [Math.sqrt(pp), Math.sqrt(tt)];
+  const p = Math.sqrt(pp);
+  const t = Math.sqrt(tt);
   // |p| - |t| as (pp - tt) / (|p| + |t|): no digits are lost when both are nearly equal
   const difference = (pp - tt) / (p + t);
   return 2 * Math.atan2(Math.sqrt(Math.max(0, ee - difference ** 2)), Math.sqrt(Math.max(0, (p + t) ** 2 - ee)));
@@ -70,9 +71,12 @@ export function spectralAngles(
     squares.fill(0);
     const at = pixel * bands;
     for (const run of runs) {
-      let [ee, pp, tt] = [0, 0, 0];
+      let ee = 0;
+      let pp = 0;
+      let tt = 0;
       for (let i = at + run.from; i < at + run.to; i++) {
-        const [p, t] = [prediction[i], target[i]];
+        const p = prediction[i];
+        const t = target[i];
         const e = p - t;
         ee += e * e;
         pp += p * p;
@@ -85,7 +89,8 @@ export function spectralAngles(
       }
     }
     for (let r = 0; r < regions; r++) {
-      const [pp, tt] = [squares[3 * r + 1], squares[3 * r + 2]];
+      const pp = squares[3 * r + 1];
+      const tt = squares[3 * r + 2];
       if (pp === 0 || tt === 0) {
         sums.zeroNorm[r]++;
         continue;

@@ -50,8 +50,9 @@ export function patchMetrics(pair: PatchPair, options: PatchMetricsOptions, angl
     const block = counted.slice(start, start + BLOCK);
     for (let p = 0; p < pixels; p++)
       for (let k = 0; k < block.length; k++) {
-        truths[k]![p] = target[p * bands + block[k]!];
-        predictions[k]![p] = prediction[p * bands + block[k]!];
+        const at = p * bands + block[k]!;
+        truths[k]![p] = target[at];
+        predictions[k]![p] = prediction[at];
       }
     block.forEach((band, k) => {
       bandSums(sums, band, truths[k]!, predictions[k]!, valid);
@@ -72,12 +73,21 @@ function bandSums(
   let first = 0;
   while (valid && valid[first] === 0) first++;
   const shift = truth[first];
-  let [squared, absolute, relative, relatives] = [0, 0, 0, 0];
-  let [t1, p1, t2, p2, tp] = [0, 0, 0, 0, 0];
+  let squared = 0;
+  let absolute = 0;
+  let relative = 0;
+  let relatives = 0;
+  // sums of the truth and the prediction about the shift, of their squares and of their product
+  let t1 = 0;
+  let p1 = 0;
+  let t2 = 0;
+  let p2 = 0;
+  let tp = 0;
   let max = Number.NEGATIVE_INFINITY;
   for (let i = first; i < truth.length; i++) {
     if (valid && valid[i] === 0) continue;
-    const [t, p] = [truth[i], prediction[i]];
+    const t = truth[i];
+    const p = prediction[i];
     const e = p - t;
     const size = Math.abs(e);
     squared += e * e;
@@ -87,7 +97,8 @@ function bandSums(
       relatives++;
     }
     if (t > max) max = t;
-    const [u, v] = [t - shift, p - shift];
+    const u = t - shift;
+    const v = p - shift;
     t1 += u;
     p1 += v;
     t2 += u * u;

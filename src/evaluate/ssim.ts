@@ -67,7 +67,8 @@ export class Ssim {
     const w = width - SIDE + 1;
     const [squares, products] = this.#planes as [Float64Array, Float64Array];
     for (let i = 0; i < height * width; i++) {
-      const [t, p] = [truth[i], prediction[i]];
+      const t = truth[i];
+      const p = prediction[i];
       squares[i] = t * t + p * p;
       products[i] = t * p;
     }

@@ -1,0 +1,113 @@
+/** An evaluation worker: the loops over pixels and bands. One request at a time, in order. */
+import { parentPort } from 'node:worker_threads';
+import { spectralAngles } from './angles.js';
+import { colours, stretchRanges } from './colours.js';
+import { predictNearest } from './nearest_library.js';
+import { bandRange, patchMetrics } from './patch_metrics.js';
+import type { Answer, Envelope, Kind, PredictedPatch, Replies, Requests } from './worker_protocol.js';
+
+const DEGREES = 180 / Math.PI;
+
+/** The prediction in physical units; it is the worker's own, so it is changed in place. */
+function physical({ prediction, physical: units, bands }: PredictedPatch): Float32Array {
+  if (!units) return prediction;
+  const { scale, offset } = units;
+  for (let i = 0; i < prediction.length; i += bands)
+    for (let b = 0; b < bands; b++) prediction[i + b] = prediction[i + b] * scale[b] + offset[b];
+  return prediction;
+}
+
+/** [pixels given, bands] */
+function spectraOf(values: Float32Array, bands: number, pixels: readonly number[]): Float32Array {
+  const out = new Float32Array(pixels.length * bands);
+  pixels.forEach((pixel, i) => {
+    out.set(values.subarray(pixel * bands, (pixel + 1) * bands), i * bands);
+  });
+  return out;
+}
+
+function range({ patch }: Requests['range']): Replies['range'] {
+  const low = new Float64Array(patch.bands).fill(Number.POSITIVE_INFINITY);
+  const high = new Float64Array(patch.bands).fill(Number.NEGATIVE_INFINITY);
+  bandRange(patch.target, patch.bands, low, high, patch.valid);
+  return { low, high };
+}
+
+function metrics({ patch, masks, range, angleStride, sample }: Requests['metrics']): Replies['metrics'] {
+  const prediction = physical(patch);
+  const { target, valid, bands, height, width } = patch;
+  const angles = angleStride ? new Float32Array(height * width) : undefined;
+  const sums = patchMetrics({ ...patch, prediction }, { masks, range }, angles);
+  const pixels = sample.filter((pixel) => valid?.[pixel] !== 0);
+  return {
+    sums,
+    ...(angles && angleStride ? { angles: summarizeAngles(angles, angleStride) } : {}),
+    truth: spectraOf(target, bands, pixels),
+    predicted: spectraOf(prediction, bands, pixels),
+  };
+}
+
+function summarizeAngles(angles: Float32Array, stride: number): NonNullable<Replies['metrics']['angles']> {
+  let worst = -1;
+  let worstAngle = Number.NaN;
+  for (let p = 0; p < angles.length; p++)
+    if (angles[p] > worstAngle || (worst < 0 && angles[p] >= 0)) {
+      worst = p;
+      worstAngle = angles[p];
+    }
+  const kept = Float32Array.from({ length: Math.ceil(angles.length / stride) }, (_, i) => angles[i * stride]);
+  return { angles: kept, worst, worstAngle };
+}
+
+function example({ patch, mask, choice, maps, pixels }: Requests['example']): Replies['example'] {
+  const prediction = physical(patch);
+  const { target, valid, bands, height, width } = patch;
+  const reply = {
+    spectra: spectraOf(prediction, bands, pixels),
+    rgb: colours(prediction, patch, { height, width }, choice, valid),
+  };
+  if (!maps) return reply;
+  const angles = new Float32Array(height * width);
+  spectralAngles(prediction, target, bands, [mask], valid, angles);
+  const rmse = rmseMap(prediction, target, bands, mask, valid);
+  return { ...reply, maps: { angles: angles.map((a) => a * DEGREES), rmse } };
+}
+
+function rmseMap(
+  prediction: Float32Array,
+  target: Float32Array,
+  bands: number,
+  mask: Uint8Array,
+  valid?: Float32Array,
+): Float32Array {
+  const counted = mask.reduce((sum, m) => sum + m, 0);
+  return Float32Array.from({ length: target.length / bands }, (_, p) => {
+    if (valid?.[p] === 0) return Number.NaN;
+    let sum = 0;
+    for (let b = 0; b < bands; b++) if (mask[b] !== 0) sum += (prediction[p * bands + b] - target[p * bands + b]) ** 2;
+    return Math.sqrt(sum / counted);
+  });
+}
+
+const handlers: { [K in Kind]: (request: Requests[K]) => Replies[K] } = {
+  range,
+  metrics,
+  nearest: ({ input, library }) => ({ prediction: predictNearest(input, library) }),
+  stretch: ({ patch, bands }) => ({ ranges: stretchRanges(patch.target, patch.bands, bands, patch.valid) }),
+  colours: (request) => ({
+    rgb: colours(request.values, request, { height: request.outHeight, width: request.outWidth }, request.choice),
+  }),
+  example,
+};
+
+const port = parentPort!;
+port.on('message', <K extends Kind>({ id, kind, request }: Envelope<K>) => {
+  try {
+    const reply = handlers[kind](request);
+    const own = Object.values(reply).filter((value): value is Float32Array => ArrayBuffer.isView(value));
+    port.postMessage({ id, reply } satisfies Answer, [...new Set(own.map((view) => view.buffer as ArrayBuffer))]);
+  } catch (error) {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    port.postMessage({ id, error: message } satisfies Answer);
+  }
+});

@@ -1,0 +1,150 @@
+/** One method over all patches: predictions by the engine, sums in workers, never more than a few patches in memory. */
+import type { PatchReader } from '../data/loader.js';
+import { Random } from '../random.js';
+import type { BandRegion } from './band_regions.js';
+import type { Method } from './method.js';
+import { type EvaluationSums, emptyEvaluation, mergeEvaluation } from './sums.js';
+import type { EvaluationPool } from './worker_pool.js';
+import type { Replies, TruePatch } from './worker_protocol.js';
+
+/** What is measured, and on what. */
+export interface MeasuredData {
+  readonly reader: PatchReader;
+  /** Size of the target patches. */
+  readonly height: number;
+  readonly width: number;
+  readonly bands: number;
+  /** Whether pixels can be invalid. */
+  readonly masked: boolean;
+  /** Numbers of the patches that are evaluated. */
+  readonly patches: readonly number[];
+  /** 'all' first. */
+  readonly regions: readonly BandRegion[];
+}
+
+export interface Detail {
+  /** Spectra of about so many pixels over all patches are kept, the same ones for every method. */
+  readonly samples: number;
+  readonly seed: number;
+}
+
+/** What is kept of each patch of the model, besides the sums. */
+export interface PatchRecord {
+  readonly patch: number;
+  /** Mean angle, radians; NaN without a pixel that has one. */
+  readonly mean: number;
+  /** Angles of every `stride`-th pixel. */
+  readonly angles: Float32Array;
+  readonly stride: number;
+  /** Pixel with the largest angle, -1 without one. */
+  readonly worst: number;
+  readonly worstAngle: number;
+}
+
+export interface Measured {
+  readonly sums: EvaluationSums;
+  readonly records: readonly PatchRecord[];
+  /** [count, bands] each. */
+  readonly truth: readonly Float32Array[];
+  readonly predicted: readonly Float32Array[];
+}
+
+/** Angles that are kept in all. */
+const MOST_ANGLES = 2 ** 22;
+
+/** The patch as workers take it. */
+export function truePatch(data: MeasuredData, target: Float32Array, mask: Float32Array | undefined): TruePatch {
+  const { height, width, bands, masked } = data;
+  return { height, width, bands, target, ...(masked && mask ? { valid: mask } : {}) };
+}
+
+/** Range of each band's true values over all valid pixels: L of SSIM. A band without a value has range 0. */
+export async function targetRange(data: MeasuredData, pool: EvaluationPool): Promise<Float64Array> {
+  const low = new Float64Array(data.bands).fill(Number.POSITIVE_INFINITY);
+  const high = new Float64Array(data.bands).fill(Number.NEGATIVE_INFINITY);
+  const open: Promise<void>[] = [];
+  for await (const batch of data.reader.batches({ patches: data.patches, batchSize: 1, mask: data.masked })) {
+    const job = pool.ask('range', { patch: truePatch(data, batch.target, batch.mask) }).then((reply) => {
+      reply.low.forEach((value, b) => {
+        low[b] = Math.min(low[b], value);
+        high[b] = Math.max(high[b], reply.high[b]);
+      });
+      batch.release();
+    });
+    await bounded(open, job, pool.size);
+  }
+  await Promise.all(open);
+  return high.map((value, b) => Math.max(0, value - low[b]));
+}
+
+/** Adds a job to those under way; waits for the oldest when there are more than `most`. */
+async function bounded(open: Promise<void>[], job: Promise<void>, most: number): Promise<void> {
+  job.catch(() => {}); // reported when its turn comes
+  open.push(job);
+  if (open.length > most) await open.shift();
+}
+
+/**
+ * @param detail also keeps angles and spectra, for examples
+ * @param progress told after each patch
+ */
+export async function measure(
+  data: MeasuredData,
+  method: Method,
+  range: Float64Array,
+  pool: EvaluationPool,
+  progress: () => void,
+  detail?: Detail,
+): Promise<Measured> {
+  const { reader, patches, regions, masked, bands, height, width } = data;
+  const sums = emptyEvaluation(bands, regions.length);
+  const measured = { sums, records: [] as PatchRecord[], truth: [] as Float32Array[], predicted: [] as Float32Array[] };
+  const stride = Math.max(1, Math.ceil((patches.length * height * width) / MOST_ANGLES));
+  const each = detail ? Math.ceil(detail.samples / patches.length) : 0;
+  const predictor = await method.open();
+  const open: Promise<void>[] = [];
+  // patches are added in their order, whichever worker is done first
+  let added = Promise.resolve();
+  try {
+    const normalize = method.normalizeInput ? { input: method.normalizeInput } : {};
+    for await (const batch of reader.batches({ patches, batchSize: 1, mask: masked, normalize })) {
+      const patch = batch.patches[0]!;
+      const prediction = await predictor.predict(batch);
+      const random = new Random(detail?.seed ?? 0, patch);
+      const request = {
+        patch: { ...truePatch(data, batch.target, batch.mask), prediction, ...physicalOf(method) },
+        masks: regions.map((region) => region.mask),
+        range,
+        sample: Array.from({ length: each }, () => random.integer(height * width)),
+        ...(detail ? { angleStride: stride } : {}),
+      };
+      const answer = pool.ask('metrics', request, [prediction.buffer as ArrayBuffer]).finally(() => batch.release());
+      answer.catch(() => {});
+      added = added.then(async () => {
+        add(measured, patch, await answer, stride);
+        progress();
+      });
+      await bounded(open, added, pool.size);
+    }
+    await added;
+    return measured;
+  } finally {
+    predictor.close();
+  }
+}
+
+export const physicalOf = (method: Method) => (method.physical ? { physical: method.physical } : {});
+
+function add(
+  to: { sums: EvaluationSums; records: PatchRecord[]; truth: Float32Array[]; predicted: Float32Array[] },
+  patch: number,
+  reply: Replies['metrics'],
+  stride: number,
+): void {
+  mergeEvaluation(to.sums, reply.sums);
+  to.truth.push(reply.truth);
+  to.predicted.push(reply.predicted);
+  if (!reply.angles) return;
+  const { angles, worst, worstAngle } = reply.angles;
+  to.records.push({ patch, mean: reply.sums.samRad[0] / reply.sums.samPixels[0], angles, stride, worst, worstAngle });
+}

@@ -1,0 +1,64 @@
+/** A way to predict: the model, a baseline or the oracle. */
+import type { AffineNormalization } from '../data/types.js';
+import { createSession } from '../engine/session.js';
+import { COMBINED_LOSS, type SessionOptions } from '../engine/types.js';
+import type { ModelSpec } from '../models/spec.js';
+import type { MethodResult } from './result.js';
+import type { PredictedPatch } from './worker_protocol.js';
+
+/** One patch as the reader gives it. */
+export interface PatchInput {
+  /** [h, w, inBands], normalised as the method asks for. */
+  readonly input: Float32Array;
+  /** [H, W, bands], physical: what an oracle may look at. */
+  readonly target: Float32Array;
+}
+
+export interface Predictor {
+  /** [H, W, bands] in memory of its own. */
+  predict(patch: PatchInput): Promise<Float32Array>;
+  close(): void;
+}
+
+export interface Method extends Pick<MethodResult, 'label' | 'role' | 'about'> {
+  /** How its input is normalised; physical without it. */
+  readonly normalizeInput?: AffineNormalization;
+  /** From what it predicts to physical units; absent where these are the same. */
+  readonly physical?: NonNullable<PredictedPatch['physical']>;
+  /** Drawn in pictures and spectra beside the truth. */
+  readonly shown: boolean;
+  /** Takes its memory; nothing of it stays after the predictor's `close`. */
+  open(): Promise<Predictor>;
+}
+
+/** What every session of an evaluation shares. */
+export interface Machine {
+  readonly device?: NonNullable<SessionOptions['device']>;
+  /** Bytes for the engine. */
+  readonly maxMemory?: number;
+}
+
+/** A network on patches of one size, for prediction only; `from` says which array it is given. */
+export async function openNetwork(
+  model: ModelSpec,
+  parameters: ReadonlyMap<string, Float32Array>,
+  size: { readonly height: number; readonly width: number },
+  machine: Machine,
+  from: 'input' | 'target' = 'input',
+): Promise<Predictor> {
+  const session = await createSession({ model, loss: COMBINED_LOSS, ...size, batchSize: 1, mode: 'infer', ...machine });
+  try {
+    session.write('parameters', parameters);
+  } catch (error) {
+    session.dispose();
+    throw error;
+  }
+  return { predict: (patch) => session.predict(patch[from], 1), close: () => session.dispose() };
+}
+
+/** The inverse of a normalisation, one scale and offset per band. */
+export function physicalUnits(n: AffineNormalization, bands: number): NonNullable<PredictedPatch['physical']> {
+  const each = (values: readonly number[]) =>
+    Float32Array.from({ length: bands }, (_, b) => values[values.length === 1 ? 0 : b]!);
+  return { scale: each(n.scale), offset: each(n.offset) };
+}

@@ -1,0 +1,52 @@
+/** All methods of an evaluation as a table for people: the model beside every baseline and the oracle. */
+import type { EvaluationResult, MethodResult } from './result.js';
+
+/** Four digits that count. */
+const figure = (value: number | undefined): string => {
+  if (value === undefined || Number.isNaN(value)) return '-';
+  if (!Number.isFinite(value)) return 'inf';
+  return Math.abs(value) >= 1e4 || (value !== 0 && Math.abs(value) < 1e-3)
+    ? value.toExponential(2)
+    : value.toPrecision(4);
+};
+
+type Column = readonly [title: string, value: (method: MethodResult) => number | undefined];
+
+/** The table, and below it what its columns mean. */
+export function formatMethodTable(result: Pick<EvaluationResult, 'methods' | 'data'>): string {
+  const { methods, data } = result;
+  const clear = methods.some((m) => m.regions.clear);
+  const columns: Column[] = [
+    ['SAM deg', (m) => m.regions.all?.samDeg],
+    ...(clear ? ([['SAM clear', (m) => m.regions.clear?.samDeg]] satisfies Column[]) : []),
+    ['RMSE', (m) => m.regions.all?.rmse],
+    ...(clear ? ([['RMSE clear', (m) => m.regions.clear?.rmse]] satisfies Column[]) : []),
+    ['MAE', (m) => m.regions.all?.mae],
+    ['MRAE', (m) => m.regions.all?.mrae],
+    ['PSNR dB', (m) => m.regions.all?.psnr],
+    ['SSIM', (m) => m.regions.all?.ssim],
+    ['ERGAS', (m) => m.regions.all?.ergas],
+    ['CC', (m) => m.regions.all?.cc],
+  ];
+  const cells = [
+    ['method', ...columns.map(([title]) => title)],
+    ...methods.map((m) => [
+      m.role === 'model' ? `> ${m.label}` : `  ${m.label}`,
+      ...columns.map(([, v]) => figure(v(m))),
+    ]),
+  ];
+  const widths = cells[0]!.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
+  const [title, ...body] = cells.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
+  );
+  const first = methods[0];
+  const excluded =
+    first && first.zeroNormPixels > 0 ? `, ${first.zeroNormPixels.toLocaleString('en')} without length` : '';
+  const pixels = `${first?.validPixels.toLocaleString('en') ?? 0} valid pixels${excluded}`;
+  return [
+    title!,
+    '-'.repeat(title!.length),
+    ...body,
+    `${pixels} in ${data.patches} patches; RMSE and MAE in ${data.units || "the data's units"}; all bands${clear ? ', clear: away from water vapour' : ''}`,
+  ].join('\n');
+}

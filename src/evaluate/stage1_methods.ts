@@ -1,0 +1,114 @@
+/** Stage 1: the model between its baselines and the oracle. */
+import type { CheckpointContract, StoredModel } from '../checkpoint/checkpoint.js';
+import type { RegressionSpec } from '../models/spec.js';
+import type { FittedBaselines } from './fit_baselines.js';
+import { type Machine, type Method, openNetwork, physicalUnits } from './method.js';
+import type { NearestLibrary } from './nearest_library.js';
+import { projectionWeights } from './pca.js';
+import type { EvaluationPool } from './worker_pool.js';
+
+export interface PatchSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Dimensions of the oracle's subspaces: as many as Landsat has bands, and enough for nearly everything. */
+const ORACLE_RANKS = [7, 20];
+
+/** The parameters a model predicts with: their moving average where validation used it. */
+export function usedParameters(stored: StoredModel, contract: CheckpointContract): ReadonlyMap<string, Float32Array> {
+  const { parameters, ema } = stored.tensors;
+  return contract.optimizer.emaDecay > 0 && ema ? new Map([...parameters, ...ema]) : parameters;
+}
+
+/** Closed-form baselines of stage 1, and the nearest library spectrum where there is a library. */
+export function spectralBaselines(
+  fitted: FittedBaselines,
+  bands: { readonly inBands: number; readonly outBands: number },
+  size: PatchSize,
+  machine: Machine,
+  pool: EvaluationPool,
+  library?: NearestLibrary,
+): Method[] {
+  const closedForm = (
+    label: string,
+    about: string,
+    kind: RegressionSpec['kind'],
+    weights: ReadonlyMap<string, Float32Array>,
+  ): Method => ({
+    label,
+    role: 'baseline',
+    about,
+    shown: kind === 'quadratic_ridge',
+    open: () => openNetwork({ kind, ...bands }, weights, size, machine),
+  });
+  const n = bands.inBands;
+  return [
+    closedForm(
+      'scaled mean spectrum',
+      'the mean spectrum of the training split, scaled to the brightness of the pixel: no skill',
+      'ridge',
+      fitted.scaledMean,
+    ),
+    ...(library ? [nearestMethod(library, pool)] : []),
+    closedForm('ridge', `linear regression from the ${n} bands, fitted on the training split`, 'ridge', fitted.ridge),
+    closedForm(
+      'quadratic ridge',
+      `regression from the ${n} bands, their squares and products, fitted on the training split: the baseline to beat`,
+      'quadratic_ridge',
+      fitted.quadratic,
+    ),
+  ];
+}
+
+function nearestMethod(library: NearestLibrary, pool: EvaluationPool): Method {
+  return {
+    label: 'nearest library spectrum',
+    role: 'baseline',
+    about: `of ${library.count.toLocaleString('en')} library spectra the one with the smallest angle in the simulated bands, scaled to the brightness of the pixel`,
+    shown: false,
+    open: async () => ({
+      predict: async ({ input }) => (await pool.ask('nearest', { input, library })).prediction,
+      close: () => {},
+    }),
+  };
+}
+
+/** What projections of the true spectra keep; they see the truth. */
+export function oracles(fitted: Pick<FittedBaselines, 'directions'>, size: PatchSize, machine: Machine): Method[] {
+  const { bands, good } = fitted.directions;
+  return ORACLE_RANKS.filter((rank) => rank < good.length).map((rank) => ({
+    label: `oracle, ${rank} components`,
+    role: 'oracle',
+    about: `the true spectra within the first ${rank} principal components of the training split: what no model of ${rank} numbers a pixel can pass`,
+    shown: false,
+    open: () =>
+      openNetwork(
+        { kind: 'ridge', inBands: bands, outBands: bands },
+        projectionWeights(fitted.directions, rank),
+        size,
+        machine,
+        'target',
+      ),
+  }));
+}
+
+/** The model of a checkpoint, in its own normalisation. */
+export function spectralModel(
+  stored: StoredModel,
+  contract: CheckpointContract,
+  size: PatchSize,
+  machine: Machine,
+): Method {
+  const { normalization, model } = contract;
+  const closedForm = model.kind === 'ridge' || model.kind === 'quadratic_ridge';
+  return {
+    label: closedForm ? `${model.kind} of the checkpoint` : model.kind,
+    role: 'model',
+    about: `the checkpoint's network, stage 1`,
+    normalizeInput: normalization.input,
+    physical: physicalUnits(normalization.target, model.outBands),
+    shown: true,
+    open: () => openNetwork(stored.model, usedParameters(stored, contract), size, machine),
+  };
+}
