@@ -49,7 +49,7 @@ interface Prepared {
 }
 
 /** Progress is brought to the disk this often, in seconds. */
-const SAVE_SECONDS = 5;
+const SAVE_SECONDS = 3;
 
 const pixelsOf = (r: Region): number => (r.y1 - r.y0) * (r.x1 - r.x0);
 export const mapName = (id: ValueId): string => `map-${id}`;

@@ -23,7 +23,8 @@ const NETWORKS: Record<string, ModelSpec> = {
   },
   ridge: { kind: 'ridge', ...spectral },
   quadratic_ridge: { kind: 'quadratic_ridge', ...spectral },
-  spatial_sr: { kind: 'spatial_sr', ...spatial, features: 8, groups: 2, blocks: 2, reduction: 4 },
+  // wide enough that inputs of its convolutions are cropped
+  spatial_sr: { kind: 'spatial_sr', ...spatial, features: 16, groups: 2, blocks: 2, reduction: 4 },
   spatial_lightweight: { kind: 'spatial_lightweight', ...spatial, features: 6, blocks: 2 },
   bicubic: { kind: 'bicubic', ...spatial },
   'bicubic with 2 back-projections': { kind: 'bicubic', ...spatial, backProjections: 2 },

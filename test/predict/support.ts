@@ -171,7 +171,7 @@ export async function predicted(
     { device: { kind: 'cpu' }, format, ...options },
     { reporter, openScene: (path) => openScene(path), interrupted },
   );
-  if (result === undefined) return { said, values: new Float32Array(), valid: new Uint8Array(), result };
+  if (result === undefined) throw new Error('only planned');
   const cube = await openScene(result.output.dataPath);
   const pixels = await cube.read({ y: 0, x: 0, height: cube.height, width: cube.width });
   await cube.close();

@@ -1,6 +1,6 @@
 /** Tiles computed through segments, in float64 on the reference, against the network on the whole scene. */
 import { describe, expect, it } from 'vitest';
-import { imageRegion, neededRegions, type Region } from '../../src/compiler/footprint.js';
+import type { Region } from '../../src/compiler/footprint.js';
 import { type SegmentedGraph, segmentGraph } from '../../src/compiler/segments.js';
 import { tileGraph } from '../../src/compiler/tile_graph.js';
 import { elements, type Graph, GraphBuilder, prune } from '../../src/graph/ir.js';
@@ -122,6 +122,16 @@ function predictTiled(segmented: SegmentedGraph, feeds: Map<string, Float32Array
 const NETWORKS: Record<string, ModelSpec> = {
   ...SMALL_NETWORKS,
   quadratic_ridge: { kind: 'quadratic_ridge', inBands: 3, outBands: 4 },
+  'wide enough to be cropped': {
+    kind: 'spatial_lightweight',
+    inBands: 3,
+    outBands: 3,
+    features: 12,
+    blocks: 1,
+    up: 15,
+    down: 2,
+    backProjections: 1,
+  },
   'cascade with attention': {
     kind: 'cascade',
     inBands: 2,
@@ -165,5 +175,3 @@ describe('tiles', () => {
       });
   }
 });
-void imageRegion;
-void neededRegions;
