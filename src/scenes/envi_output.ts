@@ -7,12 +7,11 @@
  *   finish  sync, rename the data, write the header, remove the journal
  */
 import { existsSync } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, rename, rm, stat } from 'node:fs/promises';
 import { formatEnviHeader } from '../data/envi_header.js';
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
-import { fileError, writeError } from '../io/files.js';
+import { writeError } from '../io/files.js';
 import {
   type CubeDescription,
   checkDescription,
@@ -25,6 +24,7 @@ import {
 } from './cube_description.js';
 import { addCounts, type Counts, noCounts, RowEncoder } from './cube_encoding.js';
 import { checkWindow } from './geo.js';
+import { checkName, type OutputOptions, openData, writeAt, writeStrided } from './output_file.js';
 import {
   checkOwner,
   fromRanges,
@@ -35,19 +35,14 @@ import {
   toRanges,
   writeJournal,
 } from './output_journal.js';
-import { writeAt, writeStrided } from './positioned_write.js';
 import type { Window } from './types.js';
 
 export type { CubeDescription } from './cube_description.js';
 export type { Counts } from './cube_encoding.js';
+export type { OutputOptions } from './output_file.js';
 
 /** Rows are turned into bytes in blocks of about this size. */
 const BLOCK_BYTES = 16 * 2 ** 20;
-
-export interface OutputOptions {
-  /** Replace a finished cube of this name (at the end, when the new one is whole). Otherwise its presence is an error. */
-  readonly overwrite?: boolean;
-}
 
 export interface OutputReport {
   readonly dataPath: string;
@@ -290,44 +285,5 @@ export class EnviOutput {
     }
     await remove(`${this.dataPath}.partial`);
     await remove(`${this.dataPath}.partial.json`);
-  }
-}
-
-function checkName(path: string, options: OutputOptions): void {
-  const { dataPath, headerPath } = cubePaths(path);
-  const taken = [dataPath, headerPath].find(existsSync);
-  if (taken !== undefined && !options.overwrite)
-    throw new BandliftError('exists already', { file: taken, hint: 'give another name, or --overwrite' }, EXIT.usage);
-}
-
-/** Opens the .partial file at its full size, once the disk is known to have room for what is not yet allocated. */
-async function openData(dataPath: string, flags: 'wx+' | 'r+', bytes: number): Promise<FileHandle> {
-  const partial = `${dataPath}.partial`;
-  try {
-    const { bavail, bsize } = await statfs(dirname(dataPath));
-    // POSIX counts a file's blocks in 512 bytes
-    const allocated = flags === 'r+' ? (await stat(partial)).blocks * 512 : 0;
-    if (bavail * bsize < bytes - allocated)
-      throw new BandliftError(
-        'the disk is too small for the result',
-        {
-          file: dataPath,
-          found: `${(bavail * bsize).toLocaleString('en')} bytes free`,
-          expected: `${(bytes - allocated).toLocaleString('en')}`,
-          hint: 'choose another disk, a smaller region, or int16 values, which take half of float32',
-        },
-        EXIT.failure,
-      );
-    const handle = await open(partial, flags);
-    try {
-      await handle.truncate(bytes);
-      return handle;
-    } catch (error) {
-      await handle.close();
-      if (flags === 'wx+') await remove(partial);
-      throw writeError(error, dataPath, bytes);
-    }
-  } catch (error) {
-    throw fileError(error, partial);
   }
 }

@@ -1,0 +1,80 @@
+/** The data file of a result cube while it is unfinished: made in full size, written at given places. */
+import { existsSync, writeSync } from 'node:fs';
+import { type FileHandle, open, rm, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { BandliftError, EXIT } from '../errors.js';
+import { fileError, writeError } from '../io/files.js';
+import { cubePaths } from './cube_description.js';
+
+export interface OutputOptions {
+  /** Replace a finished cube of this name (at the end, when the new one is whole). Otherwise its presence is an error. */
+  readonly overwrite?: boolean;
+}
+
+const CHUNK = 2 ** 30;
+
+/** All of `bytes` from `position` on. */
+export async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const length = Math.min(CHUNK, bytes.length - done);
+    const { bytesWritten } = await handle.write(bytes, done, length, position + done);
+    done += bytesWritten;
+  }
+}
+
+/**
+ * Pieces of `size` bytes, `step` bytes apart from `position` on. Synchronous calls: the pieces are small (a band of a tile's
+ * row), go to the page cache, and a promise for each would cost ten times the write.
+ */
+export async function writeStrided(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  size: number,
+  position: number,
+  step: number,
+): Promise<void> {
+  for (let from = 0, at = position; from < bytes.length; from += size, at += step)
+    for (let done = 0; done < size; ) done += writeSync(handle.fd, bytes, from + done, size - done, at + done);
+  // let others have their turn between the rows
+  await new Promise(setImmediate);
+}
+
+/** Throws when a finished cube has the name and must stay. */
+export function checkName(path: string, options: OutputOptions): void {
+  const { dataPath, headerPath } = cubePaths(path);
+  const taken = [dataPath, headerPath].find(existsSync);
+  if (taken !== undefined && !options.overwrite)
+    throw new BandliftError('exists already', { file: taken, hint: 'give another name, or --overwrite' }, EXIT.usage);
+}
+
+/** Opens the .partial file at its full size, once the disk is known to have room for what is not yet allocated. */
+export async function openData(dataPath: string, flags: 'wx+' | 'r+', bytes: number): Promise<FileHandle> {
+  const partial = `${dataPath}.partial`;
+  try {
+    const { bavail, bsize } = await statfs(dirname(dataPath));
+    // POSIX counts a file's blocks in 512 bytes
+    const allocated = flags === 'r+' ? (await stat(partial)).blocks * 512 : 0;
+    if (bavail * bsize < bytes - allocated)
+      throw new BandliftError(
+        'the disk is too small for the result',
+        {
+          file: dataPath,
+          found: `${(bavail * bsize).toLocaleString('en')} bytes free`,
+          expected: `${(bytes - allocated).toLocaleString('en')}`,
+          hint: 'choose another disk, a smaller region, or int16 values, which take half of float32',
+        },
+        EXIT.failure,
+      );
+    const handle = await open(partial, flags);
+    try {
+      await handle.truncate(bytes);
+      return handle;
+    } catch (error) {
+      await handle.close();
+      if (flags === 'wx+') await rm(partial, { force: true });
+      throw writeError(error, dataPath, bytes);
+    }
+  } catch (error) {
+    throw fileError(error, partial);
+  }
+}
