@@ -24,7 +24,7 @@ export async function writeAt(handle: FileHandle, bytes: Uint8Array, position: n
 
 /**
  * Pieces of `size` bytes, `step` bytes apart from `position` on. Synchronous calls: the pieces are small (a band of a tile's
- * row), go to the page cache, and a promise for each would cost ten times the write.
+ * row) and many (87,040 to a tile of 256 x 256 x 340), and go to the page cache.
  */
 export async function writeStrided(
   handle: FileHandle,
