@@ -14,6 +14,7 @@
 
 #include "cpu/cpu_device.h"
 #include "cpu/thread_pool.h"
+#include "memory.h"
 #include "peak.h"
 
 using namespace bandlift;
@@ -24,6 +25,7 @@ struct Shape {
   const char* name;
   int64_t n, h, w, ci, co;
   int kh, kw;
+  int64_t shuffle = 1;  // co is counted before the shuffle
 };
 
 const Shape kShapes[] = {
@@ -33,10 +35,14 @@ const Shape kShapes[] = {
     {"spectral_sr 3x3 7->128", 1, 256, 256, 7, 128, 3, 3},
     {"spectral_sr gate 340->85", 4, 1, 1, 340, 85, 1, 1},
     {"spatial_sr body 3x3 64->64", 4, 34, 34, 64, 64, 3, 3},
-    {"spatial_sr upsample 3x3 64->256", 1, 136, 136, 64, 256, 3, 3},
+    {"spatial_sr upsample 3x3 64->256", 1, 34, 34, 64, 256, 3, 3, 2},
+    {"spatial_sr upsample 3x3 64->256", 1, 68, 68, 64, 256, 3, 3, 2},
+    {"spatial_sr upsample 3x3 64->256", 1, 136, 136, 64, 256, 3, 3, 2},
+    {"unshuffled 3x3 64->256", 1, 136, 136, 64, 256, 3, 3},
     {"spatial_sr reconstruct 3x3 64->340", 1, 272, 272, 64, 340, 3, 3},
     {"lightweight body 3x3 16->16", 4, 34, 34, 16, 16, 3, 3},
-    {"lightweight upsample 3x3 16->64", 1, 136, 136, 16, 64, 3, 3},
+    {"lightweight upsample 3x3 16->64", 1, 136, 136, 16, 64, 3, 3, 2},
+    {"unshuffled 3x3 16->64", 1, 136, 136, 16, 64, 3, 3},
     {"lightweight reconstruct 3x3 16->340", 1, 272, 272, 16, 340, 3, 3},
     {"unmixing 3x3 32->16", 1, 256, 256, 32, 16, 3, 3},
     {"spectral axis 1x7 1->32", 1, 4096, 340, 1, 32, 1, 7},
@@ -51,16 +57,7 @@ const Shape kQuickShapes[] = {
     {"3x3 7->128", 1, 64, 64, 7, 128, 3, 3},
 };
 
-struct Buffer {
-  explicit Buffer(size_t bytes)
-      : data(static_cast<float*>(std::aligned_alloc(64, std::max<size_t>(64, (bytes + 63) / 64 * 64)))) {
-    if (!data) throw std::runtime_error("not enough memory");
-  }
-  ~Buffer() { std::free(data); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  float* data;
-};
+using bench::Buffer;
 
 struct Numbers : Buffer {
   Numbers(int64_t count, unsigned seed) : Buffer(static_cast<size_t>(count) * sizeof(float)) {
@@ -71,6 +68,11 @@ struct Numbers : Buffer {
 
 Tensor image(const Shape& s, int64_t c, const Buffer& b) {
   return {b.data, DType::f32, s.n, s.h, s.w, c, c};
+}
+// Like y: shuffled.
+Tensor output(const Shape& s, const Buffer& b) {
+  const int64_t r = s.shuffle, c = s.co / (r * r);
+  return {b.data, DType::f32, s.n, s.h * r, s.w * r, c, c};
 }
 Tensor vector_of(int64_t c, const Buffer& b) {
   return {b.data, DType::f32, 1, 1, 1, c, c};
@@ -91,15 +93,15 @@ struct Bench {
         dw_(weights, 7),
         db_(s.co, 8),
         x(image(s, s.ci, x_)),
-        dy(image(s, s.co, dy_)),
+        dy(output(s, dy_)),
         w(vector_of(weights, w_)),
         b(vector_of(s.co, b_)),
-        y(image(s, s.co, y_)),
+        y(output(s, y_)),
         dx(image(s, s.ci, dx_)),
         dw(vector_of(weights, dw_)),
         db(vector_of(s.co, db_)),
-        relu{s.kh, s.kw, Activation::relu},
-        plain{s.kh, s.kw, Activation::none},
+        relu{s.kh, s.kw, Activation::relu, static_cast<int>(s.shuffle)},
+        plain{s.kh, s.kw, Activation::none, static_cast<int>(s.shuffle)},
         workspace_bytes(std::max({backend.conv2d_forward_workspace(relu, x, y),
                                   backend.conv2d_backward_data_workspace(plain, dy, dx),
                                   backend.conv2d_backward_weights_workspace(plain, x, dy)})),
@@ -110,7 +112,12 @@ struct Bench {
   void backward_data() { backend.conv2d_backward_data(plain, dy, w, {}, x, dx, space); }
   void backward_weights() { backend.conv2d_backward_weights(plain, x, dy, dw, db, space); }
 
-  double sum_at(const float* from, int64_t channels, int64_t pixel, int64_t channel, bool transposed) const {
+  // Channel o of a pixel of the plain convolution, in an image like y.
+  float out(const Numbers& from, int64_t pixel, int64_t o) const {
+    const int64_t r = s.shuffle, row = pixel / s.w * r + o / r % r, column = pixel % s.w * r + o % r;
+    return from.data[(row * s.w * r + column) * (s.co / (r * r)) + o / (r * r)];
+  }
+  double sum_at(const Numbers& from, int64_t channels, int64_t pixel, int64_t channel, bool transposed) const {
     double sum = 0;
     for (int ky = 0; ky < s.kh; ++ky)
       for (int kx = 0; kx < s.kw; ++kx) {
@@ -121,7 +128,8 @@ struct Bench {
         const int64_t at = pixel / (s.w * s.h) * s.w * s.h + py * s.w + px;
         for (int64_t k = 0; k < channels; ++k) {
           const int64_t o = transposed ? k : channel, i = transposed ? channel : k;
-          sum += static_cast<double>(from[at * channels + k]) * w_.data[((o * s.ci + i) * s.kh + ky) * s.kw + kx];
+          const double number = transposed ? out(from, at, k) : from.data[at * channels + k];
+          sum += number * w_.data[((o * s.ci + i) * s.kh + ky) * s.kw + kx];
         }
       }
     return sum;
@@ -139,18 +147,18 @@ struct Bench {
     };
     for (int64_t k = 0; k < 50; ++k) {
       const int64_t pixel = k * (pixels - 1) / 49, o = k * (s.co - 1) / 49, i = k * (s.ci - 1) / 49;
-      const double value = sum_at(x_.data, s.ci, pixel, o, false) + b_.data[o];
+      const double value = sum_at(x_, s.ci, pixel, o, false) + b_.data[o];
       const double taps = s.kh * s.kw;
-      if (wrong(y_.data[pixel * s.co + o], std::max(value, 0.0), taps * static_cast<double>(s.ci))) return "forward";
-      const double gradient = x_.data[pixel * s.ci + i] > 0 ? sum_at(dy_.data, s.co, pixel, i, true) : 0;
+      if (wrong(out(y_, pixel, o), std::max(value, 0.0), taps * static_cast<double>(s.ci))) return "forward";
+      const double gradient = x_.data[pixel * s.ci + i] > 0 ? sum_at(dy_, s.co, pixel, i, true) : 0;
       if (wrong(dx_.data[pixel * s.ci + i], gradient, taps * static_cast<double>(s.co))) return "backward_data";
     }
     for (int64_t k = 0; k < 5; ++k) {
       const int64_t o = k * (s.co - 1) / 4, i = k * (s.ci - 1) / 4;
       double middle = 0, bias = 0;  // of the kernel's centre, where no pixel is outside
       for (int64_t p = 0; p < pixels; ++p) {
-        middle += static_cast<double>(x_.data[p * s.ci + i]) * dy_.data[p * s.co + o];
-        bias += dy_.data[p * s.co + o];
+        middle += static_cast<double>(x_.data[p * s.ci + i]) * out(dy_, p, o);
+        bias += out(dy_, p, o);
       }
       const int64_t centre = (s.kh / 2) * s.kw + s.kw / 2;
       if (wrong(dw_.data[(o * s.ci + i) * s.kh * s.kw + centre], middle, static_cast<double>(pixels)))

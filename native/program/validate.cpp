@@ -11,8 +11,10 @@ namespace bandlift {
 namespace {
 
 std::string shape_text(const Tensor& t) {
-  return "[" + std::to_string(t.n) + "," + std::to_string(t.h) + "," + std::to_string(t.w) + "," + std::to_string(t.c) +
-         "]";
+  std::string text = "[";
+  for (int64_t size : {t.n, t.h, t.w, t.c}) text.append(std::to_string(size)).append(",");
+  text.back() = ']';
+  return text;
 }
 
 const char* type_name(DType type) {

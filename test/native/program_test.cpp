@@ -184,6 +184,58 @@ TEST("program: even, fractional and absurd kernels; wrong numbers of weights") {
   f.refused(only(convolution(5, 3)), ErrorCode::shape, {"w has 14400 numbers, expected 24000"});
 }
 
+TEST("program: a shuffled convolution has r x r output pixels for each of the input, and no residual") {
+  Fixture f;
+  const auto shuffled = [](double r, TensorRef y, TensorRef residual = absent()) {
+    InstructionDescription d = convolution();
+    d.params[3] = r;
+    d.tensors[4] = y, d.tensors[3] = residual;
+    return only(d);
+  };
+  const int64_t image = 64 * 64 * 40 * 4;
+  const TensorRef y = ref(image, 1, 128, 128, 10);
+  f.compile(shuffled(2, y));
+  f.refused(shuffled(2, ref(image, 1, 64, 64, 40)), ErrorCode::shape,
+            {"y has shape [1,64,64,40], expected [1,128,128,40]"});
+  f.refused(shuffled(2, ref(image, 1, 128, 128, 9)), ErrorCode::shape, {"w has 14400 numbers, expected 12960"});
+  f.refused(shuffled(2, y, y), ErrorCode::shape, {"residual must be null"});
+  for (double bad : {0.0, -2.0, 1.5, 65.0, 1e300}) f.refused(shuffled(bad, y), ErrorCode::shape, {"shuffle is"});
+}
+
+TEST("program: resample's tables fit its images; a window outside is an error of the run that names the instruction") {
+  Fixture f;
+  const auto resample = [](TensorRef x, TensorRef rows, TensorRef columns, TensorRef y) {
+    TensorRef workspace = ref(0, 1, 1, 1, 1024);
+    workspace.buffer = 1;
+    return only({"resample", "to the fine grid", {x, rows, columns, absent(), y, workspace}, {}});
+  };
+  const TensorRef x = ref(0, 1, 2, 3, 5), y = ref(1024, 1, 4, 1, 5), rows = ref(2048, 1, 1, 4, 3),
+                  columns = ref(4096, 1, 1, 1, 4);
+  f.refused(resample(x, ref(2048, 1, 1, 3, 3), columns, y), ErrorCode::shape,
+            {"rows has shape [1,1,3,3], expected [1,1,4,3]"});
+  f.refused(resample(x, ref(2048, 1, 1, 4, 1), columns, y), ErrorCode::shape, {"expected [1,1,4,2]"});  // no tap
+  f.refused(resample(x, ref(2048, 1, 1, 4, 4), columns, y), ErrorCode::shape,
+            {"expected [1,1,4,3]"});  // 3 taps on 2 rows
+  f.refused(resample(x, rows, ref(4096, 1, 1, 1, 5), y), ErrorCode::shape,
+            {"columns has shape [1,1,1,5], expected [1,1,1,4]"});
+  f.refused(resample(x, rows, columns, ref(1024, 1, 4, 1, 6)), ErrorCode::shape, {"y has shape [1,4,1,6]"});
+  f.refused(resample(x, rows, columns, ref(1024, 2, 4, 1, 5)), ErrorCode::shape, {"expected [1,4,1,5]"});
+
+  ProgramDescription d = resample(x, rows, columns, y);
+  d.inputs = {{"rows", rows}};
+  const auto program = f.compile(d);
+  float table[4][3] = {{0, 1, 0}, {0, 0, 1}, {0, 1, 0}, {1, 1, 0}};  // the last window is rows 1 and 2 of 2
+  try {
+    f.run(*program, {{table, sizeof table}}, {}, program->aborts());
+    check::fail("ran");
+  } catch (const Error& error) {
+    REQUIRE(error.code == ErrorCode::shape);
+    REQUIRE(std::string(error.what()).find("'to the fine grid': resample: rows[3] starts at 1") == 0);
+  }
+  table[3][0] = 0;
+  f.run(*program, {{table, sizeof table}}, {}, program->aborts());
+}
+
 TEST("program: a workspace that is missing or too small") {
   Fixture f;
   InstructionDescription d = convolution();

@@ -103,16 +103,18 @@ vfloat activate(Activation kind, vfloat values);  // sigmoid and softplus: rare 
 
 // Up to one vector of output channels, and where they lie.
 struct OutputChannels {
-  OutputChannels(const ConvShape& s, int64_t position, int64_t limit)
+  OutputChannels(const Convolution& c, int64_t position, int64_t limit)
       : first(position),
-        count(least(kLanes, least(limit, s.co - position))),
+        count(least(kLanes, least(limit, c.s.co - position))),
         shift(position),
-        whole(!s.y.shuffled() || position % s.y.run + count <= s.y.run) {
-    if (s.y.shuffled()) shift = s.y.shift(position / s.y.run) + position % s.y.run;
+        whole(!c.s.y.shuffled() || position % c.s.y.run + count <= c.s.y.run) {
+    if (c.s.y.shuffled()) shift = c.s.y.shift(position / c.s.y.run) + position % c.s.y.run;
+    if (c.epilogue.bias) bias = load_up_to(c.epilogue.bias + position, count);
   }
   int64_t first, count;
   int64_t shift;  // floats from a pixel to `first`
   bool whole;     // neighbours in memory
+  vfloat bias = {};
 };
 
 // Stores some channels of one pixel (Layout::pixel of y). In place with add: every element is read once, before it is
@@ -121,7 +123,7 @@ inline void finish(const Convolution& c, int64_t pixel, const OutputChannels& ch
   const Epilogue& e = c.epilogue;
   const vfloat zero = {};
   const int64_t channel = channels.first, count = channels.count;
-  if (e.bias) sum += load_up_to(e.bias + channel, count);
+  sum += channels.bias;
   if (e.add) sum += load_up_to(e.add + pixel * e.add_pitch + channel, count);
   if (e.activation == Activation::relu)
     sum = sum < zero ? zero : sum;  // NaN stays NaN, as in PyTorch

@@ -80,7 +80,7 @@ void panels_of_piece(const Convolution& c, const Plan& plan, const Piece& piece,
         started = true;
       }
     }
-    const OutputChannels low(c.s, o0, kLanes), high(c.s, least(o0 + kLanes, c.s.co - 1), kLanes);
+    const OutputChannels low(c, o0, kLanes), high(c, least(o0 + kLanes, c.s.co - 1), kLanes);
     for (int64_t j = 0; j < piece.count; ++j) {
       finish(c, first + j * c.s.y.r, low, load(sums + j * kPanel));
       if (columns > kLanes) finish(c, first + j * c.s.y.r, high, load(sums + j * kPanel + kLanes));
@@ -112,7 +112,7 @@ void thin_piece(const Convolution& c, const Plan& plan, const Piece& piece, cons
         if (piece.has(plan.pieces, ky))
           sum[0] +=
               dot(in.data + ky * in.ky_step + j * in.step, plan.weights + (o * c.s.kh + ky) * plan.terms, plan.terms);
-      finish(c, first + j * c.s.y.r, OutputChannels(c.s, o, 1), sum);
+      finish(c, first + j * c.s.y.r, OutputChannels(c, o, 1), sum);
     }
   }
 }

@@ -31,17 +31,20 @@ struct Plan {
       block = least(most(kOwnFloats / (W::kProducts * channels) / kTileRows, 1), 8) * kTileRows;
       while (block > kTileRows && tiles.count < 4 * threads * block) block -= kTileRows;
     }
-    m_step = shared ? panels * kPanel : kPanel;
+    m_tile = plane((shared ? panels : 1) * W::kProducts * kPanel);
     filters = arena.take(panels * panel_floats);
     zeros = arena.take(channels);
     v_plane = plane(block * channels);
-    m_plane = plane(block * m_step);
-    scratch = arena.take(W::kProducts * (v_plane + m_plane) * (shared ? 1 : threads));
+    scratch = arena.take(scratch_floats() * (shared ? 1 : threads));
     bytes = arena.bytes();
   }
 
+  int64_t scratch_floats() const { return W::kProducts * v_plane + block * m_tile; }
+
+  // Transformed inputs are v[product][tile][in]; the products m[tile][panel][product][kPanel]: what is read together
+  // lies together.
   Tiles<kKernelRows> tiles;
-  int64_t channels, panels, panel_floats, block, m_step, v_plane, m_plane;
+  int64_t channels, panels, panel_floats, block, v_plane, m_tile;
   bool shared;
   float *filters, *zeros, *scratch;
   size_t bytes;
@@ -74,14 +77,33 @@ void store_tile(const Plan<kKernelRows>& plan, const Convolution& c, int64_t til
   int64_t pixels[W::kRowsOut][kTileOut];
   plan.tiles.output_pixels(tile, pixels);
   for (int64_t o = panel * kPanel; o < least(c.s.co, (panel + 1) * kPanel); o += kLanes, m += kLanes) {
-    const OutputChannels channels(c.s, o, kLanes);
+    const OutputChannels channels(c, o, kLanes);
     vfloat t[W::kRowsIn][6], y[W::kRowsOut][kTileOut];
-    for (int p = 0; p < W::kProducts; ++p) t[p / 6][p % 6] = load(m + p * plan.m_plane);
+#pragma GCC unroll 6
+    for (int i = 0; i < W::kRowsIn; ++i)
+#pragma GCC unroll 6
+      for (int j = 0; j < 6; ++j) t[i][j] = load(m + (i * 6 + j) * kPanel);
     W::output(t, y);
     for (int i = 0; i < W::kRowsOut; ++i)
       for (int j = 0; j < kTileOut; ++j)
         if (pixels[i][j] >= 0) finish(c, pixels[i][j], channels, y[i][j]);
   }
+}
+
+// Asks for the memory that store_tile will write: its pieces are too short and too far apart for the processor to
+// guess.
+template <int kKernelRows>
+void prefetch_tile(const Plan<kKernelRows>& plan, const Convolution& c, int64_t tile, int64_t panel) {
+  using W = Winograd<kKernelRows>;
+  int64_t pixels[W::kRowsOut][kTileOut];
+  plan.tiles.output_pixels(tile, pixels);
+  constexpr int64_t kLine = 64 / sizeof(float);
+  const OutputChannels first(c, panel * kPanel, kLanes);
+  for (int i = 0; i < W::kRowsOut; ++i)
+    for (int j = 0; j < kTileOut; ++j) {
+      const float* y = c.y + pixels[i][j] * c.s.y.pitch + first.shift;
+      for (int64_t k = 0; k < kPanel + kLine; k += kLine) __builtin_prefetch(y + k, 1);
+    }
 }
 
 // Products of `count` tiles and one panel: m[p] = v[p] U[p].
@@ -90,7 +112,7 @@ void multiply(const Plan<kKernelRows>& plan, const Convolution& c, int64_t produ
               const float* v, float* m) {
   gemm_panel<RowsOfA::strided>(count, c.s.co - panel * kPanel, c.s.ci, v + product * plan.v_plane, plan.channels,
                                plan.filters + panel * plan.panel_floats + product * c.s.ci * kPanel, kPanel,
-                               m + product * plan.m_plane, plan.m_step, false);
+                               m + product * kPanel, plan.m_tile, false);
 }
 
 template <int kKernelRows>
@@ -108,12 +130,12 @@ void convolve_shared(ThreadPool& pool, const Convolution& c, const Plan<kKernelR
       const int64_t t = task % parts * kRowsOfTask;
       for (int64_t panel = 0; panel < plan.panels; ++panel)
         multiply(plan, c, task / parts, panel, least(kRowsOfTask, count - t), v + t * plan.channels,
-                 m + t * plan.m_step + panel * kPanel);
+                 m + t * plan.m_tile + panel * kProducts * kPanel);
     });
     pool.parallel_for(chunks, [&](int64_t chunk, int) {
       for (int64_t t = chunk * kChunk; t < least(count, (chunk + 1) * kChunk); ++t)
         for (int64_t panel = 0; panel < plan.panels; ++panel)
-          store_tile(plan, c, first + t, panel, m + t * plan.m_step + panel * kPanel);
+          store_tile(plan, c, first + t, panel, m + t * plan.m_tile + panel * kProducts * kPanel);
     });
   }
 }
@@ -123,12 +145,16 @@ void convolve_own(ThreadPool& pool, const Convolution& c, const Plan<kKernelRows
   constexpr int64_t kProducts = Winograd<kKernelRows>::kProducts;
   pool.parallel_for((plan.tiles.count + plan.block - 1) / plan.block, [&](int64_t task, int thread) {
     const int64_t first = task * plan.block, count = least(plan.block, plan.tiles.count - first);
-    float *v = plan.scratch + thread * kProducts * (plan.v_plane + plan.m_plane), *m = v + kProducts * plan.v_plane;
+    float *v = plan.scratch + thread * plan.scratch_floats(), *m = v + kProducts * plan.v_plane;
     for (int64_t t = 0; t < count; ++t)
       transform_input(plan.tiles, first + t, c.x, plan.zeros, v + t * plan.channels, plan.v_plane);
     for (int64_t panel = 0; panel < plan.panels; ++panel) {
-      for (int64_t p = 0; p < kProducts; ++p) multiply(plan, c, p, panel, count, v, m);
-      for (int64_t t = 0; t < count; ++t) store_tile(plan, c, first + t, panel, m + t * kPanel);
+      for (int64_t p = 0; p < kProducts; ++p) {
+        for (int64_t t = count * p / kProducts; t < count * (p + 1) / kProducts; ++t)
+          prefetch_tile(plan, c, first + t, panel);
+        multiply(plan, c, p, panel, count, v, m);
+      }
+      for (int64_t t = 0; t < count; ++t) store_tile(plan, c, first + t, panel, m + t * plan.m_tile);
     }
   });
 }

@@ -49,6 +49,7 @@ void transform_gradient(const Plan<kKernelRows>& plan, const WeightGradient& g, 
   plan.tiles.output_pixels(tile, index);
   const float* pixels[W::kRowsOut][kTileOut];
   const Layout& layout = g.s.y;
+  const int64_t next_tile = kTileOut * layout.r * layout.pitch;
   for (int64_t run = 0; run < layout.runs(); ++run, m += layout.run, sums += layout.run) {
     for (int i = 0; i < W::kRowsOut; ++i)
       for (int j = 0; j < kTileOut; ++j)
@@ -59,11 +60,15 @@ void transform_gradient(const Plan<kKernelRows>& plan, const WeightGradient& g, 
       for (int i = 0; i < W::kRowsOut; ++i)
         for (int j = 0; j < kTileOut; ++j) {
           y[i][j] = load_up_to(pixels[i][j] + c, layout.run - c);
+          __builtin_prefetch(pixels[i][j] + next_tile + c);
           sum += y[i][j];
         }
       store_up_to(sums + c, sum, room);
       W::gradient(y, t);
-      for (int p = 0; p < W::kProducts; ++p) store_up_to(m + p * plan.m_plane + c, t[p / 6][p % 6], room);
+#pragma GCC unroll 6
+      for (int i = 0; i < W::kRowsIn; ++i)
+#pragma GCC unroll 6
+        for (int j = 0; j < 6; ++j) store_up_to(m + (i * 6 + j) * plan.m_plane + c, t[i][j], room);
     }
   }
 }

@@ -48,13 +48,17 @@ void transform_input(const Tiles<kKernelRows>& tiles, int64_t tile, const float*
                      int64_t product_step) {
   using W = Winograd<kKernelRows>;
   const Layout& layout = tiles.s.x;
+  const int64_t next_tile = kTileOut * layout.r * layout.pitch;  // its first two columns are our last
   const float* pixels[W::kRowsIn][6];
   for (int64_t run = 0; run < layout.runs(); ++run, v += layout.run) {
     tiles.input_pixels(tile, x, run, zeros, pixels);
     for (int64_t c = 0; c < layout.run; c += kLanes) {
       vfloat d[W::kRowsIn][6], t[W::kRowsIn][6];
       for (int i = 0; i < W::kRowsIn; ++i)
-        for (int j = 0; j < 6; ++j) d[i][j] = load_up_to(pixels[i][j] + c, layout.run - c);
+        for (int j = 0; j < 6; ++j) {
+          d[i][j] = load_up_to(pixels[i][j] + c, layout.run - c);
+          if (j >= 2) __builtin_prefetch(pixels[i][j] + next_tile + c);
+        }
       W::input(d, t);
       const int64_t room = layout.shuffled() ? layout.run - c : kLanes;
       for (int i = 0; i < W::kRowsIn; ++i)

@@ -9,7 +9,7 @@ namespace {
 constexpr int64_t kManyTaps = 8;              // along the height, from here on: columns first
 constexpr int64_t kWindowFloats = 80 * 1024;  // input rows of one output row and their sum: a third of a 1 MB L2
 constexpr int64_t kRowsOfTask = 32;           // output rows of one task, few taps
-constexpr int64_t kChannelsOfTask = 64;       // many taps: an output row stays in L1, the rows that are open in L2
+constexpr int64_t kLeastChannels = 64;        // of one task, many taps: shorter pieces of memory are slow to read
 
 struct Taps {
   Taps(const Tensor& table, int64_t k)
@@ -18,35 +18,53 @@ struct Taps {
   int64_t start, count;
 };
 
-// to[k] = (base[k] +) sum over taps of weights[i] from[i * step + k], for V vectors or `last` numbers of one.
-template <int V>
-inline void sum_vectors(const Taps& taps, const float* from, int64_t step, const float* base, float* to) {
+constexpr int kSums = 8;  // vectors of sums kept in registers: enough to hide the latency of a multiply-add
+
+// to[k] = (base[k] +) sum over taps of weights[i] from[i * step + k], for V vectors; kCut: only `cut` floats of the
+// last.
+template <int V, bool kCut>
+inline void sum_vectors(const Taps& taps, const float* from, int64_t step, const float* base, float* to, int64_t cut) {
+  const auto read = [cut](const float* p, int v) {
+    return kCut && v == V - 1 ? load_partial(p + v * kLanes, cut) : load(p + v * kLanes);
+  };
   vfloat sum[V] = {};
+  if (base)
 #pragma GCC unroll 8
-  for (int v = 0; v < V; ++v)
-    if (base) sum[v] = load(base + v * kLanes);
-  for (int64_t i = 0; i < taps.count; ++i) {
+    for (int v = 0; v < V; ++v) sum[v] = read(base, v);
+  for (int64_t i = 0; i < taps.count; ++i, from += step) {
     const float weight = taps.weights[i];
     if (weight == 0) continue;
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) sum[v] += weight * load(from + i * step + v * kLanes);
+    for (int v = 0; v < V; ++v) sum[v] += weight * read(from, v);
   }
 #pragma GCC unroll 8
-  for (int v = 0; v < V; ++v) store(to + v * kLanes, sum[v]);
+  for (int v = 0; v < V; ++v) {
+    if (kCut && v == V - 1)
+      store_partial(to + v * kLanes, sum[v], cut);
+    else
+      store(to + v * kLanes, sum[v]);
+  }
+}
+
+// The last floats, 1 <= count <= V vectors.
+template <int V>
+void sum_rest(const Taps& taps, const float* from, int64_t step, const float* base, float* to, int64_t count) {
+  if constexpr (V > 1) {
+    if (count <= (V - 1) * kLanes) return sum_rest<V - 1>(taps, from, step, base, to, count);
+  }
+  const int64_t cut = count - (V - 1) * kLanes;
+  if (cut < kLanes)
+    sum_vectors<V, true>(taps, from, step, base, to, cut);
+  else
+    sum_vectors<V, false>(taps, from, step, base, to, cut);
 }
 
 void weighted_sum(const Taps& taps, const float* from, int64_t step, const float* base, float* to, int64_t count) {
+  constexpr int64_t kBlock = kSums * kLanes;
   int64_t k = 0;
-  for (; k + 8 * kLanes <= count; k += 8 * kLanes)
-    sum_vectors<8>(taps, from + k, step, base ? base + k : nullptr, to + k);
-  for (; k + 2 * kLanes <= count; k += 2 * kLanes)
-    sum_vectors<2>(taps, from + k, step, base ? base + k : nullptr, to + k);
-  for (; k < count; k += kLanes) {
-    vfloat sum = base ? load_up_to(base + k, count - k) : vfloat{};
-    for (int64_t i = 0; i < taps.count; ++i)
-      if (taps.weights[i] != 0) sum += taps.weights[i] * load_up_to(from + i * step + k, count - k);
-    store_up_to(to + k, sum, count - k);
-  }
+  for (; k + kBlock <= count; k += kBlock)
+    sum_vectors<kSums, false>(taps, from + k, step, base ? base + k : nullptr, to + k, kLanes);
+  if (k < count) sum_rest<kSums>(taps, from + k, step, base ? base + k : nullptr, to + k, count - k);
 }
 
 void add_scaled(float weight, const float* from, float* to, int64_t count) {
@@ -110,6 +128,8 @@ void columns_first(const Images& t, int64_t n, int64_t k, int64_t count, float* 
       if (i < 0 || i >= taps.count || taps.weights[i] == 0) continue;
       for (int64_t X = 0; X < t.y.w && !summed; ++X) {
         const Taps across(t.columns, X);
+        for (int64_t j = t.x.w * X / t.y.w; j < t.x.w * (X + 1) / t.y.w; ++j)  // this much of the next row, into L2
+          for (int64_t line = 0; line < count; line += 16) __builtin_prefetch(t.in(n, row + 1, j) + k + line, 0, 2);
         weighted_sum(across, t.in(n, row, across.start) + k, t.x.pitch, nullptr, sum + X * count, count);
       }
       summed = true;
@@ -122,26 +142,32 @@ bool many_taps(const Tensor& rows) {
   return rows.c - 1 >= kManyTaps;
 }
 
-int64_t scratch_floats(const Tensor& x, const Tensor& rows, const Tensor& y) {
-  return round_up(many_taps(rows) ? y.w * least(kChannelsOfTask, y.c) : x.w * x.c, 16);
+// Many taps: channels of one task, as many as leave work for every thread.
+int64_t channels_of_task(const Tensor& y, int threads) {
+  const int64_t parts = (threads + y.n - 1) / y.n;
+  return least(y.c, most(kLeastChannels, round_up((y.c + parts - 1) / parts, kLanes)));
+}
+
+int64_t scratch_floats(const Tensor& x, const Tensor& rows, const Tensor& y, int threads) {
+  return round_up(many_taps(rows) ? y.w * channels_of_task(y, threads) : x.w * x.c, 16);
 }
 
 }  // namespace
 
 size_t CpuBackend::resample_workspace(Tensor x, Tensor rows, Tensor y) const {
-  return static_cast<size_t>(scratch_floats(x, rows, y) * pool_.threads()) * sizeof(float);
+  return static_cast<size_t>(scratch_floats(x, rows, y, pool_.threads()) * pool_.threads()) * sizeof(float);
 }
 
 void CpuBackend::resample(Tensor x, Tensor rows, Tensor columns, Tensor residual, Tensor y, Tensor workspace) {
   check_resample_table(rows, x.h, "rows");
   check_resample_table(columns, x.w, "columns");
   const Images t{x, rows, columns, residual, y};
-  const int64_t floats = scratch_floats(x, rows, y);
+  const int64_t floats = scratch_floats(x, rows, y, pool_.threads());
   if (many_taps(rows)) {
-    const int64_t parts = (y.c + kChannelsOfTask - 1) / kChannelsOfTask;
+    const int64_t channels = channels_of_task(y, pool_.threads()), parts = (y.c + channels - 1) / channels;
     pool_.parallel_for(y.n * parts, [&](int64_t task, int thread) {
-      const int64_t k = task % parts * kChannelsOfTask;
-      columns_first(t, task / parts, k, least(kChannelsOfTask, y.c - k), workspace.f32() + thread * floats);
+      const int64_t k = task % parts * channels;
+      columns_first(t, task / parts, k, least(channels, y.c - k), workspace.f32() + thread * floats);
     });
     return;
   }
