@@ -33,6 +33,7 @@ const allowed = {
     'io',
     'support',
   ],
+  report: ['evaluate', 'spectra', 'io', 'support'],
   train: ['checkpoint', 'predict', 'evaluate', 'engine', 'losses', 'models', 'data', 'io', 'spectra', 'support'],
   cli: [
     'train',
@@ -42,6 +43,7 @@ const allowed = {
     'scenes',
     'resample',
     'evaluate',
+    'report',
     'sample',
     'engine',
     'compiler',
