@@ -4,12 +4,14 @@ import type { AffineNormalization, PatchFile } from './types.js';
 
 /** A patch as stored (before it is cut into tiles), physical units. */
 export interface DecodedPatch {
-  /** [h, w, inBands] */
+  /** [inputHeight, inputWidth, inBands] */
   readonly input: Float32Array;
   /** [h, w, outBands] */
   readonly target: Float32Array;
-  /** [h, w], 1 = valid; absent when all are. */
+  /** [h, w], 1 = valid; absent when all are. On one grid it speaks for both sides. */
   readonly valid?: Uint8Array;
+  /** [inputHeight, inputWidth] where the input is on a grid of its own. */
+  readonly inputValid?: Uint8Array;
 }
 
 /** A rectangle of a stored patch. */
@@ -24,6 +26,26 @@ export interface Window {
 
 const SIDES = ['input', 'target'] as const;
 
+/** Whether both sides are on one grid, pixel by pixel. */
+export const oneGrid = (file: Pick<PatchFile, 'height' | 'width' | 'inputHeight' | 'inputWidth'>): boolean =>
+  file.height === file.inputHeight && file.width === file.inputWidth;
+
+/**
+ * Which pixels of one side are valid, by the same rules; the input of stage 2 has a good-band list too when its bands are
+ * the target's.
+ */
+export function sideValidity(
+  file: PatchFile,
+  values: Float32Array,
+  bands: number,
+  good: Uint8Array | undefined,
+  mask?: Uint8Array,
+): Uint8Array | undefined {
+  const valid = mask ?? new Uint8Array(values.length / bands).fill(1);
+  markInvalid(file, values, bands, good, valid);
+  return valid.includes(0) ? valid : undefined;
+}
+
 /**
  * Which pixels are valid: mask 1 and every good band a finite number other than nodata. Numbers of bad bands count for
  * nothing, but where they are not finite they become 0 in place, so that they cannot spread. Undefined when all are valid.
@@ -34,23 +56,33 @@ export function validity(
   target: Float32Array,
   mask?: Uint8Array,
 ): Uint8Array | undefined {
-  const pixels = input.length / file.inBands;
-  const valid = mask ?? new Uint8Array(pixels).fill(1);
-  // where values were scaled, nodata has become NaN already
-  const nodata = (file.scale ?? 1) === 1 ? Math.fround(file.nodata ?? Number.NaN) : Number.NaN;
-  const check = (values: Float32Array, bands: number, good: Uint8Array | undefined) => {
-    for (let p = 0, i = 0; p < pixels; p++) {
-      for (let b = 0; b < bands; b++, i++) {
-        const v = values[i]!;
-        if (v - v === 0 && v !== nodata) continue;
-        if (good && good[b] === 0) values[i] = 0;
-        else valid[p] = 0;
-      }
-    }
-  };
-  check(input, file.inBands, undefined);
-  check(target, file.outBands, file.goodBands);
+  const valid = mask ?? new Uint8Array(input.length / file.inBands).fill(1);
+  markInvalid(file, input, file.inBands, inputGoodBands(file), valid);
+  markInvalid(file, target, file.outBands, file.goodBands, valid);
   return valid.includes(0) ? valid : undefined;
+}
+
+/** Good bands of the input: the target's where the input is a cube of the same bands, all where it is Landsat. */
+export const inputGoodBands = (file: PatchFile): Uint8Array | undefined =>
+  file.sides.input.startsWith('landsat') ? undefined : file.goodBands;
+
+function markInvalid(
+  file: PatchFile,
+  values: Float32Array,
+  bands: number,
+  good: Uint8Array | undefined,
+  valid: Uint8Array,
+): void {
+  // where values were scaled or degraded, nodata has become NaN already
+  const nodata = (file.scale ?? 1) === 1 ? Math.fround(file.nodata ?? Number.NaN) : Number.NaN;
+  for (let p = 0, i = 0; p < valid.length; p++) {
+    for (let b = 0; b < bands; b++, i++) {
+      const v = values[i]!;
+      if (v - v === 0 && v !== nodata) continue;
+      if (good && good[b] === 0) values[i] = 0;
+      else valid[p] = 0;
+    }
+  }
 }
 
 /** The error for a window that must be valid and is not; undefined when it is. */
@@ -66,7 +98,7 @@ export function invalidError(
     for (let x = window.x; x < window.x + window.width; x++) {
       const pixel = y * window.storedWidth + x;
       if (valid[pixel] !== 0) continue;
-      for (const side of SIDES) {
+      for (const side of oneGrid(file) ? SIDES : (['target'] as const)) {
         const bands = side === 'input' ? file.inBands : file.outBands;
         const spectrum = decoded[side].subarray(pixel * bands, (pixel + 1) * bands);
         const good = (b: number) => side === 'input' || file.goodBands?.[b] !== 0;
@@ -76,7 +108,7 @@ export function invalidError(
         if (band < 0) continue;
         return new BandliftError(`patch ${patch}, row ${y}, column ${x}, band ${band} is not a valid number`, {
           file: file.path,
-          field: side === 'input' ? 'landsat' : 'aviris',
+          field: file.sides[side],
           found: spectrum[band]!,
           hint: "correct it, or mark invalid pixels by an attribute 'nodata' or a dataset 'mask' (N,H,W; 1 = valid)",
         });

@@ -1,27 +1,31 @@
 /** One HDF5 patch file, open for reading: checked when it is opened; patches are read in boxes of bounded size. */
 import { statSync } from 'node:fs';
-import type { File as Hdf5File } from 'h5wasm/node';
+import { Dataset, type File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../errors.js';
-import { describeLayout, type Layout, type StoredArray } from './hdf5_layout.js';
+import { cropped, degraded } from './degrade.js';
+import { describeLayout, type Layout, type StoredSide } from './hdf5_layout.js';
 import { openHdf5, readBox, reason, SLAB_BYTES } from './hdf5_library.js';
-import type { PatchFile } from './types.js';
+import { readCached } from './stage1_cache.js';
+import type { CachedInput, PatchFile, Sides } from './types.js';
 
 export class Hdf5PatchFile {
   readonly #file: Hdf5File;
   readonly #layout: Layout;
   readonly #bytes: number;
+  readonly #cached: CachedInput | undefined;
 
-  private constructor(file: Hdf5File, layout: Layout, bytes: number) {
+  private constructor(file: Hdf5File, layout: Layout, bytes: number, cached?: CachedInput) {
     this.#file = file;
     this.#layout = layout;
     this.#bytes = bytes;
+    this.#cached = cached;
   }
 
   /** Reads headers and small lists, no patches. Throws a BandliftError naming file and dataset. */
-  static async open(path: string): Promise<Hdf5PatchFile> {
+  static async open(path: string, sides?: Sides, cached?: CachedInput): Promise<Hdf5PatchFile> {
     const { file, bytes } = await openHdf5(path);
     try {
-      return new Hdf5PatchFile(file, describeLayout(file, path, bytes), bytes);
+      return new Hdf5PatchFile(file, describeLayout(file, path, bytes, sides, cached), bytes, cached);
     } catch (error) {
       file.close();
       if (error instanceof BandliftError) throw error;
@@ -36,15 +40,36 @@ export class Hdf5PatchFile {
     return this.#layout.info;
   }
 
-  /** Patches whose `aviris` lie in the same chunks: they are best read together. */
-  get chunkPatches(): number {
-    return this.#layout.aviris.chunkPatches;
+  /** Whether a side is made of another dataset because the file lacks it. */
+  get degrades(): boolean {
+    return this.#layout.input?.degrade !== undefined || this.#layout.target.degrade !== undefined;
   }
 
-  /** `count` patches from `first` of one dataset, each [height, width, bands], in physical units (stored / scale). */
-  read(name: 'aviris' | 'landsat', first: number, count: number): Float32Array[] {
+  /** Patches whose targets lie in the same chunks: they are best read together. */
+  get chunkPatches(): number {
+    return this.#layout.target.array.chunkPatches;
+  }
+
+  /** `count` patches from `first` of one side, each [height, width, bands] of its grid, in physical units (stored / scale). */
+  read(name: 'input' | 'target', first: number, count: number): Float32Array[] {
+    const side = this.#layout[name];
+    if (!side) return readCached(this.#cached!, first, count);
+    const patches = this.#readStored(side, first, count);
+    const { crop, degrade } = side;
+    if (!crop) return patches;
+    const [, , width, bands] = side.array.shape;
+    const nodata = this.info.nodata;
+    return patches.map((stored) => {
+      const part = cropped(stored, width, bands, crop);
+      if (!degrade) return part;
+      // nodata must not be averaged as if it were light
+      if (nodata !== undefined && (this.info.scale ?? 1) === 1) unscale(part, 1, nodata);
+      return degraded(part, crop.height, crop.width, bands, degrade);
+    });
+  }
+
+  #readStored({ dataset: name, array }: StoredSide, first: number, count: number): Float32Array[] {
     const { info } = this.#layout;
-    const array: StoredArray = this.#layout[name];
     const [, height, width, bands] = array.shape;
     checkStillWhole(info.path, this.#bytes);
     const line = width * bands;
@@ -64,17 +89,29 @@ export class Hdf5PatchFile {
     return patches;
   }
 
-  /** The file's own mask of a patch [height, width], 1 = valid, if it has one. */
-  mask(patch: number): Uint8Array | undefined {
-    const { info, mask } = this.#layout;
-    if (!mask) return undefined;
+  /** The file's own mask of a side [height, width], 1 = valid, if it has one. */
+  mask(name: 'input' | 'target', patch: number): Uint8Array | undefined {
+    const side = this.#layout[name];
+    if (!side?.mask) return undefined;
+    const [, height, width] = side.array.shape;
     const type = { float: false, signed: false, size: 1 };
-    const box = readBox(this.#file, info.path, 'mask', type, [patch, 0, 0], [1, info.height, info.width]);
-    return Uint8Array.from(box, (v) => (v === 0 ? 0 : 1));
+    const box = readBox(this.#file, this.info.path, side.mask, type, [patch, 0, 0], [1, height, width]);
+    const mask = Float32Array.from(box, (v) => (v === 0 ? 0 : 1));
+    return Uint8Array.from(side.crop ? cropped(mask, width, 1, side.crop) : mask);
   }
 
   close(): void {
     this.#file.close();
+  }
+}
+
+/** Whether a patch file holds all of these datasets. Throws a BandliftError when it cannot be read. */
+export async function hasDatasets(path: string, names: readonly string[]): Promise<boolean> {
+  const { file } = await openHdf5(path);
+  try {
+    return names.every((name) => file.get(name) instanceof Dataset);
+  } finally {
+    file.close();
   }
 }
 

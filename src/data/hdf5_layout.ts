@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { Dataset, type File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../errors.js';
 import type { NumberType } from './hdf5_library.js';
-import type { PatchFile } from './types.js';
+import type { CachedInput, PatchFile, Sides } from './types.js';
 
 /** A patch is held in memory whole, more than once. */
 const MAX_PATCH_NUMBERS = 2 ** 28;
@@ -24,28 +24,98 @@ export interface StoredArray {
   readonly chunkPatches: number;
 }
 
+/** One side of a patch: the dataset it comes from, and what is made of it where the wanted one is missing. */
+export interface StoredSide {
+  readonly dataset: string;
+  readonly array: StoredArray;
+  /** Part of the stored image that is used, from its first pixel; all of it where absent. */
+  readonly crop?: { readonly height: number; readonly width: number };
+  /** How it is brought to Landsat's grid: the sensor's point spread for the cube, the mean for upsampled Landsat. */
+  readonly degrade?: 'psf' | 'area';
+  /** Mask of this grid, if the file has one. */
+  readonly mask?: 'mask' | 'mask_lr';
+}
+
 export interface Layout {
   readonly info: PatchFile;
-  readonly aviris: StoredArray;
-  readonly landsat: StoredArray;
-  readonly mask: boolean;
+  /** Absent where the input comes from a cache of stage 1's predictions. */
+  readonly input?: StoredSide;
+  readonly target: StoredSide;
 }
 
 const show = (shape: readonly number[] | null) => (shape ? `(${shape.join(',')})` : 'nothing');
 
-/** Describes an open file of `bytes` bytes. Throws a BandliftError naming dataset, what was found and what was expected. */
-export function describeLayout(file: Hdf5File, path: string, bytes: number): Layout {
-  const aviris = patchArray(file, path, bytes, 'aviris');
-  const landsat = patchArray(file, path, bytes, 'landsat');
-  const [patches, height, width, outBands] = aviris.shape;
-  const inBands = landsat.shape[3];
-  if (landsat.shape.slice(0, 3).join() !== aviris.shape.slice(0, 3).join())
-    throw new BandliftError("does not match 'aviris'", {
+/** The documented layout's two datasets, on one grid. */
+export const DEFAULT_SIDES: Sides = { input: 'landsat', target: 'aviris' };
+
+/** Landsat pixels of 15/2 fine pixels: the even number of them that fits. */
+const coarseSize = (fine: number): number => 2 * Math.floor(fine / 15);
+const fineSize = (coarse: number): number => (coarse * 15) / 2;
+
+/**
+ * The two sides of a file. Without *_lr datasets Landsat's grid is laid over the fine one from its first pixel, two Landsat
+ * pixels on fifteen fine ones, and what sticks out is cut off.
+ */
+function describeSides(file: Hdf5File, path: string, bytes: number, sides: Sides): Pick<Layout, 'input' | 'target'> {
+  const has = (name: string) => file.get(name) instanceof Dataset;
+  const masked = (name: 'mask' | 'mask_lr') => (has(name) ? { mask: name } : {});
+  const fine = patchArray(file, path, bytes, 'aviris');
+  const [, height, width] = fine.shape;
+  const coarse = { height: coarseSize(height), width: coarseSize(width) };
+  const crop = { height: fineSize(coarse.height), width: fineSize(coarse.width) };
+  const needsGrid = sides.input !== 'landsat' || sides.target !== 'aviris';
+  if (needsGrid && !has('aviris_lr') && (coarse.height < 2 || coarse.width < 2))
+    throw new BandliftError('patches are too small for two Landsat pixels', {
       file: path,
-      field: 'landsat',
-      found: show(landsat.shape),
-      expected: `(${patches},${height},${width},bands)`,
+      field: 'aviris',
+      found: `${height} x ${width} pixels`,
+      expected: 'at least 15 x 15',
     });
+  const side = (name: Exclude<Sides['input'] | Sides['target'], 'stage1'>): StoredSide => {
+    if (name === 'landsat') return { dataset: name, array: patchArray(file, path, bytes, name), ...masked('mask') };
+    const cut = has('aviris_lr') || !needsGrid ? {} : { crop };
+    if (name === 'aviris') return { dataset: name, array: fine, ...cut, ...masked('mask') };
+    if (has(name)) return { dataset: name, array: patchArray(file, path, bytes, name), ...masked('mask_lr') };
+    const from = name === 'aviris_lr' ? 'aviris' : 'landsat';
+    const array = from === 'aviris' ? fine : patchArray(file, path, bytes, 'landsat');
+    return { dataset: from, array, crop, degrade: from === 'aviris' ? 'psf' : 'area' };
+  };
+  const target = side(sides.target);
+  return sides.input === 'stage1' ? { target } : { input: side(sides.input), target };
+}
+
+/** Pixels of a side as it is delivered. */
+function sideSize({ array, crop, degrade }: StoredSide): { height: number; width: number } {
+  const { height, width } = crop ?? { height: array.shape[1], width: array.shape[2] };
+  return degrade ? { height: (height * 2) / 15, width: (width * 2) / 15 } : { height, width };
+}
+
+/**
+ * Describes an open file of `bytes` bytes. Throws a BandliftError naming dataset, what was found and what was expected.
+ * @param cached stage 1's predictions, where they are the input
+ */
+export function describeLayout(
+  file: Hdf5File,
+  path: string,
+  bytes: number,
+  sides: Sides = DEFAULT_SIDES,
+  cached?: CachedInput,
+): Layout {
+  const { input, target } = describeSides(file, path, bytes, sides);
+  const { height, width } = sideSize(target);
+  const [patches, , , outBands] = target.array.shape;
+  const inputSize = input ? sideSize(input) : cached!;
+  const inBands = input ? input.array.shape[3] : cached!.bands;
+  const sameDataset = sides.input === 'landsat' && sides.target === 'aviris';
+  const stored = input?.array.shape;
+  if (stored && (stored[0] !== patches || (sameDataset && (stored[1] !== height || stored[2] !== width))))
+    throw new BandliftError(`does not match '${target.dataset}'`, {
+      file: path,
+      field: input.dataset,
+      found: show(stored),
+      expected: `(${patches},${sameDataset ? `${height},${width}` : 'H,W'},bands)`,
+    });
+  checkGrids(path, sides, { height, width }, inputSize);
   const declared = numberAttribute(file, path, 'n_patches');
   if (declared !== undefined && declared !== patches)
     throw new BandliftError('does not match the datasets', {
@@ -63,7 +133,7 @@ export function describeLayout(file: Hdf5File, path: string, bytes: number): Lay
       expected: 'a number > 0',
     });
   const nodata = numberAttribute(file, path, 'nodata');
-  const mask = hasMask(file, path, [patches, height, width]);
+  const masks = [target, ...(input ? [input] : [])].map((side) => checkMask(file, path, side, patches));
   const centres = list(file, path, 'wavelength', [outBands]);
   const [wavelength, fwhm] = [centres, list(file, path, 'fwhm', [outBands])].map((v) => v && inNanometres(v, centres));
   const good = list(file, path, 'good_bands', [outBands]);
@@ -76,21 +146,56 @@ export function describeLayout(file: Hdf5File, path: string, bytes: number): Lay
     patches,
     height,
     width,
+    inputHeight: inputSize.height,
+    inputWidth: inputSize.width,
+    sides,
     inBands,
     outBands,
     scene: textAttribute(file, 'source_scene') ?? basename(path).replace(/\.[^.]+$/, ''),
-    masked: mask || nodata !== undefined,
+    masked: masks.includes(true) || nodata !== undefined,
     ...optional('wavelength', wavelength),
     ...optional('fwhm', fwhm),
     ...optional('goodBands', goodBands),
-    ...optional('origins', origins && Int32Array.from(origins)),
+    ...optional('origins', origins && originsOnGrid(origins, sides, target, file)),
     ...optional('nodata', nodata),
     ...optional('scale', scale),
     ...optional('units', textAttribute(file, 'units')),
     ...optional('sensor', textAttribute(file, 'sensor')),
     ...optional('responseHash', textAttribute(file, 'response_hash')),
   };
-  return { info, aviris, landsat, mask };
+  return { info, ...(input && { input }), target };
+}
+
+/** Origins count fine pixels; on Landsat's grid they count Landsat's. */
+function originsOnGrid(origins: Float64Array, sides: Sides, { array }: StoredSide, file: Hdf5File): Int32Array {
+  if (sides.target === 'aviris') return Int32Array.from(origins);
+  const fine = (file.get('aviris') as Dataset).metadata.shape![1]!;
+  const ratio = array.shape[1] === fine ? 7.5 : fine / array.shape[1];
+  return Int32Array.from(origins, (v) => Math.round(v / ratio));
+}
+
+/** Both sides on one grid, or two input pixels on fifteen target pixels. */
+function checkGrids(
+  path: string,
+  sides: Sides,
+  target: { height: number; width: number },
+  input: { height: number; width: number },
+): void {
+  const same = target.height === input.height && target.width === input.width;
+  const wanted = sides.target === 'aviris' && sides.input !== 'landsat';
+  if (wanted ? 2 * target.height === 15 * input.height && 2 * target.width === 15 * input.width : same) return;
+  throw new BandliftError('the two grids do not fit each other', {
+    file: path,
+    field: sides.input,
+    found: `${input.height} x ${input.width} pixels for ${target.height} x ${target.width} of ${sides.target}`,
+    expected: wanted ? 'two for fifteen' : 'the same size',
+  });
+}
+
+/** Checks the mask of a side; false where the file has none. */
+function checkMask(file: Hdf5File, path: string, side: StoredSide, patches: number): boolean {
+  const [, height, width] = side.array.shape;
+  return side.mask !== undefined && hasMask(file, path, side.mask, [patches, height, width]);
 }
 
 function optional<K extends keyof PatchFile>(
@@ -159,10 +264,10 @@ function typeName(dataset: Dataset): string {
   return type === 3 ? 'text' : `HDF5 type class ${type}`;
 }
 
-function hasMask(file: Hdf5File, path: string, expected: readonly number[]): boolean {
-  const mask = file.get('mask');
+function hasMask(file: Hdf5File, path: string, name: string, expected: readonly number[]): boolean {
+  const mask = file.get(name);
   if (!(mask instanceof Dataset)) return false;
-  const where = { file: path, field: 'mask' };
+  const where = { file: path, field: name };
   if (mask.shape?.join() !== expected.join())
     throw new BandliftError('wrong shape', { ...where, found: show(mask.shape), expected: show(expected) });
   // numpy's bool is stored as an enumeration of one byte

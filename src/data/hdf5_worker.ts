@@ -5,10 +5,21 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { BandliftError } from '../errors.js';
 import { Random } from '../random.js';
-import { bandScaling, type DecodedPatch, invalidError, placePixels, sourcePixels, type Window } from './assemble.js';
-import { Hdf5PatchFile } from './hdf5_file.js';
+import {
+  bandScaling,
+  type DecodedPatch,
+  inputGoodBands,
+  invalidError,
+  oneGrid,
+  placePixels,
+  sourcePixels,
+  type Window,
+} from './assemble.js';
+import { Hdf5PatchFile, hasDatasets } from './hdf5_file.js';
+import { DEFAULT_SIDES } from './hdf5_layout.js';
 import { PatchCache } from './patch_cache.js';
 import { countLength, countValues } from './quantile.js';
+import type { PatchFile, Sides } from './types.js';
 import type { Answer, Envelope, Kind, PatchAddress, Replies, Requests, WindowSize } from './worker_protocol.js';
 
 const files: Hdf5PatchFile[] = [];
@@ -22,6 +33,15 @@ const ones = (length: number) => new Float32Array(length).fill(1);
 function windowOf(address: PatchAddress, size: WindowSize): Window {
   return { y: address.y, x: address.x, ...size, storedWidth: files[address.file]!.info.width };
 }
+
+/** The whole input of a file whose input is on a grid of its own. */
+const wholeInput = ({ inputHeight, inputWidth }: PatchFile): Window => ({
+  y: 0,
+  x: 0,
+  height: inputHeight,
+  width: inputWidth,
+  storedWidth: inputWidth,
+});
 
 /** A window of a patch with its pixels copied out; the whole stored patch is given as it is. */
 function cut(address: PatchAddress, size: WindowSize): DecodedPatch {
@@ -38,9 +58,24 @@ function cut(address: PatchAddress, size: WindowSize): DecodedPatch {
 }
 
 async function open(request: Requests['open']): Promise<Replies['open']> {
-  for (const path of request.paths) files.push(await Hdf5PatchFile.open(path));
+  const sides = request.sides === 'auto' ? await usualSides(request.paths) : request.sides;
+  for (const [i, path] of request.paths.entries())
+    files.push(await Hdf5PatchFile.open(path, sides, request.cached?.[i]));
   cache = new PatchCache(files, request.cacheBytes);
-  return { files: files.map((f) => f.info), chunkPatches: files.map((f) => f.chunkPatches) };
+  const made = files.filter((f) => f.degrades);
+  const coarse =
+    made.length === 0
+      ? []
+      : [
+          `${made[0]!.info.path}${made.length > 1 ? ` and ${made.length - 1} more` : ''}: no *_lr datasets; Landsat's grid is laid over the patch from its first pixel (${files[0]!.info.inputHeight} x ${files[0]!.info.inputWidth} of its pixels) and made by the point spread, edges replicated`,
+        ];
+  return { files: files.map((f) => f.info), chunkPatches: files.map((f) => f.chunkPatches), coarse };
+}
+
+/** Landsat's own grid where every file holds both sides of it: there the network will predict. */
+async function usualSides(paths: readonly string[]): Promise<Sides> {
+  for (const path of paths) if (!(await hasDatasets(path, ['landsat_lr', 'aviris_lr']))) return DEFAULT_SIDES;
+  return { input: 'landsat_lr', target: 'aviris_lr' };
 }
 
 function batch(request: Requests['batch']): Replies['batch'] {
@@ -60,11 +95,15 @@ function batch(request: Requests['batch']): Replies['batch'] {
       if (error) throw error;
     }
     const pixels = sourcePixels(address.turn, window);
-    const part = (array: Float32Array, bands: number) =>
-      array.subarray(address.place * n * bands, (address.place + 1) * n * bands);
-    placePixels(patch.input, inBands, pixels, patch.valid, input, part(buffers.input, inBands));
-    placePixels(patch.target, outBands, pixels, patch.valid, target, part(buffers.target, outBands));
-    const mask = part(buffers.mask, 1);
+    const part = (array: Float32Array, numbers: number) =>
+      array.subarray(address.place * numbers, (address.place + 1) * numbers);
+    const same = oneGrid(info);
+    const inputPixels = same ? pixels : sourcePixels(address.turn, wholeInput(info));
+    const inputValid = same ? patch.valid : patch.inputValid;
+    const inputPart = part(buffers.input, inputPixels.length * inBands);
+    placePixels(patch.input, inBands, inputPixels, inputValid, input, inputPart);
+    placePixels(patch.target, outBands, pixels, patch.valid, target, part(buffers.target, n * outBands));
+    const mask = part(buffers.mask, n);
     const { valid } = patch;
     if (valid) for (let p = 0; p < n; p++) mask[p] = valid[pixels[p]!]!;
     else mask.set(ones(n));
@@ -74,12 +113,14 @@ function batch(request: Requests['batch']): Replies['batch'] {
 }
 
 function count(request: Requests['count']): Replies['count'] {
-  const { inBands, outBands, goodBands } = files[0]!.info;
+  const { info } = files[0]!;
+  const { inBands, outBands, goodBands } = info;
   const input = request.input && new Uint32Array(countLength(request.input));
   const target = request.target && new Uint32Array(countLength(request.target));
   for (const address of request.patches) {
     const patch = cut(address, request.window);
-    if (input) countValues(request.input!, patch.input, inBands, patch.valid, undefined, input);
+    const inputValid = oneGrid(info) ? patch.valid : patch.inputValid;
+    if (input) countValues(request.input!, patch.input, inBands, inputValid, inputGoodBands(info), input);
     if (target) countValues(request.target!, patch.target, outBands, patch.valid, goodBands, target);
   }
   return { input, target };

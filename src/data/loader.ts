@@ -71,7 +71,8 @@ export class PatchReader {
     const { normalize, batchSize, mask: masked = false } = options;
     const { inBands, outBands } = this.set;
     const pixels = this.set.height * this.set.width;
-    const buffers = this.#takeBuffers(Math.min(batchSize, options.patches.length) * pixels);
+    const inputPixels = this.set.inputHeight * this.set.inputWidth;
+    const buffers = this.#takeBuffers(Math.min(batchSize, options.patches.length));
     const places = patches.map((patch, place) => ({ ...locate(this.set, patch), place, turn: turns[place]! }));
     const request = {
       window: this.#pool.window,
@@ -94,7 +95,7 @@ export class PatchReader {
     return {
       size: patches.length,
       patches,
-      input: buffers.input.subarray(0, n * inBands),
+      input: buffers.input.subarray(0, patches.length * inputPixels * inBands),
       target: buffers.target.subarray(0, n * outBands),
       ...(masked ? { mask: buffers.mask.subarray(0, n) } : {}),
       validPixels,
@@ -107,15 +108,17 @@ export class PatchReader {
     };
   }
 
-  #takeBuffers(pixels: number): Buffers {
+  #takeBuffers(patches: number): Buffers {
+    const pixels = patches * this.set.height * this.set.width;
+    const inputPixels = patches * this.set.inputHeight * this.set.inputWidth;
     const found = this.#spare.findIndex((b) => b.mask.length === pixels);
     if (found >= 0) return this.#spare.splice(found, 1)[0]!;
     const { inBands, outBands } = this.set;
     try {
       const shared = (length: number) => new Float32Array(new SharedArrayBuffer(4 * length));
-      return { input: shared(pixels * inBands), target: shared(pixels * outBands), mask: shared(pixels) };
+      return { input: shared(inputPixels * inBands), target: shared(pixels * outBands), mask: shared(pixels) };
     } catch {
-      const bytes = pixels * (inBands + outBands + 1) * 4;
+      const bytes = (inputPixels * inBands + pixels * (outBands + 1)) * 4;
       throw new BandliftError(
         'no memory for a batch',
         { expected: `${bytes} bytes`, hint: 'use smaller batches' },
@@ -124,7 +127,7 @@ export class PatchReader {
     }
   }
 
-  /** One patch, physical units, invalid pixels 0 in `valid` and in value: [h, w, bands] and [h, w]. */
+  /** One patch, physical units, invalid pixels 0 in `valid` and in value: input, target and [h, w] of the target. */
   async readPatch(patch: number): Promise<{ input: Float32Array; target: Float32Array; valid: Uint8Array }> {
     for await (const batch of this.batches({ patches: [patch], batchSize: 1, mask: true })) {
       const copy = { input: batch.input.slice(), target: batch.target.slice(), valid: Uint8Array.from(batch.mask!) };

@@ -2,13 +2,14 @@
  * Decoded patches of a worker's files, kept while they fit: later epochs then need not inflate them again. What is in
  * stays in, so that a set larger than the limit is served in part in every epoch, whatever the order.
  */
-import { type DecodedPatch, validity } from './assemble.js';
+import { type DecodedPatch, inputGoodBands, oneGrid, sideValidity, validity } from './assemble.js';
 import type { Hdf5PatchFile } from './hdf5_file.js';
 
 /** Patches that share chunks are read together up to this many bytes, even when none of them can be kept for long. */
 const NEIGHBOUR_BYTES = 256 * 2 ** 20;
 
-const bytesOf = (p: DecodedPatch) => p.input.byteLength + p.target.byteLength + (p.valid?.byteLength ?? 0);
+const bytesOf = (p: DecodedPatch) =>
+  p.input.byteLength + p.target.byteLength + (p.valid?.byteLength ?? 0) + (p.inputValid?.byteLength ?? 0);
 
 export class PatchCache {
   readonly #files: readonly Hdf5PatchFile[];
@@ -30,7 +31,8 @@ export class PatchCache {
     if (found) return found;
     const source = this.#files[file]!;
     const { info, chunkPatches } = source;
-    const bytes = info.height * info.width * (info.inBands + info.outBands + 1) * 4;
+    const bytes =
+      (info.height * info.width * (info.outBands + 1) + info.inputHeight * info.inputWidth * info.inBands) * 4;
     let first = patch - (patch % chunkPatches);
     let count = Math.min(chunkPatches, info.patches - first);
     const room = Math.max(NEIGHBOUR_BYTES, this.#limit - this.#bytes);
@@ -55,11 +57,19 @@ export class PatchCache {
 }
 
 function decode(source: Hdf5PatchFile, first: number, count: number): DecodedPatch[] {
-  const inputs = source.read('landsat', first, count);
-  const targets = source.read('aviris', first, count);
+  const { info } = source;
+  const inputs = source.read('input', first, count);
+  const targets = source.read('target', first, count);
   return inputs.map((input, i) => {
     const target = targets[i]!;
-    const valid = validity(source.info, input, target, source.mask(first + i));
-    return valid ? { input, target, valid } : { input, target };
+    const mask = source.mask('target', first + i);
+    if (oneGrid(info)) {
+      const valid = validity(info, input, target, mask);
+      return valid ? { input, target, valid } : { input, target };
+    }
+    const valid = sideValidity(info, target, info.outBands, info.goodBands, mask);
+    const own = source.mask('input', first + i);
+    const inputValid = sideValidity(info, input, info.inBands, inputGoodBands(info), own);
+    return { input, target, ...(valid && { valid }), ...(inputValid && { inputValid }) };
   });
 }

@@ -3,8 +3,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BandliftError } from '../errors.js';
 import { fileError } from '../io/files.js';
+import { oneGrid } from './assemble.js';
 import { DataWorker } from './data_worker.js';
-import type { PatchFile, PatchSet } from './types.js';
+import type { CachedInput, PatchFile, PatchSet, Sides } from './types.js';
 import type { PatchAddress } from './worker_protocol.js';
 
 /** Training, validation and test need a patch each. */
@@ -13,6 +14,13 @@ const PARTS = 3;
 export interface PatchSetOptions {
   /** Side in pixels of the tiles that stored patches are cut into, the remainder left out; absent: patches as stored. */
   readonly tile?: number;
+  /**
+   * Where input and target come from. 'auto' (the default): Landsat's own grid where every file has both of its datasets,
+   * else `landsat` and `aviris` as stored.
+   */
+  readonly sides?: Sides | 'auto';
+  /** For each file, where sides.input is 'stage1'. */
+  readonly cached?: readonly CachedInput[];
 }
 
 /** The HDF5 files among and inside the given files and folders, folders sorted by name. */
@@ -48,8 +56,8 @@ function checkSame(first: PatchFile, file: PatchFile): void {
   };
   const shape = (f: PatchFile, bands: number) => `(${f.patches},${f.height},${f.width},${bands})`;
   for (const [name, key] of [
-    ['aviris', 'outBands'],
-    ['landsat', 'inBands'],
+    [first.sides.target, 'outBands'],
+    [first.sides.input, 'inBands'],
   ] as const)
     if (file.height !== first.height || file.width !== first.width || file[key] !== first[key])
       differs(
@@ -81,8 +89,9 @@ export function makePatchSet(files: readonly PatchFile[], extraWarnings: readonl
       ? [`${plain[0]}${more}: wavelengths unknown (plain layout); bands are told apart by number only`]
       : []),
   ];
-  const { height, width, inBands, outBands } = first;
-  return { files, count: files.reduce((sum, f) => sum + f.patches, 0), height, width, inBands, outBands, warnings };
+  const { height, width, inputHeight, inputWidth, sides, inBands, outBands } = first;
+  const count = files.reduce((sum, f) => sum + f.patches, 0);
+  return { files, count, height, width, inputHeight, inputWidth, sides, inBands, outBands, warnings };
 }
 
 /** The file as tiles of `side` pixels, numbered patch by patch, row by row. */
@@ -104,6 +113,8 @@ export function cutIntoTiles(file: PatchFile, side: number): PatchFile {
     patches,
     height: side,
     width: side,
+    inputHeight: side,
+    inputWidth: side,
     tiles: { storedHeight: file.height, storedWidth: file.width, rows, columns },
   };
   if (!origins) return tiled;
@@ -128,8 +139,16 @@ export async function openPatchSet(
   const list = listPatchFiles(typeof paths === 'string' ? [paths] : paths);
   const worker = new DataWorker();
   try {
-    const { files } = await worker.ask('open', { paths: list, cacheBytes: 0 });
-    const stored = makePatchSet(files);
+    const { cached } = options;
+    const { files, coarse } = await worker.ask('open', {
+      paths: list,
+      cacheBytes: 0,
+      sides: options.sides ?? 'auto',
+      ...(cached && { cached }),
+    });
+    const made = makePatchSet(files, coarse);
+    const stored: PatchSet = cached ? { ...made, cached } : made;
+    if (!oneGrid(stored)) return stored;
     if (options.tile !== undefined) return makePatchSet(files.map((file) => cutIntoTiles(file, options.tile!)));
     if (stored.count >= PARTS || Math.min(stored.height, stored.width) < 2) return stored;
     const side = Math.floor(Math.min(stored.height, stored.width) / 2);

@@ -1,11 +1,34 @@
 /** Patches on disk, how they are normalised and split, and the batches made of them. */
 
+/**
+ * Where the two sides of a patch come from. Fine grid: `landsat` (upsampled) and `aviris`; Landsat's own grid: `landsat_lr`
+ * and `aviris_lr` (the true cube degraded to it); `stage1`: stage 1's prediction on Landsat's grid, from its cache.
+ * Where a file lacks a *_lr dataset it is made of the fine one (area average of landsat, point spread of aviris).
+ */
+export interface Sides {
+  readonly input: 'landsat' | 'landsat_lr' | 'aviris_lr' | 'stage1';
+  readonly target: 'aviris' | 'aviris_lr';
+}
+
+/** Stage 1's prediction for the patches of a file: raw float32 [patches, height, width, bands]. */
+export interface CachedInput {
+  readonly path: string;
+  readonly height: number;
+  readonly width: number;
+  readonly bands: number;
+}
+
 /** One HDF5 file of patches; everything checked against the file before anything is read. */
 export interface PatchFile {
   readonly path: string;
   readonly patches: number;
+  /** Size of the target side, pixels. */
   readonly height: number;
   readonly width: number;
+  /** Size of the input side; the same where both sides are on one grid. */
+  readonly inputHeight: number;
+  readonly inputWidth: number;
+  readonly sides: Sides;
   readonly inBands: number;
   readonly outBands: number;
   /** Band centres and widths in nm; absent in the plain layout (a warning says so). */
@@ -38,10 +61,16 @@ export interface PatchFile {
 export interface PatchSet {
   readonly files: readonly PatchFile[];
   readonly count: number;
+  /** Size of the target side, and of the input side. */
   readonly height: number;
   readonly width: number;
+  readonly inputHeight: number;
+  readonly inputWidth: number;
+  readonly sides: Sides;
   readonly inBands: number;
   readonly outBands: number;
+  /** For each file, where the input is stage 1's prediction. */
+  readonly cached?: readonly CachedInput[];
   /** Things the user should know (plain layout without wavelengths, ...). */
   readonly warnings: readonly string[];
 }
@@ -97,11 +126,11 @@ export interface LoadedBatch {
   readonly size: number;
   /** Numbers of the patches in the PatchSet, in order. */
   readonly patches: readonly number[];
-  /** [size, h, w, inBands] */
+  /** [size, inputHeight, inputWidth, inBands] */
   readonly input: Float32Array;
-  /** [size, h, w, outBands] */
+  /** [size, height, width, outBands] */
   readonly target: Float32Array;
-  /** [size, h, w], 1 = valid; only with `mask`. */
+  /** [size, height, width], 1 = valid; only with `mask`. */
   readonly mask?: Float32Array;
   readonly validPixels: number;
   /** Give the memory back for the next batch; the arrays must not be used afterwards. */

@@ -41,8 +41,13 @@ export class WorkerPool {
     );
     try {
       const cacheBytes = (options.cacheBytes ?? 2 ** 30) / count;
-      const paths = set.files.map((f) => f.path);
-      const replies = await Promise.all(pool.#workers.map((worker) => worker.ask('open', { paths, cacheBytes })));
+      const request = {
+        paths: set.files.map((f) => f.path),
+        cacheBytes,
+        sides: set.sides,
+        ...(set.cached && { cached: set.cached }),
+      };
+      const replies = await Promise.all(pool.#workers.map((worker) => worker.ask('open', request)));
       pool.#chunkPatches = replies[0]!.chunkPatches;
       replies[0]!.files.forEach((now, i) => {
         const { path, patches, height, width, tiles } = set.files[i]!;

@@ -1,6 +1,6 @@
 /** What the main thread asks of a data worker, and what comes back. */
 import type { CountPlan } from './quantile.js';
-import type { AffineNormalization, PatchFile } from './types.js';
+import type { AffineNormalization, CachedInput, PatchFile, Sides } from './types.js';
 
 /** A patch of the set: a window of a stored patch of a file (the whole of it unless the set is cut into tiles). */
 export interface PatchAddress {
@@ -23,7 +23,13 @@ export interface Buffers {
 }
 
 export interface Requests {
-  open: { readonly paths: readonly string[]; readonly cacheBytes: number };
+  open: {
+    readonly paths: readonly string[];
+    readonly cacheBytes: number;
+    readonly sides: Sides | 'auto';
+    /** For each path, where the input is stage 1's. */
+    readonly cached?: readonly CachedInput[];
+  };
   batch: {
     readonly window: WindowSize;
     /** `place`: position in the batch; `turn`: 0..7, see assemble.ts. */
@@ -50,7 +56,12 @@ export interface Requests {
 }
 
 export interface Replies {
-  open: { readonly files: readonly PatchFile[]; readonly chunkPatches: readonly number[] };
+  open: {
+    readonly files: readonly PatchFile[];
+    readonly chunkPatches: readonly number[];
+    /** What the user should know of how Landsat's grid was made. */
+    readonly coarse: readonly string[];
+  };
   batch: { readonly validPixels: number };
   count: { readonly input: Uint32Array | undefined; readonly target: Uint32Array | undefined };
   /** Per patch: sums over valid pixels [patches, bands], and their number. */

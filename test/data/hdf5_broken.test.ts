@@ -213,9 +213,9 @@ describe('damaged bytes', () => {
     const open = await Hdf5PatchFile.open(path);
     try {
       const { patches } = open.info;
-      open.read('aviris', 0, patches);
-      open.read('landsat', 0, patches);
-      for (let p = 0; p < patches; p++) open.mask(p);
+      open.read('target', 0, patches);
+      open.read('input', 0, patches);
+      for (let p = 0; p < patches; p++) open.mask('target', p);
     } finally {
       open.close();
     }

@@ -321,7 +321,7 @@ describe('ends', () => {
       `import { parentPort } from 'node:worker_threads';\nparentPort.on('message', () => { ${code} });`,
     );
     const worker = new DataWorker(pathToFileURL(script));
-    const ask = () => worker.ask('open', { paths: [], cacheBytes: 0 });
+    const ask = () => worker.ask('open', { paths: [], cacheBytes: 0, sides: 'auto' });
     const [first, second] = await Promise.allSettled([ask(), ask()]);
     for (const answer of [first, second]) {
       expect(answer.status).toBe('rejected');

@@ -10,7 +10,9 @@ const SIDE = 8;
 /** A set of patches of 8 x 8 pixels: per scene the origins, or a number of patches where origins are unknown. */
 function setOf(scenes: Record<string, readonly Origin[] | number>): PatchSet {
   const files = Object.entries(scenes).map(([scene, origins]): PatchFile => {
-    const common = { path: `${scene}.h5`, height: SIDE, width: SIDE, inBands: 2, outBands: 3, scene, masked: false };
+    const sides = { input: 'landsat', target: 'aviris' } as const;
+    const grid = { height: SIDE, width: SIDE, inputHeight: SIDE, inputWidth: SIDE, sides };
+    const common = { path: `${scene}.h5`, ...grid, inBands: 2, outBands: 3, scene, masked: false };
     return typeof origins === 'number'
       ? { ...common, patches: origins }
       : { ...common, patches: origins.length, origins: Int32Array.from(origins.flat()) };

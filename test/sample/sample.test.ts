@@ -263,7 +263,9 @@ describe('the 4 m part', () => {
     expect([header.lines, header.samples, header.bands]).toEqual([30, 30, 425]);
     expect(geotransform(header.mapInfo!)).toEqual([300000, 4, 0, 3900000, 0, -4]);
     const set = await openPatchSet([of('fine/patches_4m')]);
-    expect([set.count, set.height, set.outBands]).toEqual([4, 15, 340]);
+    expect([set.count, set.height, set.outBands]).toEqual([4, 2, 340]);
+    const fine = await openPatchSet([of('fine/patches_4m')], { sides: { input: 'aviris_lr', target: 'aviris' } });
+    expect([fine.inputHeight, fine.height, fine.inBands, fine.outBands]).toEqual([2, 15, 340, 340]);
     expect(set.files[0]!.units).toBe('uW cm-2 sr-1 nm-1');
   });
 
