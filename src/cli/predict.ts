@@ -1,10 +1,12 @@
 /** `bandlift predict`: from a Landsat scene to a cube of hundreds of bands at 30 m (stage 1) or 4 m (both stages). */
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { type PredictOptions, type PredictResult, predict } from '../predict/predict.js';
 import { Interrupted } from '../predict/segment_run.js';
 import { type OpenOptions, openScene } from '../scenes/open.js';
+import type { Scene } from '../scenes/types.js';
 import { parseBytes } from '../train/config.js';
 import { onInterrupt } from './interrupt.js';
 import { integer, real } from './options.js';
@@ -131,7 +133,7 @@ same command then goes on. While it runs, PATH.work holds what is needed for tha
 async function run(input: string[], flags: Flags): Promise<void> {
   const output = new Output(flags.json === true);
   const options = predictOptions(flags);
-  const scene = await openScene(input.length === 1 ? input[0]! : input, openOptions(flags));
+  const scene = await openInput(input, flags);
   const interrupt = onInterrupt('stopping after this tile');
   try {
     const result = await predict(scene, options, {
@@ -151,13 +153,28 @@ async function run(input: string[], flags: Flags): Promise<void> {
   }
 }
 
+/** The input; for stage 2 alone of an airborne cube only the bands kept for stage 1, where that is what the model takes. */
+async function openInput(input: string[], flags: Flags): Promise<Scene> {
+  const path = input.length === 1 ? input[0]! : input;
+  const options = openOptions(flags);
+  const scene = await openScene(path, options);
+  if (flags.stage1 !== undefined || flags.stage2 === undefined || flags.stage2 === 'bicubic') return scene;
+  try {
+    const { model } = await inspectCheckpoint(flags.stage2);
+    if (scene.bands === model.inBands) return scene;
+  } catch (error) {
+    await scene.close();
+    throw error;
+  }
+  await scene.close();
+  return openScene(path, { ...options, enviBands: 'kept' });
+}
+
 function openOptions(flags: Flags): OpenOptions {
-  // stage 2 alone takes a cube of the bands that stage 1 would have given
-  const only2 = flags.stage1 === undefined;
-  const dataset = flags.dataset ?? (only2 ? 'aviris_lr' : undefined);
+  const dataset = flags.dataset ?? (flags.stage1 === undefined ? 'aviris_lr' : undefined);
   return {
     clouds: flags.clouds,
-    enviBands: only2 ? 'kept' : 'all',
+    enviBands: 'all',
     ...(flags.maxMemory === undefined
       ? {}
       : { cacheBytes: Math.min(2 ** 26, parseBytes(flags.maxMemory, 'max-memory') / 16) }),

@@ -8,11 +8,15 @@ const MOST_SHIFT = 2.5;
 /** Centres of one instrument move by this much between calibrations (nm). */
 const USUAL_SHIFT = 0.5;
 
-const plainUnits = (units: string) =>
-  units
-    .toLowerCase()
-    .replace(/[^a-z0-9-]+/g, ' ')
+/** One spelling: 'W/m^2/sr/um' is 'w m-2 sr-1 um-1', and every kind of reflectance is 'reflectance'. */
+export function plainUnits(units: string): string {
+  const lower = units.toLowerCase().replaceAll(/[µμ]/g, 'u');
+  if (lower.includes('reflectance')) return 'reflectance';
+  return lower
+    .replaceAll(/\/\s*([a-z]+)\s*\^?(\d*)/g, (_, unit: string, power: string) => ` ${unit}-${power || 1} `)
+    .replaceAll(/[^a-z0-9-]+/g, ' ')
     .trim();
+}
 
 /** Bands and units that go into a stage: of the scene, or of the stage before. */
 export interface Incoming {

@@ -4,7 +4,7 @@
  */
 import { existsSync, statfsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { type DeviceChoice, openDevice } from '../engine/device.js';
 import { formatBytes, machineMemory } from '../engine/memory_plan.js';
 import { TilePrograms } from '../engine/tile_programs.js';
@@ -13,34 +13,21 @@ import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_descr
 import type { OutputReport } from '../scenes/envi_output.js';
 import type { Scene, Window } from '../scenes/types.js';
 import { version } from '../support/version.js';
-import { checkInput } from './checks.js';
 import { Monitor } from './monitor.js';
 import { chooseWindow, cropScene, type RegionChoice } from './region.js';
 import type { Reporter } from './reporter.js';
-import { describeResult, type ResultFormat, type StageOutput, stageOutput } from './result_description.js';
 import { readScratch } from './scratch.js';
 import { Slab } from './slab.js';
-import { loadStageModel, type StageModel } from './stage_model.js';
 import { planStage, type StagePlan } from './stage_plan.js';
 import { isResumable, runStage } from './stage_run.js';
+import { chooseStages, type Stage, type StageOptions } from './stages.js';
 import { beginWork, hashOf, sceneIdentity, unfinished, workFolder } from './work_folder.js';
 
-export interface PredictOptions extends RegionChoice {
-  /** Checkpoints; at least one. `stage2` may be 'bicubic'. */
-  readonly stage1?: string;
-  readonly stage2?: string;
-  /** Normalisation of models that know none; see LoadOptions. */
-  readonly stage1Stats?: string;
-  readonly stage2Stats?: string;
-  readonly backProjections?: number;
-  readonly out: string;
-  readonly format: ResultFormat;
+export interface PredictOptions extends StageOptions, RegionChoice {
   readonly tile?: number;
   /** Bytes for the whole process. Default: half of the machine's, at most 4 GiB. */
   readonly maxMemory?: number;
   readonly device?: DeviceChoice;
-  readonly keepStage1?: boolean;
-  readonly forceUnits?: boolean;
   readonly overwrite?: boolean;
   /** An interrupted prediction goes on by itself; 'require': it is an error when there is none; 'restart': it is thrown away. */
   readonly resume?: 'auto' | 'require' | 'restart';
@@ -69,15 +56,6 @@ export interface PredictResult {
 const DEFAULT_MEMORY = 4 * 2 ** 30;
 /** What comes without being planned: garbage not yet collected, encoded rows, caches of readers, compiled code. */
 const RESERVE = 192 * 2 ** 20;
-
-interface Stage {
-  readonly name: 'stage 1' | 'stage 2';
-  readonly model: StageModel;
-  readonly output: StageOutput;
-  readonly out: string;
-  readonly description: CubeDescription;
-  readonly folder: string;
-}
 
 /** Predicts `scene`; undefined when only the plan was asked for. Throws Interrupted when it was asked to stop. */
 export async function predict(
@@ -140,69 +118,7 @@ export async function predict(
   }
 }
 
-// ---- choosing ----
-
-async function chooseStages(
-  scene: Scene,
-  window: Window,
-  options: PredictOptions,
-  reporter: Reporter,
-): Promise<Stage[]> {
-  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, out } = options;
-  const chosen = [
-    ...(stage1 === undefined ? [] : [{ name: 'stage 1', path: stage1, option: 'stage1', stats: stage1Stats } as const]),
-    ...(stage2 === undefined ? [] : [{ name: 'stage 2', path: stage2, option: 'stage2', stats: stage2Stats } as const]),
-  ];
-  if (chosen.length === 0) throw new BandliftError('give --stage1, --stage2 or both', {}, EXIT.usage);
-  const input = cropScene(scene, window);
-  let before: StageOutput = { ...input, ...(scene.georeference ? { georeference: input.georeference! } : {}) };
-  let path = scene.path;
-  const stages: Stage[] = [];
-  const used: { stage: string; model: StageModel }[] = [];
-  for (const [i, { name, option, stats, ...given }] of chosen.entries()) {
-    const isLast = i === chosen.length - 1;
-    const model = await loadStageModel(given.path, before.bands, {
-      option,
-      ...(stats === undefined ? {} : { stats }),
-      ...(isLast && backProjections !== undefined ? { backProjections } : {}),
-    });
-    checkKind(model, name, isLast);
-    for (const warning of checkInput(model, { ...before, path }, options.forceUnits === true)) reporter.warn(warning);
-    const output = stageOutput(model, before);
-    used.push({ stage: name, model });
-    const final = { ...options.format };
-    const between = { dataType: 'float32', interleave: 'bip' } as const;
-    const description = describeResult(output, used, { scene, window }, isLast ? final : between);
-    const work = workFolder(out);
-    const kept = options.keepStage1 === true ? out.replace(/(\.\w+)?$/, '_stage1') : join(work, 'stage1');
-    stages.push({
-      name,
-      model,
-      output,
-      out: isLast ? out : kept,
-      description,
-      folder: join(work, option),
-    });
-    before = output;
-    path = given.path;
-  }
-  return stages;
-}
-
-function checkKind(model: StageModel, name: Stage['name'], isLast: boolean): void {
-  const { kind } = model.spec;
-  const spatial = 'up' in model.spec;
-  if (name === 'stage 1' && spatial)
-    throw new BandliftError('is a spatial network', { file: model.path, hint: 'give it as --stage2' }, EXIT.usage);
-  if (name === 'stage 2' && !spatial)
-    throw new BandliftError(
-      `is no spatial network but ${kind}`,
-      { file: model.path, hint: 'give it as --stage1' },
-      EXIT.usage,
-    );
-  if (kind === 'cascade' && !isLast)
-    throw new BandliftError('holds both stages', { file: model.path, hint: 'leave out --stage2' }, EXIT.usage);
-}
+// ---- planning ----
 
 function planStages(
   stages: readonly Stage[],

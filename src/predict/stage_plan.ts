@@ -52,6 +52,9 @@ export interface PlanOptions {
   readonly tiles?: readonly (readonly [number, number])[];
 }
 
+/** What is taken already differs by this much between two starts of the same process. */
+const SLACK = 32 * 2 ** 20;
+
 /** Rows and columns of a tile that are tried. */
 const SIDES = [
   1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
@@ -122,13 +125,25 @@ export function planStage(
     bufferBytes = Math.max(bufferBytes, plan.bufferBytes);
     segments.unshift(plan);
   }
+  const totalBytes = fixed + arenaBytes + bufferBytes;
+  if (options.tiles !== undefined && totalBytes > options.maxMemory + SLACK)
+    throw new BandliftError(
+      'the tiles of the interrupted prediction do not fit into the memory allowed',
+      {
+        field: 'max-memory',
+        found: formatBytes(options.maxMemory),
+        expected: formatBytes(totalBytes),
+        hint: 'allow as much as before, or begin again with --restart',
+      },
+      EXIT.outOfMemory,
+    );
   return {
     spec,
     scene,
     segments,
     arenaBytes,
     bufferBytes,
-    totalBytes: fixed + arenaBytes + bufferBytes,
+    totalBytes,
     scratchBytes: scratchBytes(scene, height * width),
     flops: segments.reduce((sum, { flops }) => sum + flops, 0),
   };

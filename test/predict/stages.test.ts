@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { saveModel } from '../../src/checkpoint/checkpoint.js';
 import type { ModelSpec } from '../../src/models/spec.js';
+import { plainUnits } from '../../src/predict/checks.js';
 import { Interrupted } from '../../src/predict/segment_run.js';
 import { openScene } from '../../src/scenes/open.js';
 import { temporaryFolder } from '../support/temporary.js';
@@ -176,6 +177,9 @@ describe('an interrupted prediction', () => {
     const scene = memoryScene(10, 12, 7);
     const out = join(folder, 'other');
     await expect(predicted(scene, { stage1: await one(), tile: 5, out }, () => true)).rejects.toThrow(Interrupted);
+    await expect(predicted(scene, { stage1: await one(), out, maxMemory: 1e6 })).rejects.toThrow(
+      /interrupted.*--restart/,
+    );
     const other = await checkpointOf(folder, 'other-model', { ...ONE, blocks: 2 });
     await expect(predicted(scene, { stage1: other, tile: 5, out })).rejects.toThrow(/unfinished prediction of another/);
     await predicted(scene, { stage1: other, tile: 5, out, resume: 'restart' });
@@ -197,6 +201,12 @@ describe('what is refused', () => {
     await expect(predicted(scene(), { stage1: await two(), out })).rejects.toThrow(/give it as --stage2/);
     await expect(predicted(memoryScene(8, 9, 7), { stage2: await one(), out })).rejects.toThrow(/give it as --stage1/);
     await expect(predicted(scene(), { stage1: await one(), out })).rejects.toThrow(/exists already/);
+  });
+
+  it('one unit has several spellings', () => {
+    expect(plainUnits('uW/cm^2/sr/nm')).toBe(plainUnits('µW cm-2 sr-1 nm-1'));
+    expect(plainUnits('W/m2/sr/um')).not.toBe(plainUnits('uW cm-2 sr-1 nm-1'));
+    expect(plainUnits('Surface Reflectance (0-1)')).toBe(plainUnits('reflectance'));
   });
 
   it('a model without normalisation, until one is given', async () => {

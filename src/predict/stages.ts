@@ -1,0 +1,100 @@
+/** The stages of a prediction: their models, checked against the scene and each other, and the cubes they give. */
+import { join } from 'node:path';
+import { BandliftError, EXIT } from '../errors.js';
+import type { CubeDescription } from '../scenes/cube_description.js';
+import type { Scene, Window } from '../scenes/types.js';
+import { checkInput } from './checks.js';
+import { cropScene } from './region.js';
+import type { Reporter } from './reporter.js';
+import { describeResult, type ResultFormat, type StageOutput, stageOutput } from './result_description.js';
+import { loadStageModel, type StageModel } from './stage_model.js';
+import { workFolder } from './work_folder.js';
+
+export interface StageOptions {
+  /** Checkpoints; at least one. `stage2` may be 'bicubic'. */
+  readonly stage1?: string;
+  readonly stage2?: string;
+  /** Normalisation of models that know none; see LoadOptions. */
+  readonly stage1Stats?: string;
+  readonly stage2Stats?: string;
+  readonly backProjections?: number;
+  readonly out: string;
+  readonly format: ResultFormat;
+  readonly keepStage1?: boolean;
+  readonly forceUnits?: boolean;
+}
+
+export interface Stage {
+  readonly name: 'stage 1' | 'stage 2';
+  readonly model: StageModel;
+  readonly output: StageOutput;
+  readonly out: string;
+  readonly description: CubeDescription;
+  readonly folder: string;
+}
+
+/**
+ * Reads the models that were asked for and says what each gives. Warnings go to the reporter.
+ * Errors: BandliftError for models that do not fit the scene, each other or their place.
+ */
+export async function chooseStages(
+  scene: Scene,
+  window: Window,
+  options: StageOptions,
+  reporter: Reporter,
+): Promise<Stage[]> {
+  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, out } = options;
+  const chosen = [
+    ...(stage1 === undefined ? [] : [{ name: 'stage 1', path: stage1, option: 'stage1', stats: stage1Stats } as const]),
+    ...(stage2 === undefined ? [] : [{ name: 'stage 2', path: stage2, option: 'stage2', stats: stage2Stats } as const]),
+  ];
+  if (chosen.length === 0) throw new BandliftError('give --stage1, --stage2 or both', {}, EXIT.usage);
+  const input = cropScene(scene, window);
+  let before: StageOutput = { ...input, ...(scene.georeference ? { georeference: input.georeference! } : {}) };
+  let path = scene.path;
+  const stages: Stage[] = [];
+  const used: { stage: string; model: StageModel }[] = [];
+  for (const [i, { name, option, stats, ...given }] of chosen.entries()) {
+    const isLast = i === chosen.length - 1;
+    const model = await loadStageModel(given.path, before.bands, {
+      option,
+      ...(stats === undefined ? {} : { stats }),
+      ...(isLast && backProjections !== undefined ? { backProjections } : {}),
+    });
+    checkKind(model, name, isLast);
+    for (const warning of checkInput(model, { ...before, path }, options.forceUnits === true)) reporter.warn(warning);
+    const output = stageOutput(model, before);
+    used.push({ stage: name, model });
+    const final = { ...options.format };
+    const between = { dataType: 'float32', interleave: 'bip' } as const;
+    const description = describeResult(output, used, { scene, window }, isLast ? final : between);
+    const work = workFolder(out);
+    const kept = options.keepStage1 === true ? out.replace(/(\.\w+)?$/, '_stage1') : join(work, 'stage1');
+    stages.push({
+      name,
+      model,
+      output,
+      out: isLast ? out : kept,
+      description,
+      folder: join(work, option),
+    });
+    before = output;
+    path = given.path;
+  }
+  return stages;
+}
+
+function checkKind(model: StageModel, name: Stage['name'], isLast: boolean): void {
+  const { kind } = model.spec;
+  const spatial = 'up' in model.spec;
+  if (name === 'stage 1' && spatial)
+    throw new BandliftError('is a spatial network', { file: model.path, hint: 'give it as --stage2' }, EXIT.usage);
+  if (name === 'stage 2' && !spatial)
+    throw new BandliftError(
+      `is no spatial network but ${kind}`,
+      { file: model.path, hint: 'give it as --stage1' },
+      EXIT.usage,
+    );
+  if (kind === 'cascade' && !isLast)
+    throw new BandliftError('holds both stages', { file: model.path, hint: 'leave out --stage2' }, EXIT.usage);
+}
