@@ -6,9 +6,9 @@ import type { FineGrid } from './fine_grid.js';
 import { stripBytes } from './patch_grid.js';
 
 const MIB = 2 ** 20;
-/** Node itself, and what each thread adds: its heap, the HDF5 library, the reader's buffers (measured; test/prepare/memory). */
+/** Node itself, and what each thread adds: its heap, the HDF5 library, the reader's buffers (measured; see test/prepare/memory.test.ts). */
 export const PROCESS_BYTES = 80 * MIB;
-const THREAD_BYTES = 96 * MIB;
+const THREAD_BYTES = 128 * MIB;
 /** Copies of a patch in the HDF5 library's memory, which does not shrink: the values, and their chunks being compressed. */
 const LIBRARY_COPIES = 1.5;
 
@@ -32,9 +32,9 @@ export function checkMemory(scene: EnviScene, grid: FineGrid, side: number, limi
     {
       file: scene.path,
       field: 'max-memory',
-      found: mib(limit),
+      found: `${mib(limit)} for this scene`,
       expected: `at least ${mib(sceneBytes(scene, grid, side))} for patches of ${side} Landsat pixels`,
-      hint: `allow more, use fewer --workers${fits >= 2 ? `, or --patch ${fits}` : ''}`,
+      hint: `raise the limit by ${mib(sceneBytes(scene, grid, side) - limit)}, use fewer --workers${fits >= 2 ? `, or --patch ${fits}` : ''}`,
     },
     EXIT.outOfMemory,
   );

@@ -210,8 +210,8 @@ describe('patches that cannot be', () => {
 
   it('within a memory limit: says what fits', async () => {
     const scene = cube('memory', 300);
-    await expect(prepareScene({ scene, out, maxMemory: 130 * 2 ** 20 })).rejects.toThrow(
-      /memory\.hdr: max-memory: does not fit .*found 130 MiB, expected at least \d+ MiB for patches of 34 Landsat pixels; .*--patch \d+/,
+    await expect(prepareScene({ scene, out, maxMemory: 160 * 2 ** 20 })).rejects.toThrow(
+      /memory\.hdr: max-memory: does not fit .*found 160 MiB for this scene, expected at least \d+ MiB for patches of 34 Landsat pixels; .*--patch \d+/,
     );
   });
 });
