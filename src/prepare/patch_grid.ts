@@ -34,7 +34,10 @@ export function patchSide(grid: FineGrid, asked: number | undefined, path: strin
       file: path,
       found: size,
       expected: `at least ${RATIO * side} x ${RATIO * side} (${side} coarse pixels of ${RATIO})`,
-      hint: largest >= 2 ? `use --patch ${largest - (largest % 2)} or less` : `no patch fits${grid.resampled ? '; --keep-gsd takes its own pixels' : ''}`,
+      hint:
+        largest >= 2
+          ? `use --patch ${largest - (largest % 2)} or less`
+          : `no patch fits${grid.resampled ? '; --keep-gsd takes its own pixels' : ''}`,
     });
   };
   if (asked !== undefined) return asked > largest ? fail(asked) : { side: asked };
