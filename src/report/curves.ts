@@ -5,9 +5,11 @@ import { unitText } from './format.js';
 import { bandEncoding, gapLayer, LINES_WIDTH, lineLayers, type Series } from './lines.js';
 import { strokesOf } from './strokes.js';
 
-const HEIGHT = 210;
+const HEIGHT = 195;
 /** A linear axis hides the small values where the methods' typical ones differ by more than this factor. */
 const LOG_SPAN = 8;
+/** Room above and below the lines of a logarithmic axis. */
+const MARGIN = 1.1;
 
 export type Curve = 'rmse' | 'psnr' | 'ssim' | 'cc';
 const CURVES: readonly Curve[] = ['rmse', 'psnr', 'ssim', 'cc'];
@@ -24,8 +26,7 @@ export interface CurveChart {
   readonly title: string;
   /** RMSE over a wide span is drawn in powers of ten. */
   readonly log: boolean;
-  /** @param legend inside the picture (in the page one legend stands above all) */
-  readonly spec: (legend: boolean) => object;
+  readonly spec: object;
 }
 
 const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -62,19 +63,20 @@ export function curveCharts(result: EvaluationResult): CurveChart[] {
     const unit = curve === 'rmse' ? unitText('data', result.data.units) : curve === 'psnr' ? 'dB' : '';
     const y = {
       title: `${curve.toUpperCase()}${unit ? ` (${unit})` : ''}`,
-      scale: log ? { type: 'log', nice: false } : { zero: curve === 'rmse', nice: true },
+      scale: log
+        ? { type: 'log', domain: [Math.min(...finite) / MARGIN, Math.max(...finite) * MARGIN], nice: false }
+        : { zero: curve === 'rmse', nice: true },
       axis: log ? { values: logTicks(finite), format: '~g' } : { tickCount: 5 },
     };
     // the model on top
     const models = new Set(result.methods.filter((m) => m.role === 'model').map((m) => m.label));
     const drawn = [...series].sort((a, b) => Number(models.has(a.label)) - Number(models.has(b.label)));
-    const spec = (legend: boolean) => ({
+    const spec = {
       width: LINES_WIDTH,
       height: HEIGHT,
-      ...(legend ? { title: TITLES[curve] } : {}),
       encoding: { x: bandEncoding(axis) },
-      layer: [gapLayer(axis), ...lineLayers(axis, drawn, y, legend ? series : undefined)],
-    });
+      layer: [gapLayer(axis), ...lineLayers(axis, drawn, y)],
+    };
     return [{ curve, title: TITLES[curve], log, spec }];
   });
 }

@@ -1,32 +1,22 @@
-/** What the numbers mean: domain.md 8 in words. */
+/** How to read the numbers, and what was counted. The formulas come with the result, in its notes. */
 import type { EvaluationResult } from '../evaluate/result.js';
 import { counted, formatCount } from './format.js';
 import { TIE } from './verdict.js';
 
-export const DEFINITIONS: readonly (readonly [term: string, meaning: string])[] = [
+export const GLOSSARY: readonly (readonly [term: string, meaning: string])[] = [
   [
     'SAM',
-    'Spectral angle: mean over valid pixels of the angle between the predicted and the true spectrum, in degrees. It compares shapes; a spectrum that is merely too bright has angle 0.',
+    'Spectral angle: how far the shape of the spectrum is off, in degrees. A spectrum that is merely too bright or too dark has angle 0.',
   ],
-  [
-    'RMSE, MAE',
-    'Root mean square and mean absolute difference over all valid pixels and bands, in the units of the data.',
-  ],
-  ['MRAE', 'Mean of |predicted − true| / |true|; true values of 0 are left out.'],
-  ['PSNR', 'Mean over bands of 20 log₁₀(largest true value of the band / RMSE of the band), in dB.'],
+  ['RMSE, MAE', 'How far values are off, in the units of the data. RMSE weighs large errors more.'],
+  ['MRAE', 'How far values are off as a share of the true value: dark pixels weigh as much as bright ones.'],
+  ['PSNR', 'The brightest true value against RMSE, band by band, in decibels: 6 dB more is half the error.'],
   [
     'SSIM',
-    'Structural similarity, mean over bands: 11 × 11 Gaussian window, σ 1.5, K₁ 0.01, K₂ 0.03, L = the range of the true band.',
+    'How alike two pictures look in their local brightness, contrast and structure, band by band; 1 is the same.',
   ],
-  [
-    'ERGAS',
-    '100 / ratio · √(mean over bands of (RMSE of the band / mean of the true band)²), with the ratio of the pixel sizes.',
-  ],
-  ['CC', 'Pearson’s correlation of predicted and true values, mean over bands.'],
-  [
-    'Regions',
-    'VNIR 400–1000 nm, SWIR 1000–2400 nm; clear bands 420–890, 990–1095, 1185–1320, 1500–1770 and 2050–2350 nm, away from water vapour, CO₂ and the ends of the detector.',
-  ],
+  ['ERGAS', 'RMSE as a share of the mean of the band, over all bands, for the ratio of the pixel sizes.'],
+  ['CC', 'Correlation of predicted and true values, band by band; 1 is a straight line.'],
 ];
 
 /** Which pixels and bands were counted, and when two methods count as equal. */

@@ -3,10 +3,11 @@ import type { EvaluationResult, PictureSet } from '../evaluate/result.js';
 import { compositeBands } from '../evaluate/rgb.js';
 import { chartPng, drawChart, inlineSvg } from './chart.js';
 import { curveCharts } from './curves.js';
-import { counted, formatAlone, formatNumber, REGION_NAMES } from './format.js';
+import { capital, counted, formatAlone, formatNumber, missing, REGION_NAMES } from './format.js';
 import { type ColorScale, colorMap, colorScales, cssGradient, errorColors, panelPng, sheetPng } from './pixels.js';
 import { density, scatterSpec } from './scatter.js';
-import { pixelPlace, spectrumSpec } from './spectra.js';
+import { drawSpectrum, pixelPlace, spectraStrokes } from './spectra.js';
+import { type Stroke, strokesOf } from './strokes.js';
 
 interface Chart {
   readonly title: string;
@@ -45,15 +46,18 @@ export interface Figures {
 /** Takes a picture file; the name is without folder. */
 export type Save = (name: string, png: Uint8Array) => Promise<void>;
 
+const entries = (strokes: ReadonlyMap<string, Stroke>) => [...strokes].map(([label, stroke]) => ({ label, stroke }));
+
 async function drawCurves(result: EvaluationResult, save: Save): Promise<Figures['curves']> {
   const drawn = [];
   for (const { curve, title, log, spec } of curveCharts(result)) {
-    await save(`curve_${curve}.png`, await chartPng(await drawChart(spec(true))));
+    const drawing = await drawChart(spec, `curve-${curve}`);
+    await save(`curve_${curve}.png`, await chartPng(drawing, title, entries(strokesOf(result))));
     drawn.push({
       title,
       note: log ? ', logarithmic' : '',
       alt: `${title}: a line for each of ${counted(result.methods.length, 'method')}`,
-      svg: inlineSvg(await drawChart(spec(false)), `curve-${curve}`),
+      svg: inlineSvg(drawing),
     });
   }
   return drawn;
@@ -62,15 +66,19 @@ async function drawCurves(result: EvaluationResult, save: Save): Promise<Figures
 async function drawSpectra(result: EvaluationResult, save: Save): Promise<Figures['spectra']> {
   const drawn = [];
   for (const [i, example] of result.spectra.entries()) {
-    const detail = `${pixelPlace(example)}; ${formatAlone(example.samDeg)}° off`;
-    const title = `${example.title.charAt(0).toUpperCase()}${example.title.slice(1)}`;
-    const picture = await drawChart(spectrumSpec(result, example, `${title} (${detail})`));
-    await save(`spectrum_${i + 1}.png`, await chartPng(picture));
+    const off = missing(example.samDeg) ? '' : `; ${formatAlone(example.samDeg)}° off`;
+    const detail = `${pixelPlace(example)}${off}`;
+    const title = capital(example.title);
+    const drawing = await drawSpectrum(result, example, `spectrum-${i + 1}`);
+    await save(
+      `spectrum_${i + 1}.png`,
+      await chartPng(drawing, `${title}: ${detail}`, entries(spectraStrokes(result))),
+    );
     drawn.push({
       title,
       detail,
       alt: `True and predicted spectrum, ${title.toLowerCase()}, ${detail}`,
-      svg: inlineSvg(await drawChart(spectrumSpec(result, example)), `spectrum-${i + 1}`),
+      svg: inlineSvg(drawing),
     });
   }
   return drawn;
@@ -82,15 +90,13 @@ async function drawScatter(result: EvaluationResult, save: Save): Promise<Figure
     const counts = density(sample);
     if (!counts) continue;
     const title = REGION_NAMES[sample.region];
-    await save(
-      `scatter_${sample.region}.png`,
-      await chartPng(await drawChart(scatterSpec(result, sample, counts, true))),
-    );
+    const drawing = await drawChart(scatterSpec(result, counts), `scatter-${sample.region}`);
+    await save(`scatter_${sample.region}.png`, await chartPng(drawing, title));
     drawn.push({
       title,
       detail: counted(counts.points, 'value'),
       alt: `Density of predicted against true values, ${title}`,
-      svg: inlineSvg(await drawChart(scatterSpec(result, sample, counts, false)), `scatter-${sample.region}`),
+      svg: inlineSvg(drawing),
     });
   }
   return drawn;
@@ -106,7 +112,7 @@ function mapDetail(map: PictureSet['maps'][number], unit: string): string {
       sum += value;
       count++;
     }
-  return count === 0 ? 'no valid pixel' : `mean ${formatAlone(sum / count)}${unit === ' reflectance' ? '' : unit}`;
+  return count === 0 ? 'no valid pixel' : `mean ${formatAlone(sum / count)}${unit}`;
 }
 
 async function drawPictures(result: EvaluationResult, save: Save): Promise<Figures['pictures']> {
@@ -121,15 +127,19 @@ async function drawPictures(result: EvaluationResult, save: Save): Promise<Figur
     const composites = set.rgb.map((panel) => ({ ...panel, height: set.height, width: set.width }));
     const maps = set.maps.map((map) => {
       const scale = scales.get(map.unit)!;
-      const unit = map.unit === 'deg' ? '°' : map.unit && ` ${map.unit}`;
-      return { ...colorMap(map, set, scale, colors), scale, unit, detail: mapDetail(map, unit) };
+      const unit = /^deg/.test(map.unit) ? '°' : '';
+      const detail = `${mapDetail(map, unit)}${map.unit && unit === '' ? ` (${map.unit})` : ''}`;
+      return { ...colorMap(map, set, scale, colors), scale, unit, detail };
     });
     if (composites.length > 0) await save(`rgb_${name}.png`, await sheetPng(composites, colors));
     if (maps.length > 0)
       await save(
         `errors_${name}.png`,
         await sheetPng(
-          maps.map((map) => ({ ...map, scale: { ...map.scale, unit: map.unit } })),
+          maps.map((map) => ({
+            ...map,
+            label: map.scale.unit ? `${capital(map.label)} (${map.scale.unit})` : capital(map.label),
+          })),
           colors,
         ),
       );
@@ -146,7 +156,7 @@ async function drawPictures(result: EvaluationResult, save: Save): Promise<Figur
       });
     for (const map of maps)
       panels.push({
-        label: `${map.label}, ${map.detail}`,
+        label: `${capital(map.label)}, ${map.detail}`,
         src: dataUri(await panelPng(map, true)),
         width,
         height,
@@ -173,7 +183,7 @@ function picturesText(result: EvaluationResult): string {
     .map((b) => (result.wavelength ? formatNumber(result.wavelength[b], 0) : String(b + 1)))
     .join(', ');
   const which = result.wavelength ? `bands at ${shown} nm` : `bands ${shown}`;
-  return `Colour composites show the ${which} as red, green and blue; all pictures of a patch are stretched alike, so their colours can be compared, and pixels are drawn as the squares they are. Error maps of one kind share their scale over all patches, dark for no error; grey has no data.`;
+  return `Colour composites show the ${which} as red, green and blue (of a Landsat input its own red, green and blue); all pictures of a patch share one stretch (black and white are the 2nd and 98th percentile of its truth), so their colours can be compared, and pixels are drawn as the squares they are. Error maps of one kind share their scale over all patches, dark for no error; grey has no data.`;
 }
 
 /** Draws all figures and saves the picture files. */
@@ -181,8 +191,8 @@ export async function drawFigures(result: EvaluationResult, save: Save): Promise
   return {
     curves: await drawCurves(result, save),
     curvesText: result.wavelength
-      ? 'Shaded stretches have no bands: water vapour leaves no signal there, and nothing is drawn across them.'
-      : 'The files do not say the wavelengths, so bands are numbered. Bands that are not counted leave a hole.',
+      ? 'Shaded stretches have no bands, as where water vapour leaves no signal; nothing is drawn across them, nor at bands that are not counted.'
+      : 'The files do not say the wavelengths, so bands are numbered. Nothing is drawn at bands that are not counted.',
     spectra: await drawSpectra(result, save),
     spectraText: 'Above the spectra, below them predicted minus true. The angle is the model’s.',
     pictures: await drawPictures(result, save),

@@ -76,13 +76,21 @@ export const formatCount = (value: number): string => value.toLocaleString('en')
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${formatCount(count)} ${count === 1 ? one : many}`;
 
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 /** 'a', 'a and b', 'a, b and c'. */
 export const listed = (items: readonly string[]): string =>
   items.length < 2 ? (items[0] ?? '') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 
-/** Unit of a metric for people, '' where it has none (reflectance is a ratio). */
+/** Reflectance is a ratio: its numbers stand alone. */
+export const isReflectance = (units: string): boolean => /^reflectance$/i.test(units);
+
+/** What the values are, for an axis. */
+export const quantity = (units: string): string => (isReflectance(units) ? 'reflectance' : units || 'value');
+
+/** Unit of a metric for people, '' where it has none. */
 export function unitText(unit: MetricInfo['unit'], dataUnits: string): string {
-  if (unit === 'data') return dataUnits === 'reflectance' ? '' : dataUnits;
+  if (unit === 'data') return isReflectance(dataUnits) ? '' : dataUnits;
   return unit === 'deg' ? '°' : unit;
 }
 

@@ -3,7 +3,7 @@ import type { BandAxis } from './axis.js';
 import { INK } from './chart.js';
 import type { Stroke } from './strokes.js';
 
-export const LINES_WIDTH = 410;
+export const LINES_WIDTH = 370;
 
 export interface Series {
   readonly label: string;
@@ -31,34 +31,20 @@ export const gapLayer = (axis: BandAxis) => ({
 /**
  * A layer for each series, the last on top.
  * @param y the encoding of the values, less the field
- * @param legend inside the picture, in the order of `order`
  */
-export function lineLayers(axis: BandAxis, series: readonly Series[], y: object, legend?: readonly Series[]) {
-  const scale = (of: (stroke: Stroke) => unknown) => ({
-    scale: { domain: legend?.map((s) => s.label), range: legend?.map((s) => of(s.stroke)) },
-    legend: { title: null, symbolType: 'stroke', symbolStrokeWidth: 1.8 },
-  });
-  return series.map(({ label, stroke, values }) => ({
+export const lineLayers = (axis: BandAxis, series: readonly Series[], y: object) =>
+  series.map(({ stroke, values }) => ({
     data: { values: linePoints(axis, values) },
     mark: {
       type: 'line',
       strokeJoin: 'round',
       clip: true,
+      color: stroke.color,
+      strokeDash: stroke.dash,
       strokeWidth: stroke.width,
-      ...(legend ? {} : { color: stroke.color, strokeDash: stroke.dash }),
     },
-    encoding: {
-      y: { field: 'y', type: 'quantitative', ...y },
-      detail: { field: 'part' },
-      ...(legend
-        ? {
-            color: { datum: label, type: 'nominal', ...scale((s) => s.color) },
-            strokeDash: { datum: label, type: 'nominal', ...scale((s) => s.dash) },
-          }
-        : {}),
-    },
+    encoding: { y: { field: 'y', type: 'quantitative', ...y }, detail: { field: 'part' } },
   }));
-}
 
 export const bandEncoding = (axis: BandAxis, title: string | null = axis.title, labels = true) => ({
   field: 'x',

@@ -1,15 +1,15 @@
 /** From a result and its drawn figures to the text of report.html. */
 import { Eta } from 'eta';
 import type { EvaluationResult } from '../evaluate/result.js';
-import { accounting, DEFINITIONS } from './definitions.js';
+import { accounting, GLOSSARY } from './definitions.js';
 import type { Figures } from './figures.js';
-import { counted, escapeText, formatCount, listed } from './format.js';
+import { capital, counted, escapeText, formatCount, listed } from './format.js';
 import { spectraStrokes } from './spectra.js';
 import { type Stroke, strokesOf } from './strokes.js';
 import { STYLE } from './style.js';
 import { metricTables, rankings } from './tables.js';
 import { TEMPLATE } from './template.js';
-import { type Verdict, verdict } from './verdict.js';
+import { splitText, type Verdict, verdict } from './verdict.js';
 
 const STAGES: Readonly<Record<EvaluationResult['stage'], string>> = {
   'stage 1': 'From Landsat bands to those of an imaging spectrometer',
@@ -58,7 +58,7 @@ function provenance(result: EvaluationResult, created: string): [string, string[
     ['Patches', [`${formatCount(data.patches)} of ${data.height} × ${data.width} pixels`]],
     ['Split', [data.split]],
     ['Bands', [`${formatCount(result.goodBands.length)}, ${range}`]],
-    ['Units', [data.units]],
+    ['Units', [data.units || 'not named in the files']],
     ['Sensor', [data.sensor ?? 'not named in the files']],
   ];
 }
@@ -72,8 +72,9 @@ export function renderPage(result: EvaluationResult, figures: Figures): string {
   const judged = verdict(result);
   const created = moment(result.created);
   const kinds = listed([...new Set(result.models.map((m) => m.kind))]);
-  const heading = `${result.stage.charAt(0).toUpperCase()}${result.stage.slice(1)}: ${judged.model ?? (kinds || 'baselines')}`;
+  const heading = `${capital(result.stage)}: ${judged.model ?? (kinds || 'baselines')}`;
   const bands = counted(result.goodBands.length, 'band');
+  const patchKind = /^(test|validation)$/.test(data.split) ? `${data.split} ` : '';
   const where = data.scenes.length > 0 && data.scenes.length <= 3 ? ` from ${listed(data.scenes)}` : '';
   const page = {
     ...figures,
@@ -82,8 +83,9 @@ export function renderPage(result: EvaluationResult, figures: Figures): string {
     escape: escapeText,
     legend,
     heading,
+    lead: `${capital(splitText(data.split))}, in physical units.`,
     title: `${heading}${where} · bandlift evaluation`,
-    subtitle: `${STAGES[result.stage]}: ${counted(data.patches, 'test patch', 'test patches')} of ${data.height} × ${data.width} pixels${where}, ${bands}, ${data.units}.`,
+    subtitle: `${STAGES[result.stage]}: ${counted(data.patches, `${patchKind}patch`, `${patchKind}patches`)} of ${data.height} × ${data.width} pixels${where}, ${bands}, ${data.units || 'units unknown'}.`,
     verdict: judged,
     standing: overall(judged),
     rankings: rankings(result),
@@ -91,7 +93,7 @@ export function renderPage(result: EvaluationResult, figures: Figures): string {
     strokes: strokesOf(result),
     spectraStrokes: spectraStrokes(result),
     notes: [...result.notes, ...accounting(result)],
-    definitions: DEFINITIONS,
+    glossary: GLOSSARY,
     provenance: provenance(result, created),
     style: STYLE,
   };

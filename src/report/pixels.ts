@@ -95,11 +95,11 @@ export async function panelPng(panel: Panel, few = false): Promise<Buffer> {
     .toBuffer();
 }
 
-/** A panel of a picture file is about this wide, each pixel drawn as a square. */
-const SHEET_PANEL = 360;
-const GAP = 12;
-const CAPTION = 28;
-const LEGEND = 44;
+/** A panel of a picture file is at least this wide, each pixel drawn as a square. */
+const SHEET_PANEL = 480;
+const GAP = 20;
+const CAPTION = 46;
+const LEGEND = 60;
 
 /** A legend below a panel: the colours of its scale with three numbers. */
 function legendSvg(
@@ -114,9 +114,9 @@ function legendSvg(
     return `<stop offset="${i / 8}" stop-color="rgb(${color.join(',')})"/>`;
   });
   const text = (x: number, anchor: string, label: string) =>
-    `<text x="${x}" y="${top + 32}" text-anchor="${anchor}" font-size="13" fill="#57606a">${escapeText(label)}</text>`;
+    `<text x="${x}" y="${top + 48}" text-anchor="${anchor}" font-size="20" fill="#57606a">${escapeText(label)}</text>`;
   const name = `legend${left}`;
-  return `<linearGradient id="${name}">${stops.join('')}</linearGradient><rect x="${left}" y="${top + 6}" width="${width}" height="10" fill="url(#${name})"/>${text(left, 'start', scale.ticks[0])}${text(left + width / 2, 'middle', scale.ticks[1])}${text(left + width, 'end', `${scale.ticks[2]} ${scale.unit}`)}`;
+  return `<linearGradient id="${name}">${stops.join('')}</linearGradient><rect x="${left}" y="${top + 10}" width="${width}" height="14" fill="url(#${name})"/>${text(left, 'start', scale.ticks[0])}${text(left + width / 2, 'middle', scale.ticks[1])}${text(left + width, 'end', scale.ticks[2])}`;
 }
 
 /** Panels side by side with their names, as one PNG; maps with the legend of their scale below. */
@@ -126,7 +126,7 @@ export async function sheetPng(
 ): Promise<Buffer> {
   const zoomed = await Promise.all(
     panels.map(async (panel) => {
-      const zoom = Math.max(1, Math.round(SHEET_PANEL / panel.width));
+      const zoom = Math.max(1, Math.ceil(SHEET_PANEL / panel.width));
       const [width, height] = [panel.width * zoom, panel.height * zoom];
       const raw = { width: panel.width, height: panel.height, channels: 3 as const };
       const input = await sharp(panel.pixels, { raw }).resize(width, height, { kernel: 'nearest' }).raw().toBuffer();
@@ -145,7 +145,7 @@ export async function sheetPng(
       left,
       top: CAPTION,
     };
-    drawn.push(`<text x="${left}" y="${CAPTION - 9}" font-size="15" fill="#1f2328">${escapeText(panel.label)}</text>`);
+    drawn.push(`<text x="${left}" y="${CAPTION - 14}" font-size="23" fill="#1f2328">${escapeText(panel.label)}</text>`);
     if (panel.scale) drawn.push(legendSvg(left, CAPTION + panel.height, panel.width, panel.scale, colors));
     left += panel.width + GAP;
     return overlay;

@@ -1,11 +1,11 @@
 /** Predicted against true values as a picture of their density, with the line on which they would be equal. */
 import type { EvaluationResult, ScatterSample } from '../evaluate/result.js';
 import { INK } from './chart.js';
-import { missing, REGION_NAMES, unitText } from './format.js';
+import { missing, quantity } from './format.js';
 
 /** Cells along each side. */
 const CELLS = 80;
-const SIDE = 200;
+const SIDE = 175;
 /** Share of the values at each end that may fall outside the picture, so that one outlier does not shrink the rest. */
 const OUTSIDE = 0.001;
 export const DENSITY_COLOR = '#27509b';
@@ -49,10 +49,10 @@ export function density(sample: ScatterSample, cells = CELLS): Density | undefin
   };
 }
 
-/** @param title above the picture (in the page a caption does that) */
-export function scatterSpec(result: EvaluationResult, sample: ScatterSample, d: Density, title: boolean): object {
+/** Cells of density in one colour, more opaque the more points, and the line of equality. */
+export function scatterSpec(result: EvaluationResult, d: Density): object {
   const size = (d.to - d.from) / CELLS;
-  const unit = result.data.units === 'reflectance' ? 'reflectance' : unitText('data', result.data.units);
+  const what = quantity(result.data.units);
   const scale = { domain: [d.from, d.to], nice: false, zero: false };
   const values = d.cells.map(({ column, row, count }) => ({
     x: d.from + column * size,
@@ -68,7 +68,6 @@ export function scatterSpec(result: EvaluationResult, sample: ScatterSample, d: 
   return {
     width: SIDE,
     height: SIDE,
-    ...(title ? { title: REGION_NAMES[sample.region] } : {}),
     layer: [
       {
         data: { values },
@@ -77,12 +76,12 @@ export function scatterSpec(result: EvaluationResult, sample: ScatterSample, d: 
           x: {
             field: 'x',
             type: 'quantitative',
-            title: `true ${unit}`.trim(),
+            title: `true ${what}`,
             scale,
             axis: { grid: true, tickCount: 4 },
           },
           x2: { field: 'x2' },
-          y: { field: 'y', type: 'quantitative', title: `predicted ${unit}`.trim(), scale, axis: { tickCount: 4 } },
+          y: { field: 'y', type: 'quantitative', title: `predicted ${what}`, scale, axis: { tickCount: 4 } },
           y2: { field: 'y2' },
           opacity: { field: 'count', type: 'quantitative', scale: { zero: true, range: [0.12, 1] }, legend: null },
         },

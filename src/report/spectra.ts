@@ -1,11 +1,12 @@
 /** Spectra of single pixels: truth and predictions, and below what each prediction is off by. */
 import type { EvaluationResult, SpectrumExample } from '../evaluate/result.js';
 import { bandAxis } from './axis.js';
-import { missing, unitText } from './format.js';
+import { type Drawing, drawChart, stack } from './chart.js';
+import { missing, quantity } from './format.js';
 import { bandEncoding, gapLayer, LINES_WIDTH, lineLayers, type Series } from './lines.js';
 import { type Stroke, strokesOf, TRUTH, TRUTH_LABEL } from './strokes.js';
 
-const HEIGHT = 190;
+const HEIGHT = 180;
 const DIFFERENCE_HEIGHT = 64;
 
 /** Where the pixel is. */
@@ -19,8 +20,8 @@ export function spectraStrokes(result: EvaluationResult): ReadonlyMap<string, St
   return new Map([[TRUTH_LABEL, TRUTH], ...[...all].filter(([label]) => shown.has(label))]);
 }
 
-/** @param title above the picture; with it comes a legend (in the page a caption and one legend do that) */
-export function spectrumSpec(result: EvaluationResult, example: SpectrumExample, title?: string): object {
+/** Of one pixel. @param name of the drawing, see drawChart */
+export async function drawSpectrum(result: EvaluationResult, example: SpectrumExample, name: string): Promise<Drawing> {
   const axis = bandAxis(result.wavelength, example.truth.length);
   const strokes = spectraStrokes(result);
   const models = new Set(result.methods.filter((m) => m.role === 'model').map((m) => m.label));
@@ -36,27 +37,30 @@ export function spectrumSpec(result: EvaluationResult, example: SpectrumExample,
       return missing(value) || missing(t) ? null : value - t;
     }),
   }));
-  const quantity = result.data.units === 'reflectance' ? 'reflectance' : unitText('data', result.data.units) || 'value';
-  const y = { title: quantity, scale: { zero: true, nice: true }, axis: { tickCount: 5 } };
-  const yOff = { title: 'off by', scale: { nice: true }, axis: { tickCount: 3 } };
-  const legend = title === undefined ? undefined : [truth, ...predictions];
-  return {
-    ...(title === undefined ? {} : { title }),
-    bounds: 'flush',
-    spacing: 14,
-    vconcat: [
-      {
-        width: LINES_WIDTH,
-        height: HEIGHT,
-        encoding: { x: bandEncoding(axis, null, false) },
-        layer: [gapLayer(axis), ...lineLayers(axis, [truth, ...predictions], y, legend)],
-      },
-      {
-        width: LINES_WIDTH,
-        height: DIFFERENCE_HEIGHT,
-        encoding: { x: bandEncoding(axis) },
-        layer: [gapLayer(axis), ...lineLayers(axis, offBy, yOff, legend)],
-      },
+  const spectra = {
+    width: LINES_WIDTH,
+    height: HEIGHT,
+    encoding: { x: bandEncoding(axis, null, false) },
+    layer: [
+      gapLayer(axis),
+      ...lineLayers(axis, [truth, ...predictions], {
+        title: quantity(result.data.units),
+        scale: { zero: true, nice: true },
+        axis: { tickCount: 5 },
+      }),
     ],
   };
+  const differences = {
+    width: LINES_WIDTH,
+    height: DIFFERENCE_HEIGHT,
+    encoding: { x: bandEncoding(axis) },
+    layer: [
+      gapLayer(axis),
+      ...lineLayers(axis, offBy, { title: 'off by', scale: { nice: true }, axis: { tickCount: 3 } }),
+    ],
+  };
+  return stack([
+    await drawChart(spectra, `${name}-above`, { bottom: 7 }),
+    await drawChart(differences, `${name}-below`, { top: 7 }),
+  ]);
 }

@@ -91,7 +91,7 @@ figcaption { font-size: 14px; line-height: 1.45; color: var(--soft); }
 figcaption b { color: var(--ink); font-weight: 650; }
 .charts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 28px 36px; margin: 16px 0; }
 .charts figcaption { margin: 0 0 6px 4px; }
-svg.chart { display: block; width: 100%; max-width: 540px; height: auto; }
+svg.chart { display: block; font-family: inherit; width: 100%; max-width: 540px; height: auto; }
 .squares { grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 24px; }
 .squares svg.chart { max-width: 320px; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 22px; list-style: none; margin: 12px 0 4px; padding: 0; font-size: 14px; }
@@ -115,6 +115,7 @@ code { font: 0.9em ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono',
 footer { margin: 56px auto 0; padding-top: 16px; padding-bottom: 40px; color: var(--soft); font-size: 13.5px; }
 footer::before { content: ''; display: block; border-top: 1px solid var(--rule); margin-bottom: 16px; }
 
+@media (min-width: 721px) { .narrow { display: none; } }
 @media (max-width: 720px) {
   main, footer { padding: 0 16px; }
   header { padding-top: 28px; }
@@ -123,6 +124,9 @@ footer::before { content: ''; display: block; border-top: 1px solid var(--rule);
   .charts { grid-template-columns: minmax(0, 1fr); }
   .panels { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 12px; }
   .verdict { padding: 14px 16px; }
+  table { font-size: 13.5px; }
+  th, td { padding-left: 13px; }
+  caption small { display: block; margin: 0; }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dd { margin-bottom: 10px; }
 }

@@ -35,7 +35,7 @@ export const TEMPLATE = `<!doctype html>
 
 <section id="numbers">
 <h2>All numbers</h2>
-<p class="lead">On the test split, in physical units. ★ marks the best value among the model and the baselines; the oracle does not compete. Arrows say which way is better.</p>
+<p class="lead"><%= it.lead %> ★ marks the best value among the model and the baselines; the oracle does not compete. Arrows say which way is better.<span class="narrow"> The tables scroll sideways.</span></p>
 <% for (const table of it.tables) { %>
 <div class="scroll" tabindex="0" role="region" aria-label="Metrics: <%= table.title %>">
 <table class="metrics" data-region="<%= table.region %>">
@@ -118,9 +118,9 @@ export const TEMPLATE = `<!doctype html>
 <ul class="plain">
 <% for (const note of it.notes) { %><li><%= note %></li>
 <% } %></ul>
-<h3>The metrics</h3>
+<h3>The metrics in words</h3>
 <dl>
-<% for (const [term, meaning] of it.definitions) { %><dt><%= term %></dt><dd><%= meaning %></dd>
+<% for (const [term, meaning] of it.glossary) { %><dt><%= term %></dt><dd><%= meaning %></dd>
 <% } %></dl>
 </section>
 

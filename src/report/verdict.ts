@@ -55,6 +55,14 @@ function compare(model: MethodResult, baselines: readonly MethodResult[], metric
   return { metric, standing, model: value, best };
 }
 
+/** Which patches the numbers are of. */
+export const splitText = (split: string): string =>
+  split === 'all'
+    ? 'on all patches, those of the training split too'
+    : /^\w+$/.test(split)
+      ? `on the ${split} split`
+      : `on this split: ${split}`;
+
 const NAMES: Partial<Record<Metric, string>> = { samDeg: 'spectral angle', rmse: 'RMSE', psnr: 'PSNR' };
 const name = (c: Comparison) => NAMES[c.metric]!;
 
@@ -135,6 +143,9 @@ export function verdict(result: EvaluationResult): Verdict {
       ...comparisons.map((c) => detail(c, result.data.units)),
       ...others.map((model) => opening(model.label, judge(model))),
       ...oracleSentence(result),
+      ...(result.data.split === 'all'
+        ? ['Patches that the methods were fitted on are among those evaluated: the numbers flatter all of them.']
+        : []),
     ],
   };
 }

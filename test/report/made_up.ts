@@ -143,8 +143,12 @@ function picture(patch: number, scene: string, size: number, coarse: number, lab
       { label: 'truth', pixels: paint(truth) },
     ],
     maps: [
-      { label: 'Spectral angle', unit: 'deg', values: off.map((v, i) => (outside(i) ? Number.NaN : 14 * v)) },
-      { label: 'RMSE', unit: 'reflectance', values: off.map((v, i) => (outside(i) ? Number.NaN : 0.052 * v)) },
+      { label: 'spectral angle', unit: 'degrees', values: off.map((v, i) => (outside(i) ? Number.NaN : 14 * v)) },
+      {
+        label: 'RMSE over bands',
+        unit: 'reflectance',
+        values: off.map((v, i) => (outside(i) ? Number.NaN : 0.052 * v)),
+      },
     ],
   };
 }
@@ -220,7 +224,7 @@ export function madeUp(o: Options): EvaluationResult {
       patches: o.patches,
       height: o.size,
       width: o.size,
-      split: 'by scene: 26 patches for training, 5 for validation, 5 for the test',
+      split: 'test',
       units: 'reflectance',
       sensor: wavelength ? 'AVIRIS-NG' : null,
     },
