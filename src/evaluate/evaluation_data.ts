@@ -26,11 +26,14 @@ export async function openModel(path: string): Promise<KnownModel> {
 
 const unitsOf = (units: string | null | undefined) => units || 'unknown units';
 
-/** Throws a BandliftError unless these are the data of the checkpoint's run: bands, units, sensor, files. */
-export function checkData(model: KnownModel, set: PatchSet): void {
+/**
+ * Throws a BandliftError unless these are the data of the checkpoint's run: bands, units, sensor, files.
+ * @param inBands bands of the data that the model, or the stage before it, is given
+ */
+export function checkData(model: KnownModel, set: PatchSet, inBands: number): void {
   const { contract, path } = model;
   const first = set.files[0]!;
-  const { inBands, outBands } = contract.model;
+  const { outBands } = contract.model;
   if (set.inBands !== inBands || set.outBands !== outBands)
     throw new BandliftError('has other bands than the checkpoint', {
       file: first.path,

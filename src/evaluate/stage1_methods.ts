@@ -1,10 +1,10 @@
 /** Stage 1: the model between its baselines and the oracle. */
-import type { CheckpointContract, StoredModel } from '../checkpoint/checkpoint.js';
 import type { RegressionSpec } from '../models/spec.js';
+import type { KnownModel } from './evaluation_data.js';
 import type { FittedBaselines } from './fit_baselines.js';
 import { type Machine, type Method, openNetwork, physicalUnits } from './method.js';
 import type { NearestLibrary } from './nearest_library.js';
-import { projectionWeights } from './pca.js';
+import { type PrincipalDirections, projectionWeights } from './pca.js';
 import type { EvaluationPool } from './worker_pool.js';
 
 export interface PatchSize {
@@ -15,10 +15,10 @@ export interface PatchSize {
 /** Dimensions of the oracle's subspaces: as many as Landsat has bands, and enough for nearly everything. */
 const ORACLE_RANKS = [7, 20];
 
-/** The parameters a model predicts with: their moving average where validation used it. */
-export function usedParameters(stored: StoredModel, contract: CheckpointContract): ReadonlyMap<string, Float32Array> {
+/** The parameters a model predicts with: their moving average where it has one; frozen ones may be missing there. */
+export function usedParameters({ stored }: KnownModel): ReadonlyMap<string, Float32Array> {
   const { parameters, ema } = stored.tensors;
-  return contract.optimizer.emaDecay > 0 && ema ? new Map([...parameters, ...ema]) : parameters;
+  return new Map([...parameters, ...(ema ?? [])]);
 }
 
 /** Closed-form baselines of stage 1, and the nearest library spectrum where there is a library. */
@@ -75,8 +75,8 @@ function nearestMethod(library: NearestLibrary, pool: EvaluationPool): Method {
 }
 
 /** What projections of the true spectra keep; they see the truth. */
-export function oracles(fitted: Pick<FittedBaselines, 'directions'>, size: PatchSize, machine: Machine): Method[] {
-  const { bands, good } = fitted.directions;
+export function oracles(directions: PrincipalDirections, size: PatchSize, machine: Machine): Method[] {
+  const { bands, good } = directions;
   return ORACLE_RANKS.filter((rank) => rank < good.length).map((rank) => ({
     label: `oracle, ${rank} components`,
     role: 'oracle',
@@ -85,7 +85,7 @@ export function oracles(fitted: Pick<FittedBaselines, 'directions'>, size: Patch
     open: () =>
       openNetwork(
         { kind: 'ridge', inBands: bands, outBands: bands },
-        projectionWeights(fitted.directions, rank),
+        projectionWeights(directions, rank),
         size,
         machine,
         'target',
@@ -94,21 +94,16 @@ export function oracles(fitted: Pick<FittedBaselines, 'directions'>, size: Patch
 }
 
 /** The model of a checkpoint, in its own normalisation. */
-export function spectralModel(
-  stored: StoredModel,
-  contract: CheckpointContract,
-  size: PatchSize,
-  machine: Machine,
-): Method {
-  const { normalization, model } = contract;
+export function spectralModel(known: KnownModel, size: PatchSize, machine: Machine): Method {
+  const { normalization, model } = known.contract;
   const closedForm = model.kind === 'ridge' || model.kind === 'quadratic_ridge';
   return {
     label: closedForm ? `${model.kind} of the checkpoint` : model.kind,
     role: 'model',
-    about: `the checkpoint's network, stage 1`,
+    about: "the checkpoint's network",
     normalizeInput: normalization.input,
     physical: physicalUnits(normalization.target, model.outBands),
     shown: true,
-    open: () => openNetwork(stored.model, usedParameters(stored, contract), size, machine),
+    open: () => openNetwork(model, usedParameters(known), size, machine),
   };
 }
