@@ -47,6 +47,21 @@ export function sideValidity(
 }
 
 /**
+ * The target's mask [h, w] without the pixels whose middle lies in an input pixel that is not valid, as `prepare` writes its
+ * masks: what the network was not shown is not held against it.
+ */
+export function belowInput(file: PatchFile, inputValid: Uint8Array, mask?: Uint8Array): Uint8Array {
+  const { height, width, inputHeight, inputWidth } = file;
+  const below = (size: number, inputSize: number) =>
+    Int32Array.from({ length: size }, (_, i) => Math.floor(((i + 0.5) * inputSize) / size));
+  const [rows, columns] = [below(height, inputHeight), below(width, inputWidth)];
+  return Uint8Array.from({ length: height * width }, (_, at) => {
+    const seen = inputValid[rows[Math.floor(at / width)]! * inputWidth + columns[at % width]!]!;
+    return seen & (mask?.[at] ?? 1);
+  });
+}
+
+/**
  * Which pixels are valid: mask 1 and every good band a finite number other than nodata. Numbers of bad bands count for
  * nothing, but where they are not finite they become 0 in place, so that they cannot spread. Undefined when all are valid.
  */

@@ -45,6 +45,11 @@ export class Hdf5PatchFile {
     return this.#layout.input?.degrade !== undefined || this.#layout.target.degrade !== undefined;
   }
 
+  /** Whether the file says that `aviris` itself is on Landsat's grid. */
+  get isCoarse(): boolean {
+    return this.#layout.downsamplingFactor === 1;
+  }
+
   /** Patches whose targets lie in the same chunks: they are best read together. */
   get chunkPatches(): number {
     return this.#layout.target.array.chunkPatches;
@@ -59,11 +64,14 @@ export class Hdf5PatchFile {
     if (!crop) return patches;
     const [, , width, bands] = side.array.shape;
     const nodata = this.info.nodata;
-    return patches.map((stored) => {
+    return patches.map((stored, i) => {
       const part = cropped(stored, width, bands, crop);
       if (!degrade) return part;
-      // nodata must not be averaged as if it were light
+      // what is not valid must not be averaged as if it were light
       if (nodata !== undefined && (this.info.scale ?? 1) === 1) unscale(part, 1, nodata);
+      this.#storedMask(side, first + i)?.forEach((valid, pixel) => {
+        if (valid === 0) part.fill(Number.NaN, pixel * bands, (pixel + 1) * bands);
+      });
       return degraded(part, crop.height, crop.width, bands, degrade);
     });
   }
@@ -89,10 +97,15 @@ export class Hdf5PatchFile {
     return patches;
   }
 
-  /** The file's own mask of a side [height, width], 1 = valid, if it has one. */
+  /** The file's own mask of a side [height, width], 1 = valid, if it has one; a degraded side has NaN instead. */
   mask(name: 'input' | 'target', patch: number): Uint8Array | undefined {
     const side = this.#layout[name];
-    if (!side?.mask) return undefined;
+    return side && !side.degrade ? this.#storedMask(side, patch) : undefined;
+  }
+
+  /** The part of the file's mask that a side uses, before it is degraded. */
+  #storedMask(side: StoredSide, patch: number): Uint8Array | undefined {
+    if (!side.mask) return undefined;
     const [, height, width] = side.array.shape;
     const type = { float: false, signed: false, size: 1 };
     const box = readBox(this.#file, this.info.path, side.mask, type, [patch, 0, 0], [1, height, width]);

@@ -32,12 +32,14 @@ export interface StoredSide {
   readonly crop?: { readonly height: number; readonly width: number };
   /** How it is brought to Landsat's grid: the sensor's point spread for the cube, the mean for upsampled Landsat. */
   readonly degrade?: 'psf' | 'area';
-  /** Mask of this grid, if the file has one. */
+  /** Mask of the stored grid, if the file has one. */
   readonly mask?: 'mask' | 'mask_lr';
 }
 
 export interface Layout {
   readonly info: PatchFile;
+  /** Landsat pixels are this many pixels of `aviris` wide, as the file says. */
+  readonly downsamplingFactor?: number;
   /** Absent where the input comes from a cache of stage 1's predictions. */
   readonly input?: StoredSide;
   readonly target: StoredSide;
@@ -78,7 +80,7 @@ function describeSides(file: Hdf5File, path: string, bytes: number, sides: Sides
     if (has(name)) return { dataset: name, array: patchArray(file, path, bytes, name), ...masked('mask_lr') };
     const from = name === 'aviris_lr' ? 'aviris' : 'landsat';
     const array = from === 'aviris' ? fine : patchArray(file, path, bytes, 'landsat');
-    return { dataset: from, array, crop, degrade: from === 'aviris' ? 'psf' : 'area' };
+    return { dataset: from, array, crop, degrade: from === 'aviris' ? 'psf' : 'area', ...masked('mask') };
   };
   const target = side(sides.target);
   return sides.input === 'stage1' ? { target } : { input: side(sides.input), target };
@@ -163,7 +165,8 @@ export function describeLayout(
     ...optional('sensor', textAttribute(file, 'sensor')),
     ...optional('responseHash', textAttribute(file, 'response_hash')),
   };
-  return { info, ...(input && { input }), target };
+  const downsamplingFactor = numberAttribute(file, path, 'downsampling_factor');
+  return { info, ...(input && { input }), target, ...(downsamplingFactor !== undefined && { downsamplingFactor }) };
 }
 
 /** Origins count fine pixels; on Landsat's grid they count Landsat's. */

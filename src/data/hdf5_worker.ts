@@ -68,6 +68,13 @@ async function open(request: Requests['open']): Promise<Replies['open']> {
       ? []
       : [
           `${made[0]!.info.path}${made.length > 1 ? ` and ${made.length - 1} more` : ''}: no *_lr datasets; Landsat's grid is laid over the patch from its first pixel (${files[0]!.info.inputHeight} x ${files[0]!.info.inputWidth} of its pixels) and made by the point spread, edges replicated`,
+          ...made
+            .filter((f) => f.isCoarse)
+            .slice(0, 1)
+            .map(
+              (f) =>
+                `${f.info.path}: its patches are on Landsat's grid already; what is made of them is 7.5 times coarser`,
+            ),
         ];
   return { files: files.map((f) => f.info), chunkPatches: files.map((f) => f.chunkPatches), coarse };
 }
@@ -132,6 +139,7 @@ function sums(request: Requests['sums']): Replies['sums'] {
   const reply = {
     input: new Float64Array(n * inBands),
     target: new Float64Array(n * outBands),
+    inputPixels: new Float64Array(n),
     pixels: new Float64Array(n),
   };
   const add = (values: Float32Array, bands: number, valid: Uint8Array | undefined, to: Float64Array) => {
@@ -142,9 +150,11 @@ function sums(request: Requests['sums']): Replies['sums'] {
   };
   request.patches.forEach((address, i) => {
     const patch = cut(address, request.window);
-    add(patch.input, inBands, patch.valid, reply.input.subarray(i * inBands, (i + 1) * inBands));
+    const inputValid = oneGrid(files[address.file]!.info) ? patch.valid : patch.inputValid;
+    add(patch.input, inBands, inputValid, reply.input.subarray(i * inBands, (i + 1) * inBands));
     add(patch.target, outBands, patch.valid, reply.target.subarray(i * outBands, (i + 1) * outBands));
-    add(ones(patch.input.length / inBands), 1, patch.valid, reply.pixels.subarray(i, i + 1));
+    add(ones(patch.input.length / inBands), 1, inputValid, reply.inputPixels.subarray(i, i + 1));
+    add(ones(patch.target.length / outBands), 1, patch.valid, reply.pixels.subarray(i, i + 1));
   });
   return reply;
 }
@@ -152,6 +162,7 @@ function sums(request: Requests['sums']): Replies['sums'] {
 function spectra(request: Requests['spectra']): Replies['spectra'] {
   const { inBands, outBands } = files[0]!.info;
   const patches = request.patches.map((address) => {
+    if (!oneGrid(files[address.file]!.info)) throw new RangeError('spectra of pixels that are not on one grid');
     const patch = cut(address, request.window);
     const all = Array.from({ length: patch.input.length / inBands }, (_, p) => p);
     const candidates = patch.valid ? all.filter((p) => patch.valid![p] !== 0) : all;

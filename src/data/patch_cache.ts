@@ -2,7 +2,7 @@
  * Decoded patches of a worker's files, kept while they fit: later epochs then need not inflate them again. What is in
  * stays in, so that a set larger than the limit is served in part in every epoch, whatever the order.
  */
-import { type DecodedPatch, inputGoodBands, oneGrid, sideValidity, validity } from './assemble.js';
+import { belowInput, type DecodedPatch, inputGoodBands, oneGrid, sideValidity, validity } from './assemble.js';
 import type { Hdf5PatchFile } from './hdf5_file.js';
 
 /** Patches that share chunks are read together up to this many bytes, even when none of them can be kept for long. */
@@ -67,9 +67,10 @@ function decode(source: Hdf5PatchFile, first: number, count: number): DecodedPat
       const valid = validity(info, input, target, mask);
       return valid ? { input, target, valid } : { input, target };
     }
-    const valid = sideValidity(info, target, info.outBands, info.goodBands, mask);
     const own = source.mask('input', first + i);
     const inputValid = sideValidity(info, input, info.inBands, inputGoodBands(info), own);
+    const seen = inputValid ? belowInput(info, inputValid, mask) : mask;
+    const valid = sideValidity(info, target, info.outBands, info.goodBands, seen);
     return { input, target, ...(valid && { valid }), ...(inputValid && { inputValid }) };
   });
 }

@@ -149,12 +149,17 @@ export async function openPatchSet(
     const made = makePatchSet(files, coarse);
     const stored: PatchSet = cached ? { ...made, cached } : made;
     if (!oneGrid(stored)) return stored;
-    if (options.tile !== undefined) return makePatchSet(files.map((file) => cutIntoTiles(file, options.tile!)));
+    if (options.tile !== undefined)
+      return makePatchSet(
+        files.map((file) => cutIntoTiles(file, options.tile!)),
+        coarse,
+      );
     if (stored.count >= PARTS || Math.min(stored.height, stored.width) < 2) return stored;
     const side = Math.floor(Math.min(stored.height, stored.width) / 2);
     const tiled = files.map((file) => cutIntoTiles(file, side));
     const number = `${stored.count} patch${stored.count === 1 ? '' : 'es'} of ${stored.height} x ${stored.width} pixels`;
     return makePatchSet(tiled, [
+      ...coarse,
       `only ${number}: cut into tiles of ${side} x ${side}, so that there is something to validate and test on`,
     ]);
   } finally {

@@ -72,24 +72,25 @@ export async function meanSpectra(
     input: new Float64Array(patches.length * inBands),
     target: new Float64Array(patches.length * outBands),
   };
-  let pixels = 0;
+  let [inputPixels, pixels] = [0, 0];
   const shares = pool.share(pool.addresses(patches)).map(async ({ worker, patches: own, at }) => {
     const sums = await worker.ask('sums', { window: pool.window, patches: own });
     at.forEach((patch, i) => {
       all.input.set(sums.input.subarray(i * inBands, (i + 1) * inBands), patch * inBands);
       all.target.set(sums.target.subarray(i * outBands, (i + 1) * outBands), patch * outBands);
+      inputPixels += sums.inputPixels[i]!;
       pixels += sums.pixels[i]!;
     });
   });
   await Promise.all(shares);
-  if (pixels === 0) throw nothingValid(pool);
+  if (pixels === 0 || inputPixels === 0) throw nothingValid(pool);
   // added in the order of the patches, whoever read them
-  const mean = (sums: Float64Array, bands: number) => {
+  const mean = (sums: Float64Array, bands: number, count: number) => {
     const total = new Float64Array(bands);
     for (let i = 0; i < sums.length; i++) total[i % bands]! += sums[i]!;
-    return total.map((sum) => sum / pixels);
+    return total.map((sum) => sum / count);
   };
-  return { input: mean(all.input, inBands), target: mean(all.target, outBands), pixels };
+  return { input: mean(all.input, inBands, inputPixels), target: mean(all.target, outBands, pixels), pixels };
 }
 
 /**

@@ -64,8 +64,13 @@ export interface Replies {
   };
   batch: { readonly validPixels: number };
   count: { readonly input: Uint32Array | undefined; readonly target: Uint32Array | undefined };
-  /** Per patch: sums over valid pixels [patches, bands], and their number. */
-  sums: { readonly input: Float64Array; readonly target: Float64Array; readonly pixels: Float64Array };
+  /** Per patch: sums over valid pixels [patches, bands], and their number; those of the input on its own grid. */
+  sums: {
+    readonly input: Float64Array;
+    readonly target: Float64Array;
+    readonly inputPixels: Float64Array;
+    readonly pixels: Float64Array;
+  };
   /** Per patch [found, bands]; fewer than asked for only where a patch has no valid pixel. */
   spectra: { readonly patches: readonly { readonly input: Float32Array; readonly target: Float32Array }[] };
 }

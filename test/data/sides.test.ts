@@ -7,6 +7,7 @@ import { PatchWriter } from '../../src/data/patch_writer.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import type { LoadedBatch, PatchSet } from '../../src/data/types.js';
 import { Random } from '../../src/random.js';
+import { writeHdf5 } from '../support/patch_files.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -75,13 +76,18 @@ describe('sides', () => {
     expect(batch.target).toEqual(noise(12, 40));
   });
 
-  it('may lie on two grids; a coarse pixel without data is 0 and does not touch the fine mask', async () => {
+  it('may lie on two grids; fine pixels whose middle lies in a coarse pixel without data are masked', async () => {
     const set = await openPatchSet([await bothGrids('two.h5')], { sides: { input: 'aviris_lr', target: 'aviris' } });
     expect([set.height, set.inputHeight, set.inBands]).toEqual([FINE, COARSE, BANDS]);
+    expect((await first(set, 0)).target).toEqual(noise(FINE * FINE * BANDS, 10));
     const batch = await first(set, 1);
-    expect(batch.target).toEqual(noise(FINE * FINE * BANDS, 11));
     expect([...batch.input]).toEqual([...noise(12, 41).subarray(0, 9), 0, 0, 0]);
-    expect(batch.validPixels).toBe(FINE * FINE);
+    // the last of 2 x 2 pixels ends at 15 and begins at 7.5: fine pixel 7 has its middle on the border
+    const hidden = (p: number) => Math.floor(p / FINE) >= 7 && p % FINE >= 7;
+    expect([...batch.mask!]).toEqual(Array.from({ length: FINE * FINE }, (_, p) => (hidden(p) ? 0 : 1)));
+    expect(batch.validPixels).toBe(15 * 15 - 8 * 8);
+    const truth = noise(FINE * FINE * BANDS, 11).map((v, i) => (hidden(Math.floor(i / BANDS)) ? 0 : v));
+    expect(batch.target).toEqual(truth);
   });
 
   it('are turned together', async () => {
@@ -93,6 +99,25 @@ describe('sides', () => {
     const order = corners(turned.target, FINE).map((v) => corners(plain.target, FINE).indexOf(v));
     expect(order).not.toEqual([0, 1, 2, 3]);
     expect(corners(turned.input, COARSE).map((v) => corners(plain.input, COARSE).indexOf(v))).toEqual(order);
+  });
+
+  it('have mean spectra over the valid pixels of their own grids', async () => {
+    const set = await openPatchSet([await bothGrids('mean.h5')], { sides: { input: 'aviris_lr', target: 'aviris' } });
+    const reader = await openReader(set);
+    const found = await reader.meanSpectra([1]).finally(() => reader.close());
+    const mean = (values: Float32Array, band: number, valid: (p: number) => boolean) => {
+      const own = [...values].filter((_, i) => i % BANDS === band && valid(Math.floor(i / BANDS)));
+      return own.reduce((sum, v) => sum + v, 0) / own.length;
+    };
+    for (let b = 0; b < BANDS; b++) {
+      // the same sums in double, in the same order
+      expect(found.input[b]).toBeCloseTo(
+        mean(noise(12, 41), b, (p) => p < 3),
+        12,
+      );
+      const fine = mean(noise(FINE * FINE * BANDS, 11), b, (p) => Math.floor(p / FINE) < 7 || p % FINE < 7);
+      expect(found.target[b]).toBeCloseTo(fine, 12);
+    }
   });
 
   it("take stage 1's predictions from raw files", async () => {
@@ -112,6 +137,51 @@ describe('sides', () => {
     await expect(openPatchSet([path], { sides: { input: 'stage1', target: 'aviris' }, cached })).rejects.toThrow(
       /two grids do not fit.*3 x 2 pixels for 15 x 15/,
     );
+  });
+});
+
+describe('Landsat pixels made of the fine ones', () => {
+  // one band of 1, but for columns that are masked or nodata and hold something else
+  const SIZE = 45;
+  const holds = (column: number, value: number) => {
+    const one = Float32Array.from({ length: SIZE * SIZE }, (_, p) => (p % SIZE === column ? value : 1));
+    return Float32Array.from({ length: 3 * one.length }, (_, i) => one[i % one.length]!);
+  };
+  const images = (column: number, value: number) => {
+    const data = holds(column, value);
+    const shape = [3, SIZE, SIZE, 1];
+    return { aviris: { data, shape }, landsat: { data: holds(column, 1), shape } };
+  };
+  /** Columns of the 6 x 6 grid without data. */
+  async function invalid(path: string): Promise<number[]> {
+    const set = await openPatchSet([path], { sides: { input: 'aviris_lr', target: 'aviris' } });
+    const { input, mask } = await first(set, 0);
+    expect([...input].filter((v) => v !== 0).every((v) => Math.abs(v - 1) < 1e-6)).toBe(true); // float32
+    expect([...mask!].filter((v) => v === 0)).toHaveLength(15 * SIZE); // below those two coarse columns
+    return [0, 1, 2, 3, 4, 5].filter((x) => input[x] === 0);
+  }
+  // the point spread reaches int(3.5 sigma + 0.5) = 11 pixels (sigma 7.5 / 2.355): column 0 is seen by those of 0 .. 11
+  const SEEN = [0, 1];
+
+  it('have no data where the point spread reaches a masked one', async () => {
+    const mask = Uint8Array.from({ length: 3 * SIZE * SIZE }, (_, i) => (i % SIZE === 0 ? 0 : 1));
+    const path = join(folder, 'masked.h5');
+    await writeHdf5(path, { ...images(0, 1000), mask: { data: mask, shape: [3, SIZE, SIZE], dtype: '<B' } });
+    expect(await invalid(path)).toEqual(SEEN);
+  });
+
+  it('or one that holds the nodata value', async () => {
+    const path = await writeHdf5(join(folder, 'nodata.h5'), images(0, -9999), { nodata: -9999 });
+    expect(await invalid(path)).toEqual(SEEN);
+  });
+
+  it('of patches that are on its grid already come with a warning, tiles or not', async () => {
+    const path = await writeHdf5(join(folder, 'coarse.h5'), images(0, 1), { downsampling_factor: 1 });
+    const sides = { input: 'landsat_lr', target: 'aviris_lr' } as const;
+    for (const options of [{ sides }, { sides, tile: 2 }]) {
+      const { warnings } = await openPatchSet([path], options);
+      expect(warnings.join()).toMatch(/no \*_lr datasets.*on Landsat's grid already/);
+    }
   });
 });
 
