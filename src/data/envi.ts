@@ -28,7 +28,8 @@ function findPair(path: string): { headerPath: string; dataPath: string } {
       });
     return { headerPath: path, dataPath };
   }
-  const headerPath = [path.replace(/\.[^./]*$/, '.hdr'), `${path}.hdr`].find(existsSync);
+  // a data file without an ending is not its own header
+  const headerPath = [path.replace(/\.[^./]*$/, '.hdr'), `${path}.hdr`].find((p) => p !== path && existsSync(p));
   if (headerPath === undefined)
     throw new BandliftError('the header of this data file is missing', {
       file: path,
