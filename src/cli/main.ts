@@ -7,6 +7,7 @@ import { BandliftError, EXIT } from '../errors.js';
 import { version } from '../support/version.js';
 import { addCheckPipeline } from './check_pipeline.js';
 import { addDoctor } from './doctor.js';
+import { addEvaluate } from './evaluate.js';
 import { addImport } from './import.js';
 import { addInspect } from './inspect.js';
 import { addPredict } from './predict.js';
@@ -38,6 +39,7 @@ for (const add of [
   addPrepare,
   addImport,
   addPredict,
+  addEvaluate,
   addVerify,
   addInspect,
   addCheckPipeline,
