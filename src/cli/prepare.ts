@@ -17,6 +17,7 @@ interface Flags {
   out: string;
   patch?: number;
   stride?: number;
+  phases?: number;
   sensor: string;
   noise?: boolean;
   seed: number;
@@ -43,6 +44,12 @@ export function addPrepare(program: Command): void {
       integer(2, 1024),
     )
     .option('--stride <pixels>', 'Landsat pixels from patch to patch, even (default: no overlap)', integer(2, 65536))
+    .option(
+      '--phases <n>',
+      "lay Landsat's grid n x n times, 15/n fine pixels apart: more patches of the same ground (1, 3, 5, 15)",
+      integer(1, 15),
+      1,
+    )
     .option('--sensor <name>', 'oli, oli2, or a CSV file with columns band, wavelength_nm, response', 'oli')
     .option('--noise', "add OLI's noise to the simulated bands")
     .option('--seed <n>', 'of the noise', integer(0, 0xffffffff), PREPARE_DEFAULTS.seed)
@@ -73,7 +80,7 @@ async function prepare(paths: string[], flags: Flags): Promise<void> {
   const output = new Output(flags.json === true);
   const started = Date.now();
   const scenes = listScenes(paths, flags.shard === undefined ? undefined : parseShard(flags.shard));
-  const { patch, stride, gsd, workers } = flags;
+  const { patch, stride, phases, gsd, workers } = flags;
   const interrupt = onInterrupt('stopping after these patches ...');
   const watcher = new Watcher(output, scenes.length, () => interrupt.requested);
   let result: RunResult;
@@ -84,6 +91,7 @@ async function prepare(paths: string[], flags: Flags): Promise<void> {
       settings: {
         ...(patch !== undefined && { patch }),
         ...(stride !== undefined && { stride }),
+        ...(phases !== undefined && { phases }),
         sensor: sensorOf(flags.sensor),
         noise: flags.noise === true,
         seed: flags.seed,

@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { PatchWriter } from '../data/patch_writer.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { EnviScene } from '../scenes/envi_scene.js';
-import { pixelToMap } from '../scenes/geo.js';
+import { cropGeo, pixelToMap } from '../scenes/geo.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
 import { coarseSize, PatchReader, RATIO } from './degrade.js';
@@ -19,11 +19,21 @@ import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types
 
 export type { PrepareOptions, SceneReport } from './types.js';
 
+/** Landsat's grid laid over the scene from fine pixel (y, x) on. */
+interface Phase {
+  readonly y: number;
+  readonly x: number;
+  /** The scene from there on. */
+  readonly grid: FineGrid;
+  readonly patches: PatchGrid;
+}
+
 interface Job {
   readonly options: PrepareOptions;
   readonly scene: EnviScene;
   readonly grid: FineGrid;
-  readonly patches: PatchGrid;
+  /** One for each phase of Landsat's grid; the first is that of the scene itself. */
+  readonly phases: readonly Phase[];
   readonly sensor?: SensorResponse;
   readonly weights: readonly Float64Array[];
   readonly noise: readonly NoiseModel[];
@@ -41,10 +51,20 @@ export interface ScenePlan {
 export async function planScene(options: PrepareOptions): Promise<ScenePlan> {
   const { job, bytes } = await openJob(options);
   await job.scene.close();
-  return { bytes, candidates: job.patches.candidates };
+  return { bytes, candidates: total(job, (p) => p.candidates) };
 }
 
-function checkOptions({ patch, stride, maxNodata }: PrepareOptions): void {
+/** A count over all phases. */
+const total = ({ phases }: Job, count: (patches: PatchGrid) => number): number =>
+  phases.reduce((sum, { patches }) => sum + count(patches), 0);
+
+function checkOptions({ patch, stride, maxNodata, phases = 1 }: PrepareOptions): void {
+  if (!Number.isInteger(phases) || phases < 1 || 15 % phases !== 0)
+    throw new BandliftError(
+      'must divide 15',
+      { field: 'phases', found: phases, expected: '1, 3, 5 or 15' },
+      EXIT.usage,
+    );
   if (patch !== undefined) checkEven(patch, 'patch');
   if (stride !== undefined) checkEven(stride, 'stride');
   if (maxNodata !== undefined && !(maxNodata >= 0 && maxNodata < 1))
@@ -68,7 +88,7 @@ async function openJob(options: PrepareOptions): Promise<{ job: Job; bytes: numb
       options,
       scene,
       grid,
-      patches: new PatchGrid(grid, side, options.stride ?? side, options.maxNodata ?? PREPARE_DEFAULTS.maxNodata),
+      phases: layPhases(grid, side, options),
       ...(sensor && { sensor }),
       weights: sensor ? sceneWeights(scene, sensor) : [],
       noise: sensor && options.noise ? noiseModels(scene, sensor) : [],
@@ -88,7 +108,7 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
   const started = Date.now();
   const { job, notes } = await openJob(options);
   const { scene, grid, sensor } = job;
-  const { side, stride } = job.patches;
+  const { side, stride } = job.phases[0]!.patches;
   try {
     // of a run that was killed
     await rm(`${options.out}.tmp`, { force: true });
@@ -121,9 +141,10 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
       ...(grid.resampled !== undefined && { resampled: grid.resampled }),
       patch: side,
       stride,
-      candidates: job.patches.candidates,
+      phases: options.phases ?? 1,
+      candidates: total(job, (p) => p.candidates),
       kept,
-      dropped: { empty: counts.empty, nodata: counts.nodata, outside: job.patches.outside },
+      dropped: { empty: counts.empty, nodata: counts.nodata, outside: total(job, (p) => p.outside) },
       ...(kept > 0 && { validShare: counts.validPixels / (kept * (RATIO * side) ** 2) }),
       seconds: (Date.now() - started) / 1000,
       warnings,
@@ -131,6 +152,28 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
   } finally {
     await scene.close();
   }
+}
+
+/** The scene without its first y rows and x columns. */
+function from(grid: FineGrid, y: number, x: number): FineGrid {
+  if (y === 0 && x === 0) return grid;
+  const { georeference } = grid;
+  return {
+    ...grid,
+    height: grid.height - y,
+    width: grid.width - x,
+    ...(georeference && { georeference: cropGeo(georeference, { x, y }) }),
+    read: (window, values, valid) => grid.read({ ...window, y: window.y + y, x: window.x + x }, values, valid),
+  };
+}
+
+function layPhases(grid: FineGrid, side: number, options: PrepareOptions): Phase[] {
+  const { phases = 1, stride = side, maxNodata = PREPARE_DEFAULTS.maxNodata } = options;
+  return Array.from({ length: phases * phases }, (_, i) => {
+    const [y, x] = [Math.floor(i / phases), i % phases].map((p) => (p * 15) / phases) as [number, number];
+    const part = from(grid, y, x);
+    return { y, x, grid: part, patches: new PatchGrid(part, side, stride, maxNodata) };
+  });
 }
 
 interface Counts {
@@ -141,30 +184,34 @@ interface Counts {
 }
 
 async function writePatches(job: Job): Promise<Counts> {
-  const { options, grid, patches, scene } = job;
+  const { options, scene } = job;
+  const candidates = total(job, (p) => p.candidates);
   const counts: Counts = { patches: 0, empty: 0, nodata: 0, validPixels: 0 };
-  let reader: PatchReader | undefined;
   let writer: PatchWriter | undefined;
-  let done = patches.outside;
+  let done = total(job, (p) => p.outside);
   const settle = async (count: number) => {
     done += count;
-    options.progress?.(done, patches.candidates, counts.patches);
+    options.progress?.(done, candidates, counts.patches);
     // lets messages and signals in
     await new Promise((resolve) => setImmediate(resolve));
     if (options.interrupted?.()) throw new BandliftError('interrupted', { file: options.scene }, EXIT.interrupted);
   };
   try {
-    for (const row of patches.rows) {
-      const { kept, empty, nodata } = patches.select(row);
-      counts.empty += empty;
-      counts.nodata += nodata;
-      await settle(empty + nodata);
-      for (const place of kept) {
-        reader ??= new PatchReader(grid, scene.bands, patches.side);
-        writer ??= await PatchWriter.create(options.out, describePatches(job, patches.side));
-        counts.validPixels += writePatch(job, reader, writer, place);
-        counts.patches++;
-        await settle(1);
+    for (const phase of job.phases) {
+      const { grid, patches } = phase;
+      let reader: PatchReader | undefined;
+      for (const row of patches.rows) {
+        const { kept, empty, nodata } = patches.select(row);
+        counts.empty += empty;
+        counts.nodata += nodata;
+        await settle(empty + nodata);
+        for (const place of kept) {
+          reader ??= new PatchReader(grid, scene.bands, patches.side);
+          writer ??= await PatchWriter.create(options.out, describePatches(job, patches.side));
+          counts.validPixels += writePatch(job, phase, reader, writer, place);
+          counts.patches++;
+          await settle(1);
+        }
       }
     }
     writer?.close();
@@ -176,9 +223,10 @@ async function writePatches(job: Job): Promise<Counts> {
 }
 
 /** Reads, simulates and appends one patch; its valid fine pixels. */
-function writePatch(job: Job, reader: PatchReader, writer: PatchWriter, place: PatchPlace): number {
-  const { options, scene, grid, weights } = job;
-  const { side } = job.patches;
+function writePatch(job: Job, phase: Phase, reader: PatchReader, writer: PatchWriter, place: PatchPlace): number {
+  const { options, scene, weights } = job;
+  const { grid } = phase;
+  const { side } = phase.patches;
   reader.read(place.row, place.column);
   const { size, coarseValid } = reader;
   const mask = jointMask(reader.fineValid, coarseValid, size, side);
@@ -205,7 +253,7 @@ function writePatch(job: Job, reader: PatchReader, writer: PatchWriter, place: P
     avirisLr: Float32Array.from(reader.coarse),
     mask,
     maskLr: coarseValid,
-    origin: [y, x],
+    origin: [phase.y + y, phase.x + x],
     ...(g && corner && { geotransform: [corner[0], g[1], g[2], corner[1], g[4], g[5]] }),
   });
   return mask.reduce((sum, valid) => sum + valid, 0);

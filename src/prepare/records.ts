@@ -34,10 +34,11 @@ export async function sceneKey(options: PrepareOptions): Promise<string> {
     const header = createHash('sha256')
       .update(await readFile(headerPath))
       .digest('hex');
-    const { patch, stride, sensor, noise, seed, maxNodata, gsd, keepGsd } = options;
+    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd } = options;
     const settings = {
       patch: patch ?? null,
       stride: stride ?? null,
+      phases: phases ?? 1,
       sensor: sensor?.hash ?? null,
       noise: noise === true,
       seed: seed ?? PREPARE_DEFAULTS.seed,

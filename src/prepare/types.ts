@@ -12,6 +12,11 @@ export interface PrepareOptions extends GridOptions {
   readonly patch?: number;
   /** Landsat pixels from one patch to the next, even. Default: the patch's side. */
   readonly stride?: number;
+  /**
+   * Landsat's grid is laid over the scene phases x phases times, from fine pixels 0, 15 / phases, ... on: more patches of the
+   * same ground, for small scenes. Divides 15; default 1.
+   */
+  readonly phases?: number;
   /** Default: Landsat 8 OLI. */
   readonly sensor?: SensorResponse;
   /** Add OLI's noise. */
@@ -47,6 +52,7 @@ export interface SceneReport {
   /** Landsat pixels. */
   readonly patch: number;
   readonly stride: number;
+  readonly phases: number;
   readonly candidates: number;
   readonly kept: number;
   readonly dropped: Dropped;
