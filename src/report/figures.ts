@@ -3,7 +3,7 @@ import type { EvaluationResult, PictureSet } from '../evaluate/result.js';
 import { compositeBands } from '../evaluate/rgb.js';
 import { chartPng, drawChart, inlineSvg } from './chart.js';
 import { curveCharts } from './curves.js';
-import { capital, counted, formatAlone, formatNumber, missing, REGION_NAMES } from './format.js';
+import { capital, counted, formatAlone, formatNumber, missing, prettyUnits, REGION_NAMES } from './format.js';
 import { type ColorScale, colorMap, colorScales, cssGradient, errorColors, panelPng, sheetPng } from './pixels.js';
 import { density, scatterSpec } from './scatter.js';
 import { drawSpectrum, pixelPlace, spectraStrokes } from './spectra.js';
@@ -22,7 +22,9 @@ export interface PicturePanel {
   readonly height: number;
   readonly alt: string;
   readonly scale?: ColorScale;
+  /** Beside the numbers of the scale, or below them where it is longer than a sign. */
   readonly unit?: string;
+  readonly below?: string;
 }
 
 export interface Figures {
@@ -50,12 +52,12 @@ const entries = (strokes: ReadonlyMap<string, Stroke>) => [...strokes].map(([lab
 
 async function drawCurves(result: EvaluationResult, save: Save): Promise<Figures['curves']> {
   const drawn = [];
-  for (const { curve, title, log, spec } of curveCharts(result)) {
+  for (const { curve, title, note, spec } of curveCharts(result)) {
     const drawing = await drawChart(spec, `curve-${curve}`);
     await save(`curve_${curve}.png`, await chartPng(drawing, title, entries(strokesOf(result))));
     drawn.push({
       title,
-      note: log ? ', logarithmic' : '',
+      note,
       alt: `${title}: a line for each of ${counted(result.methods.length, 'method')}`,
       svg: inlineSvg(drawing),
     });
@@ -128,8 +130,8 @@ async function drawPictures(result: EvaluationResult, save: Save): Promise<Figur
     const maps = set.maps.map((map) => {
       const scale = scales.get(map.unit)!;
       const unit = /^deg/.test(map.unit) ? '°' : '';
-      const detail = `${mapDetail(map, unit)}${map.unit && unit === '' ? ` (${map.unit})` : ''}`;
-      return { ...colorMap(map, set, scale, colors), scale, unit, detail };
+      const below = unit === '' ? prettyUnits(map.unit) : '';
+      return { ...colorMap(map, set, scale, colors), scale, unit, below, detail: mapDetail(map, unit) };
     });
     if (composites.length > 0) await save(`rgb_${name}.png`, await sheetPng(composites, colors));
     if (maps.length > 0)
@@ -138,7 +140,7 @@ async function drawPictures(result: EvaluationResult, save: Save): Promise<Figur
         await sheetPng(
           maps.map((map) => ({
             ...map,
-            label: map.scale.unit ? `${capital(map.label)} (${map.scale.unit})` : capital(map.label),
+            label: map.scale.unit ? `${capital(map.label)} (${prettyUnits(map.scale.unit)})` : capital(map.label),
           })),
           colors,
         ),
@@ -163,6 +165,7 @@ async function drawPictures(result: EvaluationResult, save: Save): Promise<Figur
         alt: `Map of the error: ${map.label}, ${where}`,
         scale: map.scale,
         unit: map.unit,
+        below: map.below,
       });
     drawn.push({
       title: `Patch ${set.patch}`,

@@ -85,12 +85,24 @@ export const listed = (items: readonly string[]): string =>
 /** Reflectance is a ratio: its numbers stand alone. */
 export const isReflectance = (units: string): boolean => /^reflectance$/i.test(units);
 
-/** What the values are, for an axis. */
-export const quantity = (units: string): string => (isReflectance(units) ? 'reflectance' : units || 'value');
+const RAISED = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+
+/** Units as they are printed: 'uW cm-2 sr-1' is 'µW cm⁻² sr⁻¹', in one piece. */
+export const prettyUnits = (units: string): string =>
+  units
+    .replace(/\bu(?=W\b|m\b)/g, 'µ')
+    .replace(/(?<=[a-z])\^?-(\d)/gi, (_, digit) => `⁻${RAISED[Number(digit)]}`)
+    .replaceAll(' ', '\u00a0');
+
+/** Title of an axis for values: 'true reflectance', 'true (DN)'. */
+export function valueTitle(units: string, word = ''): string {
+  if (isReflectance(units)) return `${word} reflectance`.trim();
+  return units ? `${word || 'value'} (${prettyUnits(units)})` : `${word} value`.trim();
+}
 
 /** Unit of a metric for people, '' where it has none. */
 export function unitText(unit: MetricInfo['unit'], dataUnits: string): string {
-  if (unit === 'data') return isReflectance(dataUnits) ? '' : dataUnits;
+  if (unit === 'data') return isReflectance(dataUnits) ? '' : prettyUnits(dataUnits);
   return unit === 'deg' ? '°' : unit;
 }
 

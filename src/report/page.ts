@@ -3,7 +3,7 @@ import { Eta } from 'eta';
 import type { EvaluationResult } from '../evaluate/result.js';
 import { accounting, GLOSSARY } from './definitions.js';
 import type { Figures } from './figures.js';
-import { capital, counted, escapeText, formatCount, listed } from './format.js';
+import { capital, counted, escapeText, formatCount, listed, prettyUnits } from './format.js';
 import { spectraStrokes } from './spectra.js';
 import { type Stroke, strokesOf } from './strokes.js';
 import { STYLE } from './style.js';
@@ -36,11 +36,9 @@ const FILES_SHOWN = 12;
 
 function provenance(result: EvaluationResult, created: string): [string, string[]][] {
   const { data, wavelength } = result;
-  const { files } = data;
-  const names =
-    files.length > FILES_SHOWN
-      ? [...files.slice(0, FILES_SHOWN), `and ${formatCount(files.length - FILES_SHOWN)} more`]
-      : files;
+  const files = data.files.map((file) => (file.startsWith(`${data.path}/`) ? file.slice(data.path.length + 1) : file));
+  const more = files.length - FILES_SHOWN;
+  const names = listed(more > 0 ? [...files.slice(0, FILES_SHOWN), `${formatCount(more)} more`] : files);
   const range = wavelength
     ? `${Math.min(...wavelength).toFixed(0)}–${Math.max(...wavelength).toFixed(0)} nm`
     : 'wavelengths unknown';
@@ -53,12 +51,12 @@ function provenance(result: EvaluationResult, created: string): [string, string[
         model.file,
       ],
     ]),
-    ['Data', [data.path, ...names]],
+    ['Data', [data.path, names]],
     [data.scenes.length === 1 ? 'Scene' : 'Scenes', [listed(data.scenes)]],
     ['Patches', [`${formatCount(data.patches)} of ${data.height} × ${data.width} pixels`]],
     ['Split', [data.split]],
     ['Bands', [`${formatCount(result.goodBands.length)}, ${range}`]],
-    ['Units', [data.units || 'not named in the files']],
+    ['Units', [prettyUnits(data.units) || 'not named in the files']],
     ['Sensor', [data.sensor ?? 'not named in the files']],
   ];
 }
@@ -75,7 +73,7 @@ export function renderPage(result: EvaluationResult, figures: Figures): string {
   const heading = `${capital(result.stage)}: ${judged.model ?? (kinds || 'baselines')}`;
   const bands = counted(result.goodBands.length, 'band');
   const patchKind = /^(test|validation)$/.test(data.split) ? `${data.split} ` : '';
-  const where = data.scenes.length > 0 && data.scenes.length <= 3 ? ` from ${listed(data.scenes)}` : '';
+  const scenes = data.scenes.length <= 3 ? listed(data.scenes) : counted(data.scenes.length, 'scene');
   const page = {
     ...figures,
     result,
@@ -84,8 +82,8 @@ export function renderPage(result: EvaluationResult, figures: Figures): string {
     legend,
     heading,
     lead: `${capital(splitText(data.split))}, in physical units.`,
-    title: `${heading}${where} · bandlift evaluation`,
-    subtitle: `${STAGES[result.stage]}: ${counted(data.patches, `${patchKind}patch`, `${patchKind}patches`)} of ${data.height} × ${data.width} pixels${where}, ${bands}, ${data.units || 'units unknown'}.`,
+    title: `${heading}${scenes && ` on ${scenes}`} · bandlift evaluation`,
+    subtitle: `${STAGES[result.stage]}: ${counted(data.patches, `${patchKind}patch`, `${patchKind}patches`)} of ${data.height} × ${data.width} pixels${scenes && ` from ${scenes}`}, ${bands}, ${prettyUnits(data.units) || 'units unknown'}.`,
     verdict: judged,
     standing: overall(judged),
     rankings: rankings(result),

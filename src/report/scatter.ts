@@ -1,10 +1,10 @@
 /** Predicted against true values as a picture of their density, with the line on which they would be equal. */
 import type { EvaluationResult, ScatterSample } from '../evaluate/result.js';
 import { INK } from './chart.js';
-import { missing, quantity } from './format.js';
+import { missing, valueTitle } from './format.js';
 
-/** Cells along each side. */
-const CELLS = 80;
+/** Cells along each side: more points, finer cells, so that a cell near the line holds several. */
+const cellsFor = (points: number): number => Math.round(Math.min(80, Math.max(24, Math.sqrt(points) / 1.2)));
 const SIDE = 175;
 /** Share of the values at each end that may fall outside the picture, so that one outlier does not shrink the rest. */
 const OUTSIDE = 0.001;
@@ -16,12 +16,13 @@ export interface Density {
   readonly to: number;
   readonly points: number;
   readonly outside: number;
+  readonly side: number;
   /** Cells with points: column along the truth, row along the prediction. */
   readonly cells: readonly { readonly column: number; readonly row: number; readonly count: number }[];
 }
 
 /** Counts points in square cells. Pairs with a value that is not a number are left out. */
-export function density(sample: ScatterSample, cells = CELLS): Density | undefined {
+export function density(sample: ScatterSample, side?: number): Density | undefined {
   const pairs = sample.truth
     .map((t, i) => [t, sample.predicted[i]!] as const)
     .filter(([t, p]) => !missing(t) && !missing(p) && Number.isFinite(t) && Number.isFinite(p));
@@ -30,6 +31,7 @@ export function density(sample: ScatterSample, cells = CELLS): Density | undefin
   const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
   const [low, high] = [Math.min(0, at(OUTSIDE)), at(1 - OUTSIDE)];
   const [from, to] = high > low ? [low, high] : [low, low + 1];
+  const cells = side ?? cellsFor(pairs.length);
   const index = (value: number) => Math.min(cells - 1, Math.floor(((value - from) / (to - from)) * cells));
   const counts = new Map<number, number>();
   let outside = 0;
@@ -45,14 +47,14 @@ export function density(sample: ScatterSample, cells = CELLS): Density | undefin
     to,
     points: pairs.length,
     outside,
+    side: cells,
     cells: [...counts].map(([cell, count]) => ({ column: cell % cells, row: Math.floor(cell / cells), count })),
   };
 }
 
 /** Cells of density in one colour, more opaque the more points, and the line of equality. */
 export function scatterSpec(result: EvaluationResult, d: Density): object {
-  const size = (d.to - d.from) / CELLS;
-  const what = quantity(result.data.units);
+  const size = (d.to - d.from) / d.side;
   const scale = { domain: [d.from, d.to], nice: false, zero: false };
   const values = d.cells.map(({ column, row, count }) => ({
     x: d.from + column * size,
@@ -76,14 +78,20 @@ export function scatterSpec(result: EvaluationResult, d: Density): object {
           x: {
             field: 'x',
             type: 'quantitative',
-            title: `true ${what}`,
+            title: valueTitle(result.data.units, 'true'),
             scale,
             axis: { grid: true, tickCount: 4 },
           },
           x2: { field: 'x2' },
-          y: { field: 'y', type: 'quantitative', title: `predicted ${what}`, scale, axis: { tickCount: 4 } },
+          y: {
+            field: 'y',
+            type: 'quantitative',
+            title: valueTitle(result.data.units, 'predicted'),
+            scale,
+            axis: { tickCount: 4 },
+          },
           y2: { field: 'y2' },
-          opacity: { field: 'count', type: 'quantitative', scale: { zero: true, range: [0.12, 1] }, legend: null },
+          opacity: { field: 'count', type: 'quantitative', scale: { zero: true, range: [0.2, 1] }, legend: null },
         },
       },
       {

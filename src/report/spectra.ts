@@ -2,7 +2,7 @@
 import type { EvaluationResult, SpectrumExample } from '../evaluate/result.js';
 import { bandAxis } from './axis.js';
 import { type Drawing, drawChart, stack } from './chart.js';
-import { missing, quantity } from './format.js';
+import { missing, valueTitle } from './format.js';
 import { bandEncoding, gapLayer, LINES_WIDTH, lineLayers, type Series } from './lines.js';
 import { type Stroke, strokesOf, TRUTH, TRUTH_LABEL } from './strokes.js';
 
@@ -44,7 +44,7 @@ export async function drawSpectrum(result: EvaluationResult, example: SpectrumEx
     layer: [
       gapLayer(axis),
       ...lineLayers(axis, [truth, ...predictions], {
-        title: quantity(result.data.units),
+        title: valueTitle(result.data.units),
         scale: { zero: true, nice: true },
         axis: { tickCount: 5 },
       }),

@@ -77,6 +77,7 @@ th:last-child, td:last-child { padding-right: 10px; }
 thead th { font-weight: 650; font-size: 13px; border-bottom: 1.5px solid var(--rule); line-height: 1.3; }
 thead th { vertical-align: top; }
 thead small { display: block; font-weight: 400; color: var(--soft); }
+tbody tr:not(.group) th { white-space: normal; min-width: 130px; }
 tbody tr.group th { padding-top: 12px; color: var(--soft); font-size: 12.5px; letter-spacing: 0.02em; }
 tbody tr:not(.group) > * { border-bottom: 1px solid var(--faint); }
 tr.model > * { background: var(--tint) !important; }
@@ -97,13 +98,16 @@ svg.chart { display: block; font-family: inherit; width: 100%; max-width: 540px;
 .legend { display: flex; flex-wrap: wrap; gap: 4px 22px; list-style: none; margin: 12px 0 4px; padding: 0; font-size: 14px; }
 .legend svg { width: 34px; height: 10px; margin-right: 8px; vertical-align: 1px; }
 
-.panels { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 18px; margin: 10px 0 20px; align-items: start; }
+.panels { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 0 18px; margin: 10px 0 8px; }
+.panels figure { display: grid; grid-template-rows: subgrid; grid-row: span 3; align-content: start; margin-bottom: 18px; }
+.panels figcaption { align-self: end; }
 .panels img { display: block; width: 100%; height: auto; image-rendering: pixelated; background: var(--raised); border-radius: 2px; }
 .panels figcaption { margin: 0 0 5px; color: var(--ink); }
 .scale { margin-top: 7px; font-size: 12.5px; color: var(--soft); font-variant-numeric: tabular-nums; }
 .scale i { display: block; height: 8px; border-radius: 2px; }
 .scale div { display: grid; grid-template-columns: 1fr auto 1fr; margin-top: 2px; }
 .scale div span:last-child { text-align: right; }
+.scale p { margin: 0; font-size: inherit; text-align: center; }
 
 dl { display: grid; grid-template-columns: minmax(120px, max-content) minmax(0, 1fr); gap: 7px 24px; margin: 12px 0; font-size: 15px; }
 dt { font-weight: 600; }
@@ -115,18 +119,19 @@ code { font: 0.9em ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono',
 footer { margin: 56px auto 0; padding-top: 16px; padding-bottom: 40px; color: var(--soft); font-size: 13.5px; }
 footer::before { content: ''; display: block; border-top: 1px solid var(--rule); margin-bottom: 16px; }
 
-@media (min-width: 721px) { .narrow { display: none; } }
-@media (max-width: 720px) {
+.narrow { display: none; }
+@media screen and (max-width: 720px) {
+  .narrow { display: inline; }
   main, footer { padding: 0 16px; }
   header { padding-top: 28px; }
   h1 { font-size: 26px; }
   h2 { margin-top: 44px; }
   .charts { grid-template-columns: minmax(0, 1fr); }
-  .panels { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 12px; }
+  .panels { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0 12px; }
   .verdict { padding: 14px 16px; }
   table { font-size: 13.5px; }
   th, td { padding-left: 13px; }
-  caption small { display: block; margin: 0; }
+  caption small { display: block; margin: 0; max-width: calc(100vw - 32px); }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dd { margin-bottom: 10px; }
 }
@@ -149,6 +154,11 @@ footer::before { content: ''; display: block; border-top: 1px solid var(--rule);
   .scroll { overflow: visible; }
   table { font-size: 9pt; }
   th, td { padding-left: 8px; }
+  .rankings { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 20px; }
+  .charts { gap: 14px 18px; }
+  .squares { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+  .panels { gap: 0 10px; }
+  h2 { margin-top: 32px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

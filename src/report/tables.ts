@@ -81,15 +81,18 @@ export function metricTables(result: EvaluationResult): Table[] {
       ),
     );
     const rows = methods.map(({ label, role }, i) => ({ label, role, cells: columns.map((cells) => cells[i]!) }));
+    const unit = unitText('data', result.data.units);
     const bands = methods[0]!.regions[region]!.bands;
     return [
       {
         region,
         title: REGION_NAMES[region],
-        detail: [RANGES[region], `${bands} band${bands === 1 ? '' : 's'}`].filter(Boolean).join(' · '),
+        detail: [RANGES[region], `${bands} band${bands === 1 ? '' : 's'}`, unit && `RMSE and MAE in ${unit}`]
+          .filter(Boolean)
+          .join(' · '),
         columns: METRICS.map((info) => ({
           name: info.name,
-          unit: info.unit === 'deg' ? 'deg' : unitText(info.unit, result.data.units),
+          unit: info.unit === 'data' ? '' : info.unit,
           better: info.better,
         })),
         groups: GROUPS.flatMap(([role, one, many]) => {

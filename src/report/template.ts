@@ -92,7 +92,7 @@ export const TEMPLATE = `<!doctype html>
 <% for (const panel of set.panels) { %><figure>
 <figcaption><%= panel.label %></figcaption>
 <img src="<%~ panel.src %>" width="<%= panel.width %>" height="<%= panel.height %>" alt="<%= panel.alt %>">
-<% if (panel.scale) { %><div class="scale"><i style="background:<%= it.gradient %>"></i><div><span><%= panel.scale.ticks[0] %></span><span><%= panel.scale.ticks[1] %></span><span><%= panel.scale.ticks[2] %><%= panel.unit %></span></div></div>
+<% if (panel.scale) { %><div class="scale"><i style="background:<%= it.gradient %>"></i><div><span><%= panel.scale.ticks[0] %></span><span><%= panel.scale.ticks[1] %></span><span><%= panel.scale.ticks[2] %><%= panel.unit %></span></div><% if (panel.below) { %><p><%= panel.below %></p><% } %></div>
 <% } %></figure>
 <% } %></div>
 <% } %>

@@ -102,6 +102,7 @@ function detail(c: Comparison, units: string): string {
   const info = metricInfo(c.metric);
   const plain = unitText(info.unit, units);
   const unit = plain === '' || plain === '°' ? plain : `\u00a0${plain}`;
+  const inBoth = plain === '°' ? plain : ''; // longer units are said once
   const digits = info.digits ?? columnDigits([c.model, c.best?.value]);
   const show = (value: number) => `${formatNumber(value, digits)}${unit}`;
   const subject = c.metric === 'samDeg' ? 'Mean spectral angle (SAM)' : name(c);
@@ -109,7 +110,7 @@ function detail(c: Comparison, units: string): string {
     return `${subject}: ${missing(c.model) ? 'not defined' : show(c.model)}${c.best ? ` against ${show(c.best.value)} for ${c.best.label}` : ''}.`;
   const word = difference(c, unit);
   const tie = c.standing === 'level' && c.model !== c.best!.value ? ', which counts as a tie' : '';
-  return `${subject}: ${show(c.model)} against ${show(c.best!.value)} for ${c.best!.label}, the best baseline (${word}${tie}).`;
+  return `${subject}: ${formatNumber(c.model, digits)}${inBoth} against ${show(c.best!.value)} for ${c.best!.label}, the best baseline (${word}${tie}).`;
 }
 
 function oracleSentence(result: EvaluationResult): string[] {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bandAxis } from '../../src/report/axis.js';
 import { drawChart, stack } from '../../src/report/chart.js';
 import { curveCharts } from '../../src/report/curves.js';
-import { columnDigits, formatNumber, listed } from '../../src/report/format.js';
+import { columnDigits, formatNumber, listed, prettyUnits, valueTitle } from '../../src/report/format.js';
 import { colorScales } from '../../src/report/pixels.js';
 import { density } from '../../src/report/scatter.js';
 import { stage1 } from './made_up.js';
@@ -21,6 +21,16 @@ describe('numbers', () => {
     expect(formatNumber(3.12e-8, undefined)).toBe('3.12e−8');
     expect(formatNumber(null, 2)).toBe('–');
     expect(formatNumber(Number.NEGATIVE_INFINITY, 2)).toBe('−∞');
+  });
+  it('have units as they are printed', () => {
+    expect(prettyUnits('uW cm-2 sr-1 nm-1')).toBe('µW\u00a0cm⁻²\u00a0sr⁻¹\u00a0nm⁻¹');
+    expect(prettyUnits('W m^-2 sr^-1 um^-1')).toBe('W\u00a0m⁻²\u00a0sr⁻¹\u00a0µm⁻¹');
+    expect(prettyUnits('DN')).toBe('DN');
+    expect([valueTitle('Reflectance', 'true'), valueTitle('DN'), valueTitle('')]).toEqual([
+      'true reflectance',
+      'value (DN)',
+      'value',
+    ]);
   });
   it('stand in lists', () => {
     expect([[], ['a'], ['a', 'b'], ['a', 'b', 'c']].map(listed)).toEqual(['', 'a', 'a and b', 'a, b and c']);
@@ -93,11 +103,23 @@ describe('color scales', () => {
 describe('charts', () => {
   it('label a logarithmic axis with 1, 2 and 5, unrounded', async () => {
     const chart = curveCharts(stage1())[0]!;
-    expect(chart.log).toBe(true);
+    expect(chart.note).toBe(', logarithmic');
     const { body, width, height } = await drawChart(chart.spec, 'a');
     expect([...body.matchAll(/>(0\.\d+)<\/text>/g)].map((m) => m[1])).toEqual(['0.005', '0.01', '0.02', '0.05']);
     // 370 x 195 and the room for the axes
     expect([width, height]).toEqual([454, 247]);
+  });
+  it('draw SSIM by its distance to 1 where the competitors differ much, the oracle not asked', async () => {
+    const base = stage1();
+    const ssim = (of: (m: (typeof base.methods)[number]) => number) => ({
+      ...base,
+      methods: base.methods.map((m) => ({ ...m, byBand: { ...m.byBand, ssim: m.byBand.ssim.map(() => of(m)) } })),
+    });
+    const nines = curveCharts(ssim((m) => (m.label === 'scaled mean spectrum' ? 0.4 : 0.9995)))[2]!;
+    expect(nines.note).toBe(', closer to 1 drawn larger');
+    const { body } = await drawChart(nines.spec, 'b');
+    expect([...body.matchAll(/>(0\.\d+)<\/text>/g)].map((m) => m[1])).toEqual(['0.5', '0.9', '0.99', '0.999']);
+    expect(curveCharts(ssim((m) => (m.role === 'oracle' ? 0.9999 : 0.6)))[2]!.note).toBe('');
   });
   it('are stacked with ids of their own', async () => {
     const spec = curveCharts(stage1())[1]!.spec;

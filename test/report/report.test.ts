@@ -240,7 +240,7 @@ describe('what the first sentence says', () => {
     // 3.94 / 3.56 = 1.107; 22.13 - 21.70 dB
     expect(text).toContain('3.94° against 3.56° for bicubic + 5 back-projections, the best baseline (11 % higher).');
     expect(text).toContain(
-      'PSNR: 21.70 dB against 22.13 dB for bicubic + 5 back-projections, the best baseline (0.43 dB lower).',
+      'PSNR: 21.70 against 22.13 dB for bicubic + 5 back-projections, the best baseline (0.43 dB lower).',
     );
     expect(html).toContain('data-standing="behind"');
     expect(cells(html, 'all', 'bicubic + 5 back-projections').every((cell) => cell.best)).toBe(true);
