@@ -193,9 +193,11 @@ function picturesText(result: EvaluationResult): string {
 export async function drawFigures(result: EvaluationResult, save: Save): Promise<Figures> {
   return {
     curves: await drawCurves(result, save),
-    curvesText: result.wavelength
-      ? 'Shaded stretches have no bands, as where water vapour leaves no signal; nothing is drawn across them, nor at bands that are not counted.'
-      : 'The files do not say the wavelengths, so bands are numbered. Nothing is drawn at bands that are not counted.',
+    curvesText: `${
+      result.wavelength
+        ? 'Shaded stretches have no bands, as where water vapour leaves no signal; nothing is drawn across them, nor at bands that are not counted.'
+        : 'The files do not say the wavelengths, so bands are numbered. Nothing is drawn at bands that are not counted.'
+    } The model is on top: a line that cannot be seen lies under it.`,
     spectra: await drawSpectra(result, save),
     spectraText: 'Above the spectra, below them predicted minus true. The angle is the model’s.',
     pictures: await drawPictures(result, save),

@@ -78,6 +78,9 @@ export const counted = (count: number, one: string, many = `${one}s`): string =>
 
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** A sentence: begins with a capital and ends with a full stop. */
+export const sentence = (text: string): string => (text === '' ? '' : capital(/[.!?]$/.test(text) ? text : `${text}.`));
+
 /** 'a', 'a and b', 'a, b and c'. */
 export const listed = (items: readonly string[]): string =>
   items.length < 2 ? (items[0] ?? '') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;

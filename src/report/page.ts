@@ -3,7 +3,7 @@ import { Eta } from 'eta';
 import type { EvaluationResult } from '../evaluate/result.js';
 import { accounting, GLOSSARY } from './definitions.js';
 import type { Figures } from './figures.js';
-import { capital, counted, escapeText, formatCount, listed, prettyUnits } from './format.js';
+import { capital, counted, escapeText, formatCount, listed, prettyUnits, sentence } from './format.js';
 import { spectraStrokes } from './spectra.js';
 import { type Stroke, strokesOf } from './strokes.js';
 import { STYLE } from './style.js';
@@ -79,6 +79,7 @@ export function renderPage(result: EvaluationResult, figures: Figures): string {
     result,
     created,
     escape: escapeText,
+    sentence,
     legend,
     heading,
     lead: `${capital(splitText(data.split))}, in physical units.`,

@@ -50,7 +50,7 @@ export const TEMPLATE = `<!doctype html>
 <% } %>
 <h3>The methods</h3>
 <dl>
-<% for (const method of it.result.methods) { %><dt><%= method.label %></dt><dd><%= method.about %></dd>
+<% for (const method of it.result.methods) { %><dt><%= method.label %></dt><dd><%= it.sentence(method.about) %></dd>
 <% } %></dl>
 </section>
 
