@@ -17,9 +17,9 @@ import { openTrainingData, type TrainingData } from '../train/data_setup.js';
 import { EarlyStopping } from '../train/early_stopping.js';
 import { dataDrivenParameters, openSession, specFromConfig } from '../train/model_setup.js';
 import type { Reporter } from '../train/reporter.js';
+import { scheduleOptions } from '../train/run.js';
 import { createSchedule } from '../train/schedule.js';
 import { describeCheckpoint, restoreSession, snapshotSession } from '../train/snapshot.js';
-import { scheduleOptions } from '../train/stage1.js';
 import { Output } from './output.js';
 
 const NETWORKS: readonly Partial<Stage1Config>[] = [

@@ -1,24 +1,32 @@
-/** `bandlift train stage1`: from patches to a checkpoint. */
-import { existsSync } from 'node:fs';
+/** `bandlift train stage1|stage2`: from patches to a checkpoint. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { EXIT } from '../errors.js';
-import { readConfigFile, resolveConfig, type Stage1Config, stage1Schema } from '../train/config.js';
+import {
+  readConfigFile,
+  resolveConfig,
+  type Settings,
+  STAGE1_SETTINGS,
+  STAGE2_SETTINGS,
+  type Stage1Config,
+  type Stage2Config,
+  type TrainConfig,
+} from '../train/config.js';
+import type { Reporter } from '../train/reporter.js';
+import type { TrainResult } from '../train/run.js';
 import { checkpointsOf, freeRunPath } from '../train/run_folder.js';
 import { trainStage1 } from '../train/stage1.js';
+import { trainStage2 } from '../train/stage2.js';
 import { onInterrupt } from './interrupt.js';
 import { integer, real } from './options.js';
 import { Output } from './output.js';
-import { defaultSample } from './sample.js';
-
-const defaults = resolveDefaults();
-
-function resolveDefaults(): Stage1Config {
-  return stage1Schema.parse({});
-}
+import { defaultFineSample, defaultSample } from './sample.js';
 
 /** On the sample a run ends in minutes on two cores; real data takes the documented 100 epochs. */
 export const SAMPLE_EPOCHS = 30;
+/** Stage 2's network on the sample: a few minutes on two cores. */
+export const FINE_SAMPLE = { epochs: 20, features: 32, groups: 2, blocks: 2, lr: 3e-4 } as const;
 
 interface Flags extends Record<string, unknown> {
   config?: string;
@@ -28,124 +36,260 @@ interface Flags extends Record<string, unknown> {
 
 export function addTrain(program: Command): void {
   const train = program.command('train').description('train a model');
-  const stage1 = train
+  addStage1(train);
+  addStage2(train);
+}
+
+const camel = (name: string) => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
+const snake = (name: string) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+
+/** Adds options whose defaults stand in the stage's schema; they are shown, and filled in only when settings are resolved. */
+class Options<C extends TrainConfig> {
+  readonly #command: Command;
+  readonly #defaults: C;
+
+  constructor(command: Command, { defaults }: Settings<C>) {
+    this.#command = command;
+    this.#defaults = defaults;
+  }
+
+  group(title: string): this {
+    this.#command.optionsGroup(title);
+    return this;
+  }
+
+  add(flags: string, text: string, parse?: (text: string) => unknown): this {
+    const option = new Option(flags, text);
+    if (parse) option.argParser(parse);
+    return this.#add(option, flags.startsWith('--no-') || flags.startsWith('--finetune'));
+  }
+
+  choice(flags: string, text: string, choices: readonly string[]): this {
+    return this.#add(new Option(flags, text).choices(choices), false);
+  }
+
+  #add(option: Option, plain: boolean): this {
+    const value = this.#defaults[snake(option.attributeName()) as keyof C];
+    if (value !== undefined && value !== '' && !plain)
+      option.description = `${option.description} (default: ${String(value)})`;
+    this.#command.addOption(option);
+    return this;
+  }
+}
+
+/** Options that both stages have. */
+function addShared<C extends TrainConfig>(options: Options<C>, run: string): void {
+  options
+    .group('Loss:')
+    .add('--loss-l1 <w>', 'weight of the mean absolute error', real(0))
+    .add('--loss-l2 <w>', 'weight of the mean squared error', real(0))
+    .add('--loss-sam <w>', 'weight of the spectral angle (radians)', real(0))
+    .add('--loss-gradient <w>', 'weight of the difference between neighbouring bands', real(0))
+    .group('Optimisation:')
+    .add('--epochs <n>', 'passes over the training patches', integer(1))
+    .add('--batch-size <n>', 'patches per step', integer(1))
+    .add('--lr <x>', "Adam's learning rate", real(0))
+    .choice('--schedule <kind>', 'learning rate over time', ['plateau', 'cosine', 'step', 'constant'])
+    .add('--warmup-steps <n>', 'steps of linear warm-up', integer(0))
+    .add('--plateau-factor <x>', 'factor of the plateau schedule', real(0, 1))
+    .add('--plateau-patience <n>', 'epochs without improvement before the rate is lowered', integer(0))
+    .add('--step-epochs <n>', 'epochs between the steps of the step schedule', integer(1))
+    .add('--step-factor <x>', 'factor of the step schedule', real(0, 1))
+    .add('--min-lr <x>', 'the rate never falls below', real(0))
+    .add('--patience <n>', 'epochs without improvement before training stops (0: never)', integer(0))
+    .add('--clip-norm <x>', 'clip the gradient to this L2 norm (0: off)', real(0))
+    .add('--ema-decay <x>', 'keep a moving average of the weights and validate with it (0: off)', real(0, 0.999999))
+    .group('Run:')
+    .add('--output-dir <path>', `run folder (default: ${run}, or the next free ${run}-002, ...)`)
+    .add('--resume', `continue the run in --output-dir (default: ${run})`)
+    .add('--checkpoint <file>', 'resume from this checkpoint instead of the last one (with --resume)')
+    .add('--init <file>', 'start a new run from the weights of this checkpoint')
+    .add('--config <file>', 'YAML file with these settings (underscores for dashes); flags win over it')
+    .add('--seed <n>', 'of everything random', integer(0, 0xffffffff))
+    .add('--device <name>', 'auto or cpu (cuda comes with a later release)')
+    .add('--threads <n>', 'threads that compute; results do not depend on it (0: all physical cores)', integer(0))
+    .choice('--precision <name>', 'of the arithmetic', ['fp32'])
+    .add('--max-memory <size>', "limit for the engine's memory, e.g. 4G; batches are split to fit (0: none)")
+    .add('--save-every <n>', 'keep a checkpoint every n epochs besides last and best (0: off)', integer(0))
+    .add('--image-every <n>', 'pictures in TensorBoard every n epochs (0: off)', integer(0))
+    .add('--json', 'one JSON object a line on stdout instead of text');
+}
+
+function addData<C extends TrainConfig>(options: Options<C>, files: string): Options<C> {
+  return options
+    .group('Data:')
+    .add('--data-dir <path>', files)
+    .add('--val-fraction <x>', 'share of the patches for validation', real(0, 0.9))
+    .add('--test-fraction <x>', 'share of the patches for the final test', real(0, 0.9))
+    .add('--val-scenes <names>', 'scenes for validation, comma-separated, instead of shares')
+    .add('--test-scenes <names>', 'scenes for the final test, comma-separated, instead of shares')
+    .choice('--normalization <kind>', 'fitted on the training split', ['percentile', 'per_band', 'none'])
+    .add('--no-augment', 'no flips and 90-degree turns');
+}
+
+const RUN_FOLDER = `A run writes config.yaml, split.json, environment.json, metrics.jsonl, test_metrics.json, tensorboard/ and
+checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, writes 'last' and exits 130.`;
+
+function addStage1(train: Command): void {
+  const command = train
     .command('stage1')
     .description('stage 1, spectral: 7 Landsat bands to the bands of the airborne sensor, on the same grid')
     .addHelpText(
       'after',
       `
 With no --data-dir a sample scene is generated (./sample) and trained on for ${SAMPLE_EPOCHS} epochs.
-A run writes config.yaml, split.json, environment.json, metrics.jsonl, test_metrics.json, tensorboard/ and
-checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, writes 'last' and exits 130.`,
+${RUN_FOLDER}`,
     );
-  const option = (flags: string, text: string, parse?: (text: string) => unknown) => {
-    const o = new Option(flags, text);
-    if (parse) o.argParser(parse);
-    const value = defaults[o.attributeName().replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) as keyof Stage1Config];
-    if (value !== undefined && value !== '' && !flags.startsWith('--no-'))
-      o.description = `${text} (default: ${value})`;
-    stage1.addOption(o);
-  };
-  const choice = (flags: string, text: string, choices: string[]) => {
-    const o = new Option(flags, text).choices(choices);
-    const value = defaults[o.attributeName().replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) as keyof Stage1Config];
-    o.description = `${text} (default: ${value})`;
-    stage1.addOption(o);
-  };
-  stage1.optionsGroup('Data:');
-  option(
-    '--data-dir <path>',
-    'folder or file of HDF5 patches (datasets aviris, landsat); without it the generated sample',
-  );
-  option('--val-fraction <x>', 'share of the patches for validation', real(0, 0.9));
-  option('--test-fraction <x>', 'share of the patches for the final test', real(0, 0.9));
-  choice('--normalization <kind>', 'fitted on the training split', ['percentile', 'per_band', 'none']);
-  option('--no-augment', 'no flips and 90-degree turns');
-  stage1.optionsGroup('Model:');
-  choice('--model <name>', 'network', ['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge']);
-  option('--blocks <n>', 'residual blocks of spectral_sr', integer(0));
-  option('--hidden <n>', 'channels of the first layer of spectral_sr', integer(1));
-  choice('--axis <name>', 'direction of its 1-D convolutions', ['row', 'raster', 'spectral']);
-  option('--endmembers <n>', 'endmembers of spectral_unmixing', integer(1));
-  choice('--endmember-constraint <name>', 'softplus keeps endmembers non-negative', ['softplus', 'none']);
-  choice(
-    '--regression <path>',
-    'closed-form start added to the output; auto: for spectral_sr quadratic or linear, whichever validates better; none for spectral_unmixing',
-    ['auto', 'none', 'linear', 'quadratic'],
-  );
-  option(
-    '--ridge-lambda <x>',
-    'penalty of the closed-form regressions, relative to the variance of a feature',
-    real(0),
-  );
-  stage1.optionsGroup('Loss:');
-  option('--loss-l1 <w>', 'weight of the mean absolute error', real(0));
-  option('--loss-l2 <w>', 'weight of the mean squared error', real(0));
-  option('--loss-sam <w>', 'weight of the spectral angle (radians)', real(0));
-  option('--loss-gradient <w>', 'weight of the difference between neighbouring bands', real(0));
-  stage1.optionsGroup('Optimisation:');
-  option('--epochs <n>', 'passes over the training patches', integer(1));
-  option('--batch-size <n>', 'patches per step', integer(1));
-  option('--lr <x>', "Adam's learning rate", real(0));
-  choice('--schedule <kind>', 'learning rate over time', ['plateau', 'cosine', 'step', 'constant']);
-  option('--warmup-steps <n>', 'steps of linear warm-up', integer(0));
-  option('--plateau-factor <x>', 'factor of the plateau schedule', real(0, 1));
-  option('--plateau-patience <n>', 'epochs without improvement before the rate is lowered', integer(0));
-  option('--step-epochs <n>', 'epochs between the steps of the step schedule', integer(1));
-  option('--step-factor <x>', 'factor of the step schedule', real(0, 1));
-  option('--min-lr <x>', 'the rate never falls below', real(0));
-  option('--patience <n>', 'epochs without improvement before training stops (0: never)', integer(0));
-  option('--clip-norm <x>', 'clip the gradient to this L2 norm (0: off)', real(0));
-  option('--ema-decay <x>', 'keep a moving average of the weights and validate with it (0: off)', real(0, 0.999999));
-  stage1.optionsGroup('Run:');
-  option('--output-dir <path>', 'run folder (default: runs/stage1, or the next free runs/stage1-002, ...)');
-  option('--resume', 'continue the run in --output-dir (default: runs/stage1)');
-  option('--checkpoint <file>', 'resume from this checkpoint instead of the last one (with --resume)');
-  option('--init <file>', 'start a new run from the weights of this checkpoint');
-  option('--config <file>', 'YAML file with these settings (underscores for dashes); flags win over it');
-  option('--seed <n>', 'of everything random', integer(0, 0xffffffff));
-  option('--device <name>', 'auto or cpu (cuda comes with a later release)');
-  option('--threads <n>', 'threads that compute; results do not depend on it (0: all physical cores)', integer(0));
-  choice('--precision <name>', 'of the arithmetic', ['fp32']);
-  option('--max-memory <size>', "limit for the engine's memory, e.g. 4G; batches are split to fit (0: none)");
-  option('--save-every <n>', 'keep a checkpoint every n epochs besides last and best (0: off)', integer(0));
-  option('--image-every <n>', 'pictures in TensorBoard every n epochs (0: off)', integer(0));
-  option('--json', 'one JSON object a line on stdout instead of text');
-  stage1.action((flags: Flags) => run(flags));
+  const options = new Options(command, STAGE1_SETTINGS);
+  addData(options, 'folder or file of HDF5 patches (datasets aviris, landsat); without it the generated sample')
+    .choice('--grid <name>', "auto: Landsat's own grid (landsat_lr, aviris_lr) where the files hold it, else patch", [
+      'auto',
+      '30m',
+      'patch',
+    ])
+    .group('Model:')
+    .choice('--model <name>', 'network', ['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge'])
+    .add('--blocks <n>', 'residual blocks of spectral_sr', integer(0))
+    .add('--hidden <n>', 'channels of the first layer of spectral_sr', integer(1))
+    .choice('--axis <name>', 'direction of its 1-D convolutions', ['row', 'raster', 'spectral'])
+    .add('--endmembers <n>', 'endmembers of spectral_unmixing', integer(1))
+    .choice('--endmember-constraint <name>', 'softplus keeps endmembers non-negative', ['softplus', 'none'])
+    .choice(
+      '--regression <path>',
+      'closed-form start added to the output; auto: for spectral_sr quadratic or linear, whichever validates better; none for spectral_unmixing',
+      ['auto', 'none', 'linear', 'quadratic'],
+    )
+    .add(
+      '--ridge-lambda <x>',
+      'penalty of the closed-form regressions, relative to the variance of a feature',
+      real(0),
+    );
+  addShared(options, 'runs/stage1');
+  command.action((flags: Flags) => run(STAGE1, flags));
 }
 
-async function run(flags: Flags): Promise<void> {
-  const output = new Output(flags.json === true);
-  const file = flags.config ? readConfigFile(flags.config) : {};
-  const resume = flags.resume === true;
+function addStage2(train: Command): void {
+  const command = train
+    .command('stage2')
+    .description('stage 2, spatial: the bands at 30 m to the same bands at 4 m (x7.5)')
+    .addHelpText(
+      'after',
+      `
+The input is what stage 1 predicts on Landsat's grid: computed once and kept in a cache, or the true cube degraded
+(--input simulated, for pre-training), or both by turns (--input mix).
+With no --data-dir the 4 m part of the generated sample is used, with a small network for ${FINE_SAMPLE.epochs} epochs, and the best
+model of runs/stage1, which is trained first where there is none.
+${RUN_FOLDER}`,
+    );
+  const options = new Options(command, STAGE2_SETTINGS);
+  addData(options, 'folder or file of HDF5 patches as `prepare` writes them; without it the generated sample')
+    .add('--stage1 <file>', "stage 1's checkpoint")
+    .choice('--input <name>', 'what the network sees', ['stage1', 'simulated', 'mix'])
+    .add('--mix-share <x>', 'share of training patches whose input is the true cube, with --input mix', real(0, 1))
+    .add('--cache-dir <path>', "folder for stage 1's predictions (default: cache beside the run folder)")
+    .group('Model:')
+    .choice('--model <name>', 'network', ['spatial_sr', 'spatial_lightweight', 'bicubic'])
+    .add('--features <n>', 'channels of the network', integer(1))
+    .add('--groups <n>', 'residual groups of spatial_sr', integer(0))
+    .add('--blocks <n>', 'blocks (of each group)', integer(0))
+    .add('--reduction <n>', "of spatial_sr's channel attention", integer(1))
+    .add('--back-projections <n>', 'at the end of the network; 0 for the documented one', integer(0, 100))
+    .add('--no-zero-start', 'start the last convolution at random, as documented, instead of from bicubic')
+    .add('--finetune-stage1', 'train both stages together, from 7 bands at 30 m');
+  addShared(options, 'runs/stage2');
+  command.action((flags: Flags) => run(STAGE2, flags));
+}
+
+/** What the command does differently for each stage. */
+interface StageCommand<C extends TrainConfig> {
+  readonly settings: Settings<C>;
+  /** Fills in what was not given: the sample, and what goes with it. */
+  defaults(config: C, given: ReadonlySet<string>, output: Output): Promise<void>;
+  train(config: C, resume: boolean, report: Reporter, interrupted: () => boolean): Promise<TrainResult>;
+}
+
+const STAGE1: StageCommand<Stage1Config> = {
+  settings: STAGE1_SETTINGS,
+  train: trainStage1,
+  async defaults(config, given, output) {
+    if (config.data_dir !== '') return;
+    config.data_dir = await defaultSample(output);
+    if (!given.has('epochs')) config.epochs = SAMPLE_EPOCHS;
+  },
+};
+
+const STAGE2: StageCommand<Stage2Config> = {
+  settings: STAGE2_SETTINGS,
+  train: trainStage2,
+  async defaults(config, given, output) {
+    const needsStage1 = config.stage1 === '' && (config.input !== 'simulated' || config.finetune_stage1);
+    if (config.data_dir !== '') return; // users' own patches need a stage 1 of their own
+    if (needsStage1) config.stage1 = newestStage1() ?? (await firstStage1(output));
+    if (config.stage1 !== '') output.line(`stage 1: ${config.stage1}`);
+    config.data_dir = await defaultFineSample(output);
+    const own = Object.entries(FINE_SAMPLE).filter(([name]) => !given.has(name));
+    Object.assign(config, Object.fromEntries(own));
+  },
+};
+
+/** The best checkpoint of the newest stage-1 run below ./runs. */
+function newestStage1(): string | undefined {
+  if (!existsSync('runs')) return undefined;
+  const found = readdirSync('runs')
+    .filter((name) => /^stage1(-\d+)?$/.test(name))
+    .map((name) => join(checkpointsOf(join('runs', name)), 'best.safetensors'))
+    .filter((path) => existsSync(path));
+  return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+}
+
+/** Trains stage 1 on the sample. */
+async function firstStage1(output: Output): Promise<string> {
+  output.line('no stage-1 model in ./runs: training one on the sample first');
+  await run(STAGE1, { ...(output.json ? { json: true } : {}) });
+  output.line();
+  const path = newestStage1();
+  if (path === undefined) process.exit(EXIT.interrupted); // Ctrl-C; what to do was printed
+  return path;
+}
+
+function settingsOf(flags: Flags): Record<string, unknown> {
   const settings: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(flags)) {
     if (['config', 'resume', 'json'].includes(name)) continue;
-    if (name === 'augment' && value === true) continue; // commander's default of --no-augment
-    settings[name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`)] = value;
+    // commander's defaults of --no-augment and --no-zero-start
+    if ((name === 'augment' || name === camel('zero_start')) && value === true) continue;
+    settings[snake(name)] = value;
   }
-  let config: Stage1Config;
+  return settings;
+}
+
+async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: Flags): Promise<void> {
+  const output = new Output(flags.json === true);
+  const kind = stage.settings;
+  const file = flags.config ? readConfigFile(flags.config, kind) : {};
+  const resume = flags.resume === true;
+  const settings = settingsOf(flags);
+  const base = `runs/${kind.stage}`;
+  let config: C;
   if (resume) {
-    const folder = (settings.output_dir as string | undefined) ?? 'runs/stage1';
-    const saved = existsSync(join(folder, 'config.yaml')) ? readConfigFile(join(folder, 'config.yaml')) : {};
-    config = { ...resolveConfig(settings, { ...saved, ...file }), output_dir: folder };
+    const folder = (settings.output_dir as string | undefined) ?? base;
+    const path = join(folder, 'config.yaml');
+    const saved = existsSync(path) ? readConfigFile(path, kind) : {};
+    config = { ...resolveConfig(settings, { ...saved, ...file }, kind), output_dir: folder };
     if (settings.lr !== undefined && config.schedule === 'plateau')
       output.warn(
         'the plateau schedule continues with the learning rate of the checkpoint; --lr has no effect on --resume',
       );
   } else {
-    config = resolveConfig(settings, file);
-    if (config.data_dir === '') {
-      config.data_dir = await defaultSample(output);
-      if (settings.epochs === undefined && file.epochs === undefined) config.epochs = SAMPLE_EPOCHS;
-    }
-    if (config.output_dir === '') config.output_dir = freeRunPath('runs/stage1');
+    config = resolveConfig(settings, file, kind);
+    await stage.defaults(config, new Set([...Object.keys(settings), ...Object.keys(file)]), output);
+    if (config.output_dir === '') config.output_dir = freeRunPath(base);
   }
   output.line(`run folder: ${config.output_dir}`);
   const interrupt = onInterrupt('stopping after this step ...');
   try {
-    const result = await trainStage1(config, resume, output, () => interrupt.requested);
-    const again = `npm run -s bandlift -- train stage1 --resume --output-dir ${config.output_dir}`;
+    const result = await stage.train(config, resume, output, () => interrupt.requested);
+    const again = `npm run -s bandlift -- train ${kind.stage} --resume --output-dir ${config.output_dir}`;
     if (result.interrupted) {
       output.line(
         `interrupted; everything up to this step is in ${join(checkpointsOf(result.run), 'last.safetensors')}`,

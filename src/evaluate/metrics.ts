@@ -98,6 +98,8 @@ export interface MetricRow {
   /** Over all valid pixels and bands. */
   readonly rmse: number;
   readonly mae: number;
+  /** dB, mean over bands of 20 log10(max_b / rmse_b). */
+  readonly psnr: number;
   readonly rmseByBand: readonly number[];
   /** RMSE over the bands of a region; absent without wavelengths or without a band there. */
   readonly rmseByRegion: Partial<Readonly<Record<Region, number>>>;
@@ -137,6 +139,8 @@ export function summarize(
     samDeg: degrees(sums),
     rmse: root(() => true) ?? Number.NaN,
     mae: sums.absoluteError.reduce((a, b) => a + b, 0) / (sums.validPixels * meanSquare.length),
+    psnr:
+      meanSquare.reduce((sum, m, b) => sum + 20 * Math.log10(sums.targetMax[b]! / Math.sqrt(m)), 0) / meanSquare.length,
     rmseByBand: meanSquare.map(Math.sqrt),
     rmseByRegion,
     ...(clear ? { samClearDeg: degrees(clear) } : {}),

@@ -6,7 +6,7 @@ const figure = (value: number | undefined): string =>
   value === undefined ? '-' : Number.isFinite(value) ? value.toPrecision(4) : String(value);
 
 /**
- * Rows as aligned text: model, SAM, RMSE overall, in VNIR, SWIR and the clear bands (where wavelengths are known), MAE.
+ * Rows as aligned text: model, SAM, RMSE overall, in VNIR, SWIR and the clear bands (where wavelengths are known), MAE, PSNR.
  * @param units of the data, put beside RMSE
  */
 export function formatMetricsTable(rows: readonly MetricRow[], units?: string): string {
@@ -27,6 +27,7 @@ export function formatMetricsTable(rows: readonly MetricRow[], units?: string): 
         ] as [string, (row: MetricRow) => string][])
       : []),
     ['MAE', (row) => figure(row.mae)],
+    ['PSNR dB', (row) => (Number.isFinite(row.psnr) ? row.psnr.toFixed(2) : '-')],
   ];
   const cells = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, value]) => value(row)))];
   const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));

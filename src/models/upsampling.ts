@@ -3,9 +3,10 @@
  * only corrects, and back-projection.
  */
 import type { Value } from '../graph/ir.js';
+import { add } from '../graph/ops/add.js';
 import { conv2d } from '../graph/ops/conv2d.js';
 import { resample } from '../graph/ops/resample.js';
-import { bicubicTaps, psfTaps, scaleTaps } from '../resample/taps.js';
+import { bicubicTaps, composeTaps, psfTaps, scaleTaps } from '../resample/taps.js';
 import type { ParameterScope } from './network.js';
 
 export interface Ratio {
@@ -46,17 +47,28 @@ export function overBicubic(scope: ParameterScope, detail: Value | null, x: Valu
 }
 
 /**
- * Back-projection (Irani and Peleg 1991): y += bicubic(x - degrade(y)), `count` times, where degrade is what the coarse sensor
- * sees (point spread function of one coarse pixel, area average). It makes the fine image agree with the coarse one.
+ * Back-projection (Irani and Peleg 1991): y += U (x - D y), `count` times, with U bicubic and D what the coarse sensor sees
+ * (point spread function of one coarse pixel, area average). It makes the fine image agree with the coarse one.
+ *
+ * The differences d_k = x - D y_k follow d_(k+1) = d_k - (D U) d_k, all on the coarse grid, so the fine image is degraded
+ * once and enlarged once whatever the count:  y_n = y_0 + U (d_0 + ... + d_(n-1)).
  */
 export function backProject(scope: ParameterScope, y: Value, x: Value, ratio: Ratio, count: number): Value {
-  const factor = ratio.up / ratio.down;
-  const degrade = (fine: number, coarse: number) => psfTaps(fine, coarse, factor);
-  for (let k = 0; k < count; k++) {
-    const rows = scaleTaps(degrade(y.shape[1], x.shape[1]), -1);
-    const columns = degrade(y.shape[2], x.shape[2]);
-    const difference = resample(scope.builder, y, rows, columns, x, `back_projection.${k}.difference`);
-    y = bicubic(scope, difference, ratio, y, `back_projection.${k}`);
+  if (count === 0) return y;
+  const { builder } = scope;
+  const tables = ([1, 2] as const).map((axis) => {
+    const [fine, coarse] = [y.shape[axis], x.shape[axis]];
+    const down = psfTaps(fine, coarse, ratio.up / ratio.down);
+    return { down, both: composeTaps(down, bicubicTaps(coarse, fine, ratio.down / ratio.up)) };
+  });
+  const [rows, columns] = tables as [(typeof tables)[0], (typeof tables)[0]];
+  const label = (k: number) => `back_projection.${k}`;
+  let difference = resample(builder, y, scaleTaps(rows.down, -1), columns.down, x, label(0));
+  let sum = difference;
+  const back = scaleTaps(rows.both, -1);
+  for (let k = 1; k < count; k++) {
+    difference = resample(builder, difference, back, columns.both, difference, label(k));
+    sum = add(builder, sum, difference, `${label(k)}.sum`);
   }
-  return y;
+  return bicubic(scope, sum, ratio, y, 'back_projection');
 }

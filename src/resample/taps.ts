@@ -128,6 +128,25 @@ export function transposeTaps(table: Taps): Taps {
   return pack(table.outSize, rows);
 }
 
+/** One table after another: `outer` applied to what `inner` gives. */
+export function composeTaps(outer: Taps, inner: Taps): Taps {
+  if (outer.inSize !== inner.outSize) throw new RangeError(`tables of ${inner.outSize} and ${outer.inSize} pixels`);
+  const rows = Array.from({ length: outer.outSize }, (_, o) => {
+    const row = new Map<number, number>();
+    for (let i = 0; i < outer.taps; i++) {
+      const weight = outer.weight[o * outer.taps + i]!;
+      if (weight === 0) continue;
+      const middle = outer.start[o]! + i;
+      for (let k = 0; k < inner.taps; k++) {
+        const product = weight * inner.weight[middle * inner.taps + k]!;
+        if (product !== 0) accumulate(row, inner.start[middle]! + k, product);
+      }
+    }
+    return row;
+  });
+  return pack(inner.inSize, rows);
+}
+
 /** The table times a number. */
 export function scaleTaps(table: Taps, factor: number): Taps {
   return { ...table, weight: table.weight.map((w) => w * factor) };

@@ -1,5 +1,5 @@
 /**
- * The settings of a stage-1 run: one schema for flags, config files and the `config.yaml` in the run folder.
+ * The settings of a run: one schema for each stage, for flags, config files and the `config.yaml` in the run folder.
  * Precedence: flag, config file, default. Names in files are those of the flags with underscores.
  */
 import { readFileSync } from 'node:fs';
@@ -10,26 +10,19 @@ import { BandliftError, EXIT } from '../errors.js';
 const count = z.number().int().positive();
 const fraction = z.number().gt(0).max(0.9);
 
-export const stage1Schema = z.strictObject({
+/** What both stages share; defaults that differ are given again below. */
+const shared = {
   // ---- data ----
   /** Folder or file of HDF5 patches; empty: the generated sample. */
   data_dir: z.string().default(''),
   output_dir: z.string().default(''),
   val_fraction: fraction.default(0.2),
   test_fraction: fraction.default(0.15),
+  /** Scenes by name, comma-separated, instead of the fractions. */
+  val_scenes: z.string().default(''),
+  test_scenes: z.string().default(''),
   normalization: z.enum(['percentile', 'per_band', 'none']).default('per_band'),
   augment: z.boolean().default(true),
-  // ---- model ----
-  model: z.enum(['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge']).default('spectral_sr'),
-  blocks: z.number().int().min(0).default(4),
-  hidden: count.default(128),
-  axis: z.enum(['row', 'raster', 'spectral']).default('row'),
-  endmembers: count.default(16),
-  endmember_constraint: z.enum(['softplus', 'none']).default('softplus'),
-  /** Path that starts from the closed-form regression; 'none' for the documented networks as they are. */
-  regression: z.enum(['auto', 'none', 'linear', 'quadratic']).default('auto'),
-  /** Penalty of the closed-form regressions, relative to the features' variance. */
-  ridge_lambda: z.number().positive().default(1e-6),
   // ---- loss ----
   loss_l1: z.number().min(0).default(1),
   loss_l2: z.number().min(0).default(0),
@@ -61,9 +54,71 @@ export const stage1Schema = z.strictObject({
   image_every: z.number().int().min(0).default(5),
   checkpoint: z.string().default(''),
   init: z.string().default(''),
+};
+
+export const stage1Schema = z.strictObject({
+  ...shared,
+  model: z.enum(['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge']).default('spectral_sr'),
+  /** auto: Landsat's own grid where the files hold it (landsat_lr, aviris_lr), else the patches as stored. */
+  grid: z.enum(['auto', '30m', 'patch']).default('auto'),
+  blocks: z.number().int().min(0).default(4),
+  hidden: count.default(128),
+  axis: z.enum(['row', 'raster', 'spectral']).default('row'),
+  endmembers: count.default(16),
+  endmember_constraint: z.enum(['softplus', 'none']).default('softplus'),
+  /** Path that starts from the closed-form regression; 'none' for the documented networks as they are. */
+  regression: z.enum(['auto', 'none', 'linear', 'quadratic']).default('auto'),
+  /** Penalty of the closed-form regressions, relative to the features' variance. */
+  ridge_lambda: z.number().positive().default(1e-6),
+});
+
+export const stage2Schema = z.strictObject({
+  ...shared,
+  loss_sam: z.number().min(0).default(0.05),
+  loss_gradient: z.number().min(0).default(0),
+  model: z.enum(['spatial_sr', 'spatial_lightweight', 'bicubic']).default('spatial_sr'),
+  /** Checkpoint of stage 1, whose predictions are the input. */
+  stage1: z.string().default(''),
+  /** What the network sees: stage 1's predictions, the true cube degraded, or both by turns. */
+  input: z.enum(['stage1', 'simulated', 'mix']).default('stage1'),
+  /** mix: share of training patches whose input is the true cube. */
+  mix_share: z.number().min(0).max(1).default(0.5),
+  features: count.default(64),
+  groups: z.number().int().min(0).default(4),
+  blocks: z.number().int().min(0).default(4),
+  reduction: count.default(16),
+  /** Back-projections at the end of the network. */
+  back_projections: z.number().int().min(0).max(100).default(5),
+  /** The last convolution starts at 0, so that training starts from bicubic and its back-projections. */
+  zero_start: z.boolean().default(true),
+  /** Train both stages together from Landsat's 7 bands. */
+  finetune_stage1: z.boolean().default(false),
+  /** Folder of stage 1's cached predictions; empty: beside the run folder. */
+  cache_dir: z.string().default(''),
 });
 
 export type Stage1Config = z.infer<typeof stage1Schema>;
+export type Stage2Config = z.infer<typeof stage2Schema>;
+/** What the trainer itself reads. */
+export type TrainConfig = z.infer<z.ZodObject<typeof shared>>;
+
+/** A stage's settings as a schema, and its name for messages. */
+export interface Settings<C extends TrainConfig> {
+  readonly stage: 'stage1' | 'stage2';
+  readonly schema: { safeParse(value: unknown): z.ZodSafeParseResult<C>; partial(): z.ZodType };
+  readonly defaults: C;
+}
+
+export const STAGE1_SETTINGS: Settings<Stage1Config> = {
+  stage: 'stage1',
+  schema: stage1Schema,
+  defaults: stage1Schema.parse({}),
+};
+export const STAGE2_SETTINGS: Settings<Stage2Config> = {
+  stage: 'stage2',
+  schema: stage2Schema,
+  defaults: stage2Schema.parse({}),
+};
 
 function firstIssue(error: z.ZodError): { field: string; message: string } {
   const issue = error.issues[0]!;
@@ -72,7 +127,7 @@ function firstIssue(error: z.ZodError): { field: string; message: string } {
 }
 
 /** Reads a YAML config file as plain settings, checked against the schema. */
-export function readConfigFile(path: string): Partial<Stage1Config> {
+export function readConfigFile<C extends TrainConfig>(path: string, settings: Settings<C>): Partial<C> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -94,20 +149,28 @@ export function readConfigFile(path: string): Partial<Stage1Config> {
       EXIT.usage,
     );
   }
-  const result = stage1Schema.partial().safeParse(raw);
+  const result = settings.schema.partial().safeParse(raw);
   if (!result.success) {
     const { field, message } = firstIssue(result.error);
-    throw new BandliftError(message, { file: path, field, hint: 'see `bandlift train stage1 --help`' }, EXIT.usage);
+    throw new BandliftError(
+      message,
+      { file: path, field, hint: `see \`bandlift train ${settings.stage} --help\`` },
+      EXIT.usage,
+    );
   }
   // zod fills defaults also for absent keys of a partial schema; keep only what the file says
   const given = Object.keys(raw as object);
-  return Object.fromEntries(Object.entries(result.data).filter(([key]) => given.includes(key)));
+  return Object.fromEntries(Object.entries(result.data as object).filter(([key]) => given.includes(key))) as Partial<C>;
 }
 
 /** Merges flags over the config file over the defaults. Throws a usage error naming the first setting that is wrong. */
-export function resolveConfig(flags: Record<string, unknown>, file: Partial<Stage1Config> = {}): Stage1Config {
+export function resolveConfig<C extends TrainConfig = Stage1Config>(
+  flags: Record<string, unknown>,
+  file: Partial<C> = {},
+  settings: Settings<C> = STAGE1_SETTINGS as unknown as Settings<C>,
+): C {
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-  const result = stage1Schema.safeParse({ ...file, ...given });
+  const result = settings.schema.safeParse({ ...file, ...given });
   if (!result.success) {
     const { field, message } = firstIssue(result.error);
     throw new BandliftError(message, { field: `--${field.replaceAll('_', '-')}` }, EXIT.usage);
@@ -121,7 +184,7 @@ export function resolveConfig(flags: Record<string, unknown>, file: Partial<Stag
   return result.data;
 }
 
-export function configToYaml(config: Stage1Config): string {
+export function configToYaml(config: TrainConfig): string {
   return stringify(config);
 }
 

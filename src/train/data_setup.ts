@@ -1,15 +1,19 @@
 /** What a run trains on: the patch set, its split, the normalisation fitted on the training part, the band mask. */
+import { oneGrid } from '../data/assemble.js';
 import { openReader, type PatchReader } from '../data/loader.js';
 import { fitNormalization } from '../data/normalize.js';
 import { openPatchSet } from '../data/patches.js';
 import { checkSplit, splitPatches } from '../data/split.js';
+import { splitByNames } from '../data/split_named.js';
 import type { AffineNormalization, Normalization, PatchSet, Split } from '../data/types.js';
-import type { Stage1Config } from './config.js';
+import type { Stage1Config, TrainConfig } from './config.js';
 import type { Reporter } from './reporter.js';
 
 export interface TrainingData {
   readonly set: PatchSet;
   readonly reader: PatchReader;
+  /** Where training batches come from when not from `reader`: the mixture of two inputs. */
+  readonly training?: Pick<PatchReader, 'batches' | 'close'>;
   readonly split: Split;
   readonly normalization: Normalization;
   /** From the files' good-band lists: 1 = good; absent when all are good. */
@@ -18,19 +22,45 @@ export interface TrainingData {
   readonly masked: boolean;
 }
 
-/** Opens the data of a run. `known` (from a checkpoint) replaces the fitted split and normalisation. */
-export async function openTrainingData(
-  config: Stage1Config,
+/** What a run knows before it looks at its data: from a checkpoint to resume, or from stage 1. */
+export interface Known {
+  readonly split?: Split;
+  readonly normalization?: Normalization;
+}
+
+const SIDES = {
+  auto: 'auto',
+  '30m': { input: 'landsat_lr', target: 'aviris_lr' },
+  patch: { input: 'landsat', target: 'aviris' },
+} as const;
+
+/** Opens the data of a stage-1 run. `known` (from a checkpoint) replaces the fitted split and normalisation. */
+export async function openTrainingData(config: Stage1Config, report: Reporter, known?: Known): Promise<TrainingData> {
+  const set = await openPatchSet([config.data_dir], { sides: SIDES[config.grid] });
+  return readTrainingData(set, config, report, known);
+}
+
+const sizeText = ({ height, width }: { height: number; width: number }) => `${height} x ${width}`;
+
+/** The reader, split and normalisation of an opened set. */
+export async function readTrainingData(
+  set: PatchSet,
+  config: TrainConfig,
   report: Reporter,
-  known?: { split: Split; normalization: Normalization },
+  known?: Known,
 ): Promise<TrainingData> {
-  const set = await openPatchSet([config.data_dir]);
   for (const warning of set.warnings) report.warn(warning);
+  const input = { height: set.inputHeight, width: set.inputWidth };
+  const pixels = oneGrid(set) ? sizeText(set) : `${sizeText(input)} -> ${sizeText(set)}`;
+  const grid = set.sides.target === 'aviris_lr' ? " of Landsat's grid" : '';
   report.line(
-    `data: ${set.count} patches of ${set.height} x ${set.width} pixels, ${set.inBands} -> ${set.outBands} bands, ${set.files.length} file${set.files.length === 1 ? '' : 's'} in ${config.data_dir}`,
+    `data: ${set.count} patches of ${pixels} pixels${grid}, ${set.inBands} -> ${set.outBands} bands, ${set.files.length} file${set.files.length === 1 ? '' : 's'} in ${config.data_dir}`,
   );
   const split =
     known?.split ??
+    (config.val_scenes !== '' || config.test_scenes !== ''
+      ? splitByNames(set, config.val_scenes, config.test_scenes, config.seed)
+      : undefined) ??
     splitPatches(set, { validation: config.val_fraction, test: config.test_fraction, seed: config.seed });
   checkSplit(set, split);
   report.line(

@@ -9,7 +9,7 @@ import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
-import type { Stage1Config } from './config.js';
+import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import type { EarlyStopping } from './early_stopping.js';
 import { patchImages } from './images.js';
@@ -30,7 +30,7 @@ export interface Position {
 }
 
 export interface Run {
-  readonly config: Stage1Config;
+  readonly config: TrainConfig;
   readonly folder: RunFolder;
   readonly data: TrainingData;
   readonly spec: ModelSpec;
@@ -63,7 +63,7 @@ export async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: 
     while (at.epoch <= config.epochs && !run.stopping.stopped) {
       const started = Date.now();
       const firstBatch = at.batch;
-      const batches = run.data.reader.batches({
+      const batches = (run.data.training ?? run.data.reader).batches({
         patches: run.data.split.train,
         batchSize: config.batch_size,
         normalize: { input: run.data.normalization.input, target: run.data.normalization.target },

@@ -4,15 +4,16 @@ import { normalizeValues } from '../data/normalize.js';
 import { RegressionFit } from '../engine/regression_fit.js';
 import { createSession } from '../engine/session.js';
 import type { Session, SessionOptions } from '../engine/types.js';
+import { BandliftError } from '../errors.js';
 import { initEndmembers } from '../models/endmembers.js';
 import type { ModelSpec, RegressionPath } from '../models/spec.js';
 import { Random } from '../random.js';
-import type { Stage1Config } from './config.js';
+import type { Stage1Config, TrainConfig } from './config.js';
 import { parseBytes } from './config.js';
 import type { TrainingData } from './data_setup.js';
 
 /** 'cpu', 'auto', 'cuda:0' -> what the engine understands. */
-export function deviceOption(config: Pick<Stage1Config, 'device' | 'threads'>): NonNullable<SessionOptions['device']> {
+export function deviceOption(config: Pick<TrainConfig, 'device' | 'threads'>): NonNullable<SessionOptions['device']> {
   return { kind: config.device as 'auto' | 'cpu', ...(config.threads > 0 ? { threads: config.threads } : {}) };
 }
 
@@ -45,6 +46,11 @@ export function specFromConfig(config: Stage1Config, inBands: number, outBands: 
   }
 }
 
+/** Weights of the other stage. */
+export function notOfStage(kind: string, stage: string): BandliftError {
+  return new BandliftError(`the weights are not of a network of ${stage}`, { field: '--init', found: kind });
+}
+
 /** The settings of a run that starts from another model's weights: its network is that model's, whatever the flags say. */
 export function withModel(config: Stage1Config, spec: ModelSpec): Stage1Config {
   switch (spec.kind) {
@@ -56,8 +62,11 @@ export function withModel(config: Stage1Config, spec: ModelSpec): Stage1Config {
       const { kind: model, endmembers, constraint: endmember_constraint, regression } = spec;
       return { ...config, model, endmembers, endmember_constraint, regression };
     }
-    default:
+    case 'ridge':
+    case 'quadratic_ridge':
       return { ...config, model: spec.kind };
+    default:
+      throw notOfStage(spec.kind, 'stage 1');
   }
 }
 
@@ -68,14 +77,17 @@ export function regressionOf(spec: ModelSpec): RegressionPath {
       return 'linear';
     case 'quadratic_ridge':
       return 'quadratic';
-    default:
+    case 'spectral_sr':
+    case 'spectral_unmixing':
       return spec.regression;
+    default:
+      return 'none';
   }
 }
 
 /** A session for this data and these settings. */
 export function openSession(
-  config: Stage1Config,
+  config: TrainConfig,
   spec: ModelSpec,
   data: TrainingData,
   overrides: Partial<SessionOptions> = {},
@@ -84,8 +96,8 @@ export function openSession(
   return createSession({
     model: spec,
     loss: { l1: config.loss_l1, l2: config.loss_l2, sam: config.loss_sam, gradient: config.loss_gradient },
-    height: data.set.height,
-    width: data.set.width,
+    height: data.set.inputHeight,
+    width: data.set.inputWidth,
     batchSize: config.batch_size,
     pixelMask: data.masked,
     ema: config.ema_decay > 0,

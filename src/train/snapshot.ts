@@ -4,7 +4,7 @@ import type { Checkpoint, CheckpointContract, CheckpointTensors } from '../check
 import type { Session } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
 import { version } from '../support/version.js';
-import type { Stage1Config } from './config.js';
+import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 
 export function snapshotSession(session: Session): CheckpointTensors {
@@ -25,7 +25,7 @@ export function restoreSession(session: Session, checkpoint: Checkpoint): void {
 }
 
 /** Everything but tensors and state: what must agree when the checkpoint is used with data again. */
-export function describeCheckpoint(config: Stage1Config, spec: ModelSpec, data: TrainingData): CheckpointContract {
+export function describeCheckpoint(config: TrainConfig, spec: ModelSpec, data: TrainingData): CheckpointContract {
   const first = data.set.files[0]!;
   return {
     model: spec,

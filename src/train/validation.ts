@@ -2,7 +2,7 @@
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { Averages } from './averages.js';
-import type { Stage1Config } from './config.js';
+import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 
 /**
@@ -10,7 +10,7 @@ import type { TrainingData } from './data_setup.js';
  * keeps one. Throws (exit 4) when one is not finite, naming the patches and `when`.
  */
 export async function validationLoss(
-  config: Stage1Config,
+  config: TrainConfig,
   data: TrainingData,
   session: Session,
   when: string,

@@ -128,10 +128,11 @@ describe('the table', () => {
     addPixels(sums, [3, 4, 0, 0], [4, 3, 0, 2]);
     const rows = [summarize('scaled mean spectrum', sums, [500, 1600]), summarize('model', sums, [500, 1600])];
     expect(formatMetricsTable(rows, 'reflectance').split('\n')).toEqual([
-      'model                 SAM deg   RMSE    VNIR   SWIR  clear    MAE',
-      '-----------------------------------------------------------------',
-      'scaled mean spectrum    16.26  1.225  0.7071  1.581  1.225  1.000',
-      'model                   16.26  1.225  0.7071  1.581  1.225  1.000',
+      // PSNR: (20 log10(4 / sqrt 0.5) + 20 log10(3 / sqrt 2.5)) / 2
+      'model                 SAM deg   RMSE    VNIR   SWIR  clear    MAE  PSNR dB',
+      '--------------------------------------------------------------------------',
+      'scaled mean spectrum    16.26  1.225  0.7071  1.581  1.225  1.000    10.31',
+      'model                   16.26  1.225  0.7071  1.581  1.225  1.000    10.31',
       '2 pixels, 1 without length left out of SAM; RMSE and MAE in reflectance; RMSE over all bands, VNIR 400-1000 nm, SWIR 1000-2400 nm, clear of water vapour',
     ]);
   });
@@ -140,7 +141,7 @@ describe('the table', () => {
     const sums = emptySums(2);
     addPixels(sums, [1, 2], [1, 2]);
     expect(formatMetricsTable([summarize('model', sums)])).toBe(
-      'model  SAM deg   RMSE    MAE\n----------------------------\nmodel    0.000  0.000  0.000\n1 pixel',
+      'model  SAM deg   RMSE    MAE  PSNR dB\n-------------------------------------\nmodel    0.000  0.000  0.000        -\n1 pixel',
     );
   });
 });

@@ -1,7 +1,7 @@
 /** The resampling tables against PyTorch's bicubic (golden numbers), numpy's blur and average, and arithmetic by hand. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { areaTaps, bicubicTaps, psfTaps, type Taps, transposeTaps } from '../../src/resample/taps.js';
+import { areaTaps, bicubicTaps, composeTaps, psfTaps, type Taps, transposeTaps } from '../../src/resample/taps.js';
 import { describePython, runPython } from '../support/python.js';
 import { describeShared } from '../support/shared.js';
 
@@ -57,6 +57,21 @@ describe('every table', () => {
   it.each(ALL)('%s has its transpose as adjoint', (_name, t) => {
     const [a, b] = [dense(t), dense(transposeTaps(t))];
     for (let o = 0; o < t.outSize; o++) for (let i = 0; i < t.inSize; i++) expect(b[i]![o]).toBe(a[o]![i]);
+  });
+});
+
+describe('composed', () => {
+  it('tables give the product of their matrices', () => {
+    const [up, down] = [bicubicTaps(4, 30, 1 / 7.5), psfTaps(30, 4, 7.5)];
+    const [a, b] = [dense(down), dense(up)];
+    dense(composeTaps(down, up)).forEach((row, o) => {
+      row.forEach((value, i) => {
+        expect(value).toBeCloseTo(
+          a[o]!.reduce((sum, w, k) => sum + w * b[k]![i]!, 0),
+          14,
+        );
+      });
+    });
   });
 });
 

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { MetricRow } from '../../src/evaluate/metrics.js';
 import { resolveConfig, type Stage1Config } from '../../src/train/config.js';
-import { type Stage1Result, trainStage1 } from '../../src/train/stage1.js';
+import type { TrainResult } from '../../src/train/run.js';
+import { trainStage1 } from '../../src/train/stage1.js';
 import { bandlift } from './cli.js';
 
 /** Generates 18 patches of `size` x `size` pixels below `work`; their folder. */
@@ -29,7 +30,7 @@ export function tinyConfig(settings: Partial<Stage1Config>): Stage1Config {
   });
 }
 
-export interface Trained extends Stage1Result {
+export interface Trained extends TrainResult {
   readonly lines: readonly string[];
 }
 

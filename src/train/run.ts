@@ -1,0 +1,222 @@
+/**
+ * A training run, top to bottom: settings, data, network, loop, test; what differs between the stages is in stage1.ts and
+ * stage2.ts. A run is a config that can be resumed: interrupted
+ * at any point and continued, it ends with the same bits as one that never stopped (same device).
+ */
+import { join } from 'node:path';
+import { type Checkpoint, checkCompatible, loadCheckpoint, loadModel } from '../checkpoint/checkpoint.js';
+import type { Session } from '../engine/types.js';
+import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import type { ModelSpec } from '../models/spec.js';
+import { Averages } from './averages.js';
+import { configToYaml, type TrainConfig } from './config.js';
+import type { TrainingData } from './data_setup.js';
+import { EarlyStopping } from './early_stopping.js';
+import { environment } from './environment.js';
+import { judgeStart, type Position, type Run, save, trainEpochs, validate } from './epochs.js';
+import { patchImages } from './images.js';
+import { MetricsLog } from './metrics_log.js';
+import { openSession } from './model_setup.js';
+import { Monitor } from './monitor.js';
+import type { Reporter } from './reporter.js';
+import { openRunFolder, type RunFolder } from './run_folder.js';
+import { createSchedule } from './schedule.js';
+import { describeCheckpoint, restoreSession } from './snapshot.js';
+import { TensorBoardWriter } from './tensorboard.js';
+
+export interface TrainResult {
+  readonly run: string;
+  readonly best: string;
+  readonly interrupted: boolean;
+  readonly rows: readonly MetricRow[];
+}
+
+/** What differs between the stages; the loop, checkpoints, schedules and monitoring are the same. */
+export interface Stage<C extends TrainConfig> {
+  /** `known`: split and normalisation of the checkpoint to resume from. */
+  openData(settings: C, report: Reporter, known: Checkpoint | undefined): Promise<TrainingData>;
+  /** Decides what the settings of a new run leave open, from the weights it starts from or from the data. */
+  decide(settings: C, data: TrainingData, report: Reporter): Promise<C>;
+  spec(config: C, data: TrainingData): ModelSpec;
+  /** First parameters of a new run that are not random. */
+  firstParameters(config: C, spec: ModelSpec, data: TrainingData, report: Reporter): Promise<Map<string, Float32Array>>;
+  /** Rows of the final table: baselines, then the model. */
+  test(config: C, data: TrainingData, session: Session, label: string): Promise<MetricRow[]>;
+  /** After the last epoch, with the best parameters in the session. */
+  finish?(run: Run, best: Checkpoint): Promise<void>;
+}
+
+/** Models that are solved or have nothing to train: one validation pass, one checkpoint. */
+const CLOSED_FORM: readonly string[] = ['ridge', 'quadratic_ridge', 'bicubic'];
+
+/**
+ * Trains a model. `resume` continues the run in settings.output_dir from its `last` checkpoint. `interrupted` is asked after
+ * every step; when it says yes, `last` is written and the function returns with `interrupted: true`.
+ */
+export async function trainRun<C extends TrainConfig>(
+  stage: Stage<C>,
+  settings: C,
+  resume: boolean,
+  report: Reporter,
+  interrupted: () => boolean,
+): Promise<TrainResult> {
+  const folder = openRunFolder(settings.output_dir, resume);
+  try {
+    const checkpoint = resume ? await loadCheckpoint(settings.checkpoint || folder.last) : undefined;
+    const data = await stage.openData(settings, report, checkpoint);
+    try {
+      const config = resume ? settings : await stage.decide(settings, data, report);
+      const spec = stage.spec(config, data);
+      if (checkpoint)
+        checkCompatible(checkpoint, describeCheckpoint(config, spec, data), config.checkpoint || folder.last);
+      const session = await openSession(config, spec, data);
+      try {
+        return await runTraining({ stage, config, folder, data, spec, session, checkpoint, report }, interrupted);
+      } finally {
+        session.dispose();
+      }
+    } finally {
+      await data.training?.close();
+      await data.reader.close();
+    }
+  } finally {
+    folder.unlock();
+  }
+}
+
+interface Job<C extends TrainConfig> {
+  readonly stage: Stage<C>;
+  readonly config: C;
+  readonly folder: RunFolder;
+  readonly data: TrainingData;
+  readonly spec: ModelSpec;
+  readonly session: Session;
+  readonly checkpoint: Checkpoint | undefined;
+  readonly report: Reporter;
+}
+
+async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () => boolean): Promise<TrainResult> {
+  const { config, folder, data, spec, session, checkpoint, report } = job;
+  announce(spec, session, report);
+  const stepsPerEpoch = Math.ceil(data.split.train.length / config.batch_size);
+  const schedule = createSchedule(scheduleOptions(config, stepsPerEpoch));
+  const stopping = new EarlyStopping({ patience: config.patience });
+  const at: Position = { epoch: 1, batch: 0, step: 0, averages: new Averages(), best: Number.POSITIVE_INFINITY };
+
+  if (checkpoint) {
+    restoreSession(session, checkpoint);
+    schedule.load(checkpoint.state.schedule);
+    stopping.load(checkpoint.state.earlyStopping);
+    const p = checkpoint.state.progress;
+    Object.assign(at, {
+      epoch: p.epoch,
+      batch: p.batch,
+      step: p.step,
+      best: p.best ?? Number.POSITIVE_INFINITY,
+      averages: new Averages(p.averages),
+    });
+    report.line(`resuming at epoch ${at.epoch}, batch ${at.batch}, step ${at.step}`);
+  } else {
+    await startParameters(job);
+    await writeFileAtomic(folder.split, `${JSON.stringify(data.split, null, 1)}\n`);
+    await writeFileAtomic(folder.environment, `${JSON.stringify(environment(session), null, 1)}\n`);
+  }
+
+  const monitor = new Monitor(
+    new TensorBoardWriter(folder.tensorboard, checkpoint ? { resumeStep: at.step } : {}),
+    await MetricsLog.open(folder.metrics, checkpoint ? at.step : undefined),
+    report,
+  );
+  const run: Run = { config, folder, data, spec, session, schedule, stopping, monitor, report, at };
+  try {
+    const closedForm = CLOSED_FORM.includes(spec.kind);
+    if (closedForm) await finishClosedForm(run);
+    else if (!checkpoint) await judgeStart(run);
+    // only now: a folder with a config.yaml holds a run that can be resumed
+    await writeFileAtomic(folder.config, configToYaml(config));
+    if (!closedForm && (await trainEpochs(run, stepsPerEpoch, interrupted)))
+      return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
+  } finally {
+    monitor.close();
+  }
+  return { run: folder.path, best: folder.best, interrupted: false, rows: await reportTest(job, run) };
+}
+
+function announce(spec: ModelSpec, session: Session, report: Reporter): void {
+  const size = (frozen: boolean) =>
+    session.parameters
+      .filter((p) => p.frozen === frozen)
+      .reduce((sum, p) => sum + p.shape.reduce((a, b) => a * b, 1), 0);
+  const fixed = size(true);
+  const { plan, options } = session;
+  report.line(`device: ${session.deviceName}`);
+  report.line(
+    `model: ${spec.kind}, ${size(false).toLocaleString('en')} trained parameters${fixed > 0 ? ` + ${fixed.toLocaleString('en')} fixed ones of the closed-form start` : ''}`,
+  );
+  const split =
+    plan.microBatch < options.batchSize
+      ? `, batches of ${options.batchSize} computed ${plan.microBatch} at a time`
+      : '';
+  report.line(`memory: ${(plan.totalBytes / 2 ** 30).toFixed(2)} GiB planned${split}`);
+}
+
+/** What the settings say about the learning rate. */
+export function scheduleOptions(config: TrainConfig, stepsPerEpoch: number) {
+  return {
+    kind: config.schedule,
+    learningRate: config.lr,
+    warmupSteps: config.warmup_steps,
+    factor: config.schedule === 'step' ? config.step_factor : config.plateau_factor,
+    patience: config.plateau_patience,
+    stepEpochs: config.step_epochs,
+    minLearningRate: config.min_lr,
+    totalSteps: config.epochs * stepsPerEpoch,
+    stepsPerEpoch,
+  };
+}
+
+/** First parameters of a new run: random from the seed, closed-form start, or those of another checkpoint (`init`). */
+async function startParameters<C extends TrainConfig>({ stage, config, spec, data, session, report }: Job<C>) {
+  session.initialize(config.seed);
+  if (config.init !== '') {
+    const from = await loadModel(config.init);
+    session.write('parameters', from.tensors.parameters);
+    report.line(`starting from the weights of ${config.init}`);
+  } else {
+    session.write('parameters', await stage.firstParameters(config, spec, data, report));
+  }
+  if (session.options.ema) session.write('ema', session.read('parameters'));
+}
+
+/** Ridge models are solved, not trained: one validation pass, one checkpoint. */
+async function finishClosedForm(run: Run): Promise<void> {
+  const validation = (await validate(run)).terms();
+  run.at.best = validation.total;
+  run.at.epoch = 2;
+  run.report.line(`solved in closed form; validation loss ${validation.total.toFixed(5)}`);
+  await save(run, run.folder.best);
+  await save(run, run.folder.last);
+}
+
+async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run: Run): Promise<MetricRow[]> {
+  const { folder, session, data, report } = run;
+  const best = await loadCheckpoint(folder.best);
+  restoreSession(session, best);
+  const label = CLOSED_FORM.includes(run.spec.kind)
+    ? run.spec.kind
+    : `${run.spec.kind} (best epoch ${best.state.progress.epoch - 1})`;
+  const rows = await stage.test(config, data, session, label);
+  report.line();
+  report.line(`test split, ${data.split.test.length} patches, ${data.normalization.units || 'units of the file'}:`);
+  report.line(formatMetricsTable(rows));
+  await writeFileAtomic(join(folder.path, 'test_metrics.json'), `${JSON.stringify(rows, null, 1)}\n`);
+  for (const image of await patchImages(data, session, config.ema_decay > 0, data.split.test[0]!)) {
+    const file = join(folder.path, `test_${image.tag}.png`);
+    await writeFileAtomic(file, image.png);
+    report.line(`picture: ${file}`);
+  }
+  report.event('test', { rows });
+  await stage.finish?.(run, best);
+  return rows;
+}

@@ -1,0 +1,200 @@
+/** Stage 2: the bands at 30 m to the same bands at 4 m; or, with finetune_stage1, Landsat's 7 bands to them in one network. */
+import { join } from 'node:path';
+import { type Checkpoint, loadModel, saveCheckpoint } from '../checkpoint/checkpoint.js';
+import type { Session } from '../engine/types.js';
+import { emptySums, type MetricRow, summarize } from '../evaluate/metrics.js';
+import type { CascadeSpec, ModelSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';
+import type { Stage2Config } from './config.js';
+import { physicalScale, type TrainingData } from './data_setup.js';
+import type { Run } from './epochs.js';
+import { notOfStage, openSession } from './model_setup.js';
+import type { Reporter } from './reporter.js';
+import { type Stage, type TrainResult, trainRun } from './run.js';
+import { checkpointsOf } from './run_folder.js';
+import { loadStage1, openStage2Data } from './stage2_data.js';
+
+/** Two Landsat pixels are fifteen of 4 m. */
+const RATIO = { up: 15, down: 2 } as const;
+/** Of the baseline that a spatial network has to beat. */
+const BASELINE_BACK_PROJECTIONS = 5;
+
+/** Trains a stage-2 model; see trainRun. */
+export async function trainStage2(
+  settings: Stage2Config,
+  resume: boolean,
+  report: Reporter,
+  interrupted: () => boolean,
+): Promise<TrainResult> {
+  const stage1 = settings.finetune_stage1 ? (await loadStage1(settings.stage1)).model : undefined;
+  const stage: Stage<Stage2Config> = {
+    openData: openStage2Data,
+    decide: decideNetwork,
+    spec: (config, { set }) => {
+      const spatial = spatialSpec(config, set.outBands);
+      if (!stage1) return spatial;
+      return {
+        kind: 'cascade',
+        inBands: set.inBands,
+        outBands: set.outBands,
+        stage1: stage1 as SpectralSpec,
+        stage2: spatial,
+      };
+    },
+    firstParameters,
+    test: testReport,
+    ...(stage1 && { finish: splitCascade }),
+  };
+  return trainRun(stage, settings, resume, report, interrupted);
+}
+
+/** The spatial network that the settings describe. */
+export function spatialSpec(config: Stage2Config, bands: number): SpatialModelSpec {
+  const sizes = { inBands: bands, outBands: bands, ...RATIO, backProjections: config.back_projections };
+  const { features, groups, blocks, reduction } = config;
+  switch (config.model) {
+    case 'spatial_sr':
+      return { kind: 'spatial_sr', ...sizes, features, groups, blocks, reduction };
+    case 'spatial_lightweight':
+      return { kind: 'spatial_lightweight', ...sizes, features, blocks };
+    case 'bicubic':
+      return { kind: 'bicubic', ...sizes };
+  }
+}
+
+/** A run that starts from another model's weights has that model's network. */
+async function decideNetwork(settings: Stage2Config, data: TrainingData): Promise<Stage2Config> {
+  if (settings.init === '') return settings;
+  const { model } = await loadModel(settings.init);
+  const spec = model.kind === 'cascade' ? model.stage2 : model;
+  if (!('up' in spec)) throw notOfStage(model.kind, 'stage 2');
+  if (spec.outBands !== data.set.outBands) throw notOfStage(`${model.kind} of ${spec.outBands} bands`, 'these patches');
+  const common = { ...settings, model: spec.kind, back_projections: spec.backProjections };
+  switch (spec.kind) {
+    case 'spatial_sr':
+      return {
+        ...common,
+        features: spec.features,
+        groups: spec.groups,
+        blocks: spec.blocks,
+        reduction: spec.reduction,
+      };
+    case 'spatial_lightweight':
+      return { ...common, features: spec.features, blocks: spec.blocks };
+    case 'bicubic':
+      return common;
+  }
+}
+
+/** With zero_start the network begins as bicubic with its back-projections; a cascade begins with stage 1's weights. */
+async function firstParameters(
+  config: Stage2Config,
+  spec: ModelSpec,
+  { set }: TrainingData,
+  report: Reporter,
+): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  const [prefix, spatial] = spec.kind === 'cascade' ? ['stage2.', spec.stage2] : ['', spec as SpatialModelSpec];
+  if (config.zero_start && spatial.kind !== 'bicubic') {
+    const last = spatial.kind === 'spatial_sr' ? 'reconstruction' : 'reconstruct';
+    values.set(`${prefix}${last}.weight`, new Float32Array(set.outBands * spatial.features * 9));
+    values.set(`${prefix}${last}.bias`, new Float32Array(set.outBands));
+  }
+  if (spec.kind === 'cascade') {
+    const stage1 = await loadStage1(config.stage1);
+    for (const [name, value] of stage1.tensors.ema ?? stage1.tensors.parameters) values.set(`stage1.${name}`, value);
+    for (const [name, value] of stage1.tensors.parameters)
+      if (!values.has(`stage1.${name}`)) values.set(`stage1.${name}`, value);
+    report.line(`both stages are trained together, from stage 1's weights in ${config.stage1}`);
+  }
+  return values;
+}
+
+// ---- the final table ----
+
+async function measure(
+  data: TrainingData,
+  session: Session,
+  physical: boolean,
+  config: Stage2Config,
+  label: string,
+): Promise<MetricRow> {
+  const { set, reader, split, normalization } = data;
+  const sums = emptySums(set.outBands);
+  const one = { scale: new Float32Array(set.outBands).fill(1), offset: new Float32Array(set.outBands) };
+  const { scale, offset } = physical ? one : physicalScale(normalization.target, set.outBands);
+  const normalize = physical ? {} : { input: normalization.input };
+  const options = { patches: split.test, batchSize: config.batch_size, normalize, mask: data.masked };
+  for await (const batch of reader.batches(options)) {
+    await session.metrics(batch, scale, offset, sums, !physical && config.ema_decay > 0);
+    batch.release();
+  }
+  return summarize(label, sums, set.files[0]!.wavelength);
+}
+
+/** Bicubic and its back-projections, of the same input, then the model. A cascade's input is Landsat: stage 1 stands before. */
+async function testReport(
+  config: Stage2Config,
+  data: TrainingData,
+  model: Session,
+  label: string,
+): Promise<MetricRow[]> {
+  const rows: MetricRow[] = [];
+  for (const count of [0, BASELINE_BACK_PROJECTIONS]) {
+    const name = count === 0 ? 'bicubic' : `bicubic + ${count} back-projections`;
+    const bicubic: SpatialModelSpec = {
+      kind: 'bicubic',
+      inBands: data.set.outBands,
+      outBands: data.set.outBands,
+      ...RATIO,
+      backProjections: count,
+    };
+    const cascade = model.options.model.kind === 'cascade' ? model.options.model : undefined;
+    const spec: ModelSpec = cascade ? { ...cascade, stage2: bicubic } : bicubic;
+    const session = await openSession(config, spec, data, { ema: false, mode: 'infer' });
+    try {
+      if (cascade) session.write('parameters', await stage1Parameters(config));
+      // a cascade's first stage works on normalised numbers; bicubic itself does not mind
+      const row = await measure(data, session, !cascade, { ...config, ema_decay: 0 }, name);
+      rows.push(cascade ? { ...row, label: `stage 1 as given, ${name}` } : row);
+    } finally {
+      session.dispose();
+    }
+  }
+  rows.push(await measure(data, model, false, config, label));
+  return rows;
+}
+
+async function stage1Parameters(config: Stage2Config): Promise<Map<string, Float32Array>> {
+  const { tensors } = await loadStage1(config.stage1);
+  const values = new Map([...tensors.parameters, ...(tensors.ema ?? [])]);
+  return new Map([...values].map(([name, value]) => [`stage1.${name}`, value]));
+}
+
+// ---- a cascade as two checkpoints ----
+
+/** Writes the two halves of the best cascade as checkpoints that `predict` takes: stage1.safetensors, stage2.safetensors. */
+async function splitCascade(run: Run, best: Checkpoint): Promise<void> {
+  const spec = best.model as CascadeSpec;
+  const { normalization } = best;
+  for (const stage of ['stage1', 'stage2'] as const) {
+    const path = join(checkpointsOf(run.folder.path), `${stage}.safetensors`);
+    const prefix = `${stage}.`;
+    const half = (values: ReadonlyMap<string, Float32Array> | undefined) =>
+      values &&
+      new Map(
+        [...values].flatMap(([name, value]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [])),
+      );
+    const { parameters, m, v, ema } = best.tensors;
+    const groups = { m: half(m), v: half(v), ema: half(ema) };
+    await saveCheckpoint(path, {
+      ...best,
+      model: spec[stage],
+      normalization: stage === 'stage1' ? normalization : { ...normalization, input: normalization.target },
+      tensors: {
+        parameters: half(parameters)!,
+        ...Object.fromEntries(Object.entries(groups).filter(([, values]) => values !== undefined)),
+      },
+    });
+    run.report.line(`${stage === 'stage1' ? 'stage 1' : 'stage 2'} of it: ${path}`);
+  }
+}

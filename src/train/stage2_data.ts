@@ -1,0 +1,148 @@
+/**
+ * What stage 2 trains on: stage 1's predictions on Landsat's grid (computed once, cached), the true cube degraded to it, or
+ * both by turns; the target is always the fine cube. One normalisation serves both sides, because the network adds its input,
+ * resized, to its output.
+ */
+import { basename } from 'node:path';
+import { type CheckpointContract, loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
+import { openReader, type PatchReader } from '../data/loader.js';
+import { openPatchSet } from '../data/patches.js';
+import type { LoadedBatch, LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
+import { BandliftError, EXIT } from '../errors.js';
+import { Random } from '../random.js';
+import type { Stage2Config } from './config.js';
+import { type Known, readTrainingData, type TrainingData } from './data_setup.js';
+import type { Reporter } from './reporter.js';
+import { cacheStage1 } from './stage1_predictions.js';
+
+/** Stage 1's checkpoint with all that stage 2 needs of it. */
+export interface Stage1Model extends StoredModel {
+  readonly contract: CheckpointContract;
+}
+
+/** Reads stage 1's checkpoint. Errors: a usage error when none is given, or one that cannot be a first stage. */
+export async function loadStage1(path: string): Promise<Stage1Model> {
+  if (path === '')
+    throw new BandliftError(
+      'stage 2 takes the predictions of a stage-1 model as its input',
+      { field: '--stage1', found: 'nothing', hint: 'give its checkpoint, or --input simulated' },
+      EXIT.usage,
+    );
+  const model = await loadModel(path);
+  const { contract } = model;
+  if ('up' in model.model || model.model.kind === 'cascade')
+    throw new BandliftError('is not a model of stage 1', { file: path, found: model.model.kind });
+  if (!contract)
+    throw new BandliftError('holds weights only: their normalisation is unknown', {
+      file: path,
+      hint: 'train stage 1 from it with --init, and give that checkpoint',
+    });
+  return { ...model, contract };
+}
+
+/** Opens the data of a stage-2 run. `known` (from a checkpoint to resume) replaces split and normalisation. */
+export async function openStage2Data(config: Stage2Config, report: Reporter, known?: Known): Promise<TrainingData> {
+  if (config.input === 'simulated' && !config.finetune_stage1) {
+    const set = await openPatchSet([config.data_dir], { sides: { input: 'aviris_lr', target: 'aviris' } });
+    const stage1 = config.stage1 === '' ? undefined : await loadStage1(config.stage1);
+    const data = await readTrainingData(set, config, report, known ?? (stage1 && fromStage1(stage1, set, report)));
+    return { ...data, normalization: bothSides(data.normalization) };
+  }
+  const stage1 = await loadStage1(config.stage1);
+  if (config.finetune_stage1) {
+    const set = await openPatchSet([config.data_dir], { sides: { input: 'landsat_lr', target: 'aviris' } });
+    checkStage1(stage1, set, config.stage1);
+    const start = fromStage1(stage1, set, report);
+    const normalization = { ...stage1.contract.normalization };
+    return readTrainingData(set, config, report, known ?? { ...start, normalization });
+  }
+  const landsat = await openPatchSet([config.data_dir], { sides: { input: 'landsat_lr', target: 'aviris_lr' } });
+  checkStage1(stage1, landsat, config.stage1);
+  const cached = await cacheStage1(config, stage1, landsat, report);
+  const set = await openPatchSet([config.data_dir], { sides: { input: 'stage1', target: 'aviris' }, cached });
+  const data = await readTrainingData(set, config, report, known ?? fromStage1(stage1, set, report));
+  if (config.input !== 'mix') return data;
+  const simulated = await openPatchSet([config.data_dir], { sides: { input: 'aviris_lr', target: 'aviris' } });
+  return { ...data, training: new MixedReader(data.reader, await openReader(simulated), config) };
+}
+
+/** The target's normalisation for both sides. */
+function bothSides(normalization: Normalization): Normalization {
+  return { ...normalization, input: normalization.target };
+}
+
+/** Split and normalisation that follow from stage 1: its test patches stay unseen, its spectra keep their scale. */
+function fromStage1({ contract }: Stage1Model, set: PatchSet, report: Reporter): Known {
+  const normalization = bothSides(contract.normalization);
+  const files = set.files.map((file) => ({ name: basename(file.path), patches: file.patches }));
+  const same =
+    contract.data.length === files.length &&
+    contract.data.every((f, i) => f.name === files[i]!.name && f.patches === files[i]!.patches);
+  if (same) {
+    const split: Split = { ...contract.split, description: `as stage 1's: ${contract.split.description}` };
+    return { split, normalization };
+  }
+  const seen = new Set(contract.data.map((f) => f.name));
+  const shared = files.filter((f) => seen.has(f.name)).map((f) => f.name);
+  if (shared.length > 0)
+    report.warn(
+      `stage 1 was trained on files of the same names (${shared.slice(0, 3).join(', ')}) with other patches: patches tested here may have been seen by stage 1`,
+    );
+  return { normalization };
+}
+
+/** Bands and units of the patches must be those stage 1 predicts. */
+function checkStage1({ model, contract }: Stage1Model, set: PatchSet, path: string): void {
+  const first = set.files[0]!;
+  const wrong = (field: string, found: string | number, expected: string | number) => {
+    throw new BandliftError('the stage-1 model does not fit the patches', { file: path, field, found, expected });
+  };
+  if (model.inBands !== set.inBands) wrong('input bands', model.inBands, set.inBands);
+  if (model.outBands !== set.outBands) wrong('predicted bands', model.outBands, set.outBands);
+  const { units, wavelength } = contract.bands;
+  if (units !== null && first.units !== undefined && units !== first.units) wrong('units', units, first.units);
+  const band = wavelength?.findIndex((w, b) => Math.abs(w - (first.wavelength?.[b] ?? w)) > 0.5) ?? -1;
+  if (band >= 0) wrong(`wavelength of band ${band}`, `${wavelength![band]} nm`, `${first.wavelength![band]} nm`);
+}
+
+/**
+ * Training batches whose input is, patch by patch, stage 1's prediction or the true cube. The choice follows from (seed,
+ * epoch, place in the epoch), so a resumed epoch is the same epoch.
+ */
+class MixedReader implements Pick<PatchReader, 'batches' | 'close'> {
+  readonly #predicted: PatchReader;
+  readonly #simulated: PatchReader;
+  readonly #config: Pick<Stage2Config, 'seed' | 'mix_share' | 'batch_size'>;
+
+  constructor(predicted: PatchReader, simulated: PatchReader, config: Stage2Config) {
+    this.#predicted = predicted;
+    this.#simulated = simulated;
+    this.#config = config;
+  }
+
+  async *batches(options: LoaderOptions): AsyncGenerator<LoadedBatch> {
+    const { seed, mix_share, batch_size } = this.#config;
+    const random = new Random(seed, 500_000 + (options.shuffle?.epoch ?? 0));
+    for (let skipped = 0; skipped < (options.startBatch ?? 0) * batch_size; skipped++) random.uniform();
+    const simulated = this.#simulated.batches(options);
+    try {
+      for await (const batch of this.#predicted.batches(options)) {
+        const { value: other } = await simulated.next();
+        if (other === undefined) throw new Error('the two inputs have different numbers of batches');
+        const numbers = batch.input.length / batch.size;
+        for (let p = 0; p < batch.size; p++)
+          if (random.uniform() < mix_share)
+            batch.input.set(other.input.subarray(p * numbers, (p + 1) * numbers), p * numbers);
+        other.release();
+        yield batch;
+      }
+    } finally {
+      await simulated.return(undefined);
+    }
+  }
+
+  /** The predictions' reader belongs to the run. */
+  async close(): Promise<void> {
+    await this.#simulated.close();
+  }
+}
