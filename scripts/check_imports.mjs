@@ -13,7 +13,7 @@ const allowed = {
   support: [],
   io: ['models', 'support'],
   spectra: ['support'],
-  data: ['spectra', 'io', 'support'],
+  data: ['resample', 'spectra', 'io', 'support'],
   sample: ['prepare', 'scenes', 'resample', 'data', 'spectra', 'io', 'support'],
   checkpoint: ['engine', 'models', 'data', 'io', 'support'],
   resample: [],

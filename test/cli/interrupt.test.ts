@@ -146,7 +146,7 @@ describe('--json', () => {
   it.each([
     ['train', train('json', '2', '--json'), ['start', 'done']],
     ['inspect', ['inspect', 'patches.h5', '--json'], ['inspect']],
-    ['sample', ['sample', '--out', 'made', '--patches', '3', '--patch-size', '4', '--json'], ['sample']],
+    ['sample', ['sample', '--out', 'made', '--patches', '3', '--patch-size', '4', '--no-fine', '--json'], ['sample']],
     ['doctor', ['doctor', '--json'], ['doctor']],
   ])('%s prints nothing but objects on stdout', (_, args, events) => {
     const result = bandlift(args, work);

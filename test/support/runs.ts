@@ -10,7 +10,10 @@ import { bandlift } from './cli.js';
 
 /** Generates 18 patches of `size` x `size` pixels below `work`; their folder. */
 export function smallSample(work: string, size = 12): string {
-  const result = bandlift(['sample', '--out', 'sample', '--patch-size', String(size), '--patches', '18'], work);
+  const result = bandlift(
+    ['sample', '--out', 'sample', '--patch-size', String(size), '--patches', '18', '--no-fine'],
+    work,
+  );
   if (result.status !== 0) throw new Error(`sample failed: ${result.stderr}`);
   return join(work, 'sample/patches');
 }
