@@ -56,7 +56,7 @@ export function addEvaluate(program: Command): void {
     .option('--pixels <patch:row,column...>', 'pixels whose spectra are shown besides the worst and the median one')
     .option('--device <name>', 'auto or cpu', 'auto')
     .option('--threads <n>', 'threads that compute', integer(1))
-    .option('--max-memory <size>', 'limit, e.g. 4G; half of it is for the engine, a quarter for decoded patches')
+    .option('--max-memory <size>', 'limit for everything, e.g. 4G')
     .option('--json', 'one JSON object on stdout instead of a table')
     .action((flags: Flags) => run(flags));
 }
@@ -95,14 +95,13 @@ function optionsOf(flags: Flags): EvaluationOptions {
   const limit = flags.maxMemory === undefined ? 0 : parseBytes(flags.maxMemory, '--max-memory');
   const machine: Machine = {
     device: { kind: flags.device as 'auto' | 'cpu', ...(flags.threads ? { threads: flags.threads } : {}) },
-    ...(limit > 0 ? { maxMemory: limit / 2 } : {}),
   };
   return {
     data: flags.dataDir,
     split: flags.split,
     machine,
     threads: Math.min(flags.threads ?? availableParallelism(), MOST_METRIC_THREADS),
-    ...(limit > 0 ? { cacheBytes: limit / 4 } : {}),
+    ...(limit > 0 ? { maxMemory: limit } : {}),
     ...(flags.library === undefined ? {} : { library: flags.library }),
     ...(flags.pixels === undefined ? {} : { pixels: flags.pixels.map(parsePixel) }),
   };

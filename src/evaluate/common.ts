@@ -1,7 +1,8 @@
 /** What evaluations of both stages share: options, what is said of data and models, opening and closing. */
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
-import { openReader, type PatchReader } from '../data/loader.js';
+import { openReader, type PatchReader, type ReaderOptions } from '../data/loader.js';
 import type { PatchSet } from '../data/types.js';
+import { BandliftError, EXIT } from '../errors.js';
 import { modelParameters, parameterCount } from '../models/index.js';
 import { bandRegions } from './band_regions.js';
 import type { KnownModel, SplitName } from './evaluation_data.js';
@@ -24,8 +25,8 @@ export interface EvaluationOptions {
   readonly machine: Machine;
   /** Threads that compute metrics. */
   readonly threads: number;
-  /** Bytes of decoded patches that are kept; default 1 GiB. */
-  readonly cacheBytes?: number;
+  /** Bytes for everything; see shares below. Without it the engine takes what it needs, and 1 GiB of patches is kept. */
+  readonly maxMemory?: number;
 }
 
 /** The seven reflective OLI bands begin with coastal aerosol, blue, green, red. */
@@ -88,15 +89,51 @@ export function sceneOf(set: PatchSet, patch: number): string {
   throw new RangeError(`patch ${patch} of ${set.count}`);
 }
 
+/** Of a memory limit: the engine's, that of decoded patches, that of patches on their way through the workers. */
+const SHARES = { engine: 0.4, cache: 0.1, patches: 0.3 };
+/** Patches held beside those that the workers hold: read ahead, and being predicted. */
+const AHEAD = 2;
+
+export const machineOf = ({ machine, maxMemory }: EvaluationOptions): Machine =>
+  maxMemory === undefined ? machine : { ...machine, maxMemory: Math.floor(SHARES.engine * maxMemory) };
+
+/** One thread reads: decoding is quick beside the metrics. */
+export const readerOptions = ({ maxMemory }: EvaluationOptions): ReaderOptions => ({
+  workers: 1,
+  ...(maxMemory === undefined ? {} : { cacheBytes: SHARES.cache * maxMemory }),
+});
+
+/** The program itself with its report, and how many times a patch of the truth is in memory at least, measured. */
+const [BASE_BYTES, LEAST_PATCHES] = [0.3 * 2 ** 30, 10];
+
+/** Throws an out-of-memory error when the limit cannot be kept with patches of this size. */
+function checkMemory(set: PatchSet, maxMemory: number | undefined): void {
+  const least = BASE_BYTES + LEAST_PATCHES * 4 * set.height * set.width * set.outBands;
+  if (maxMemory === undefined || maxMemory >= least) return;
+  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)}M`;
+  throw new BandliftError(
+    'too little memory for patches of this size',
+    { field: '--max-memory', found: mebibytes(maxMemory), expected: `at least ${mebibytes(least)}` },
+    EXIT.outOfMemory,
+  );
+}
+
+/** Each thread holds a patch and its prediction. */
+function metricThreads(set: PatchSet, { threads, maxMemory }: EvaluationOptions): number {
+  if (maxMemory === undefined) return threads;
+  const bytes = 2 * 4 * set.height * set.width * set.outBands;
+  return Math.max(1, Math.min(threads, Math.floor((SHARES.patches * maxMemory) / bytes) - AHEAD));
+}
+
 /** Opens the patches and the workers, gives them to `use` and closes them. */
 export async function withOpen<T>(
   set: PatchSet,
   options: EvaluationOptions,
   use: (reader: PatchReader, pool: EvaluationPool) => Promise<T>,
 ): Promise<T> {
-  const { cacheBytes, threads } = options;
-  const reader = await openReader(set, cacheBytes === undefined ? {} : { cacheBytes });
-  const pool = new EvaluationPool(threads);
+  checkMemory(set, options.maxMemory);
+  const reader = await openReader(set, readerOptions(options));
+  const pool = new EvaluationPool(metricThreads(set, options));
   try {
     return await use(reader, pool);
   } finally {

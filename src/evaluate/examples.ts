@@ -1,6 +1,6 @@
 /** Spectra of the picked pixels and pictures of the picked patches: a second pass over these patches alone. */
 import type { LoadedBatch } from '../data/types.js';
-import { type MeasuredData, physicalOf, truePatch } from './measure.js';
+import { type MeasuredData, physicalOf, READING, truePatch } from './measure.js';
 import type { Method } from './method.js';
 import type { TitledPixel } from './picks.js';
 import type { PictureSet, SpectrumExample } from './result.js';
@@ -151,7 +151,7 @@ export class Examples {
   #batches(method?: Method): AsyncGenerator<LoadedBatch> {
     const { reader, masked } = this.#data;
     const normalize = method?.normalizeInput ? { input: method.normalizeInput } : {};
-    return reader.batches({ patches: this.#patches, batchSize: 1, mask: masked, normalize });
+    return reader.batches({ patches: this.#patches, ...READING, mask: masked, normalize });
   }
 
   /** @param prediction handed over to a worker */

@@ -3,6 +3,7 @@ import type { PatchReader } from '../data/loader.js';
 import { CovarianceFit } from '../engine/covariance_fit.js';
 import { RegressionFit } from '../engine/regression_fit.js';
 import { scaledMeanWeights } from './baselines.js';
+import { READING } from './measure.js';
 import type { Machine } from './method.js';
 import { type PrincipalDirections, principalDirections } from './pca.js';
 
@@ -45,7 +46,7 @@ export async function fitBaselines(
     const linear = opened(await RegressionFit.create({ kind: 'linear', inBands, outBands, ...shared }));
     const quadratic = opened(await RegressionFit.create({ kind: 'quadratic', inBands, outBands, ...shared }));
     const spectra = opened(await CovarianceFit.create({ bands: outBands, ...shared }));
-    for await (const batch of reader.batches({ patches: train, batchSize: 1, mask: masked })) {
+    for await (const batch of reader.batches({ patches: train, ...READING, mask: masked })) {
       await linear.add(batch);
       await quadratic.add(batch);
       await spectra.add(batch.target, batch.mask);

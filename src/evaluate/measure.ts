@@ -52,6 +52,9 @@ export interface Measured {
 /** Angles that are kept in all. */
 const MOST_ANGLES = 2 ** 22;
 
+/** How every pass reads: patch by patch, the next one ahead. */
+export const READING = { batchSize: 1, prefetch: 1 } as const;
+
 /** The patch as workers take it. */
 export function truePatch(data: MeasuredData, target: Float32Array, mask: Float32Array | undefined): TruePatch {
   const { height, width, bands, masked } = data;
@@ -63,7 +66,7 @@ export async function targetRange(data: MeasuredData, pool: EvaluationPool): Pro
   const low = new Float64Array(data.bands).fill(Number.POSITIVE_INFINITY);
   const high = new Float64Array(data.bands).fill(Number.NEGATIVE_INFINITY);
   const open: Promise<void>[] = [];
-  for await (const batch of data.reader.batches({ patches: data.patches, batchSize: 1, mask: data.masked })) {
+  for await (const batch of data.reader.batches({ patches: data.patches, ...READING, mask: data.masked })) {
     const job = pool.ask('range', { patch: truePatch(data, batch.target, batch.mask) }).then((reply) => {
       reply.low.forEach((value, b) => {
         low[b] = Math.min(low[b], value);
@@ -71,17 +74,20 @@ export async function targetRange(data: MeasuredData, pool: EvaluationPool): Pro
       });
       batch.release();
     });
-    await bounded(open, job, pool.size);
+    await bounded(open, job, pool);
   }
   await Promise.all(open);
   return high.map((value, b) => Math.max(0, value - low[b]));
 }
 
-/** Adds a job to those under way; waits for the oldest when there are more than `most`. */
-async function bounded(open: Promise<void>[], job: Promise<void>, most: number): Promise<void> {
+/**
+ * Adds a job to those under way; waits for the oldest when there are more than the threads can do. A single thread means
+ * little memory: then one patch is done before the next is begun.
+ */
+async function bounded(open: Promise<void>[], job: Promise<void>, { size }: EvaluationPool): Promise<void> {
   job.catch(() => {}); // reported when its turn comes
   open.push(job);
-  if (open.length > most) await open.shift();
+  if (open.length > (size === 1 ? 0 : size)) await open.shift();
 }
 
 /**
@@ -107,7 +113,7 @@ export async function measure(
   let added = Promise.resolve();
   try {
     const normalize = method.normalizeInput ? { input: method.normalizeInput } : {};
-    for await (const batch of reader.batches({ patches, batchSize: 1, mask: masked, normalize })) {
+    for await (const batch of reader.batches({ patches, ...READING, mask: masked, normalize })) {
       const patch = batch.patches[0]!;
       const prediction = await predictor.predict(batch);
       const random = new Random(detail?.seed ?? 0, patch);
@@ -124,7 +130,7 @@ export async function measure(
         add(measured, patch, await answer, stride);
         progress();
       });
-      await bounded(open, added, pool.size);
+      await bounded(open, added, pool);
     }
     await added;
     return measured;

@@ -6,6 +6,7 @@ import {
   coarseInput,
   describeModel,
   type EvaluationOptions,
+  machineOf,
   measuredData,
   sceneOf,
   withOpen,
@@ -45,7 +46,7 @@ export async function evaluateStage1(
     const data = measuredData(reader, patches);
     checkPixels(options.pixels ?? [], data);
     const { train, description } = contract.split;
-    const { machine } = options;
+    const machine = machineOf(options);
     report.line(`fitting baselines on ${train.length} training patches`);
     const training = { reader, train, masked: data.masked, good: data.regions[0]!.mask };
     const fitted = await withProgress(report, train.length, 'baselines', (done) =>

@@ -11,7 +11,9 @@ import {
   coarseInput,
   describeModel,
   type EvaluationOptions,
+  machineOf,
   measuredData,
+  readerOptions,
   sceneOf,
   withOpen,
   withProgress,
@@ -19,7 +21,7 @@ import {
 import { checkData, type KnownModel, openModel, patchesOf } from './evaluation_data.js';
 import type { InputPicture } from './examples.js';
 import { fitBaselines } from './fit_baselines.js';
-import type { MeasuredData } from './measure.js';
+import { type MeasuredData, READING } from './measure.js';
 import type { Machine } from './method.js';
 import { definitionNotes, splitNotes, unitNotes } from './notes.js';
 import { type PrincipalDirections, principalDirections } from './pca.js';
@@ -90,7 +92,8 @@ async function makePlan(
 ): Promise<EvaluationPlan> {
   const { contract, ratio } = model;
   const { set } = data.reader;
-  const { machine, split } = options;
+  const { split } = options;
+  const machine = machineOf(options);
   const { train, description } = contract.split;
   const whole = before !== undefined || model.spec.kind === 'cascade';
   const coarse = { height: set.inputHeight, width: set.inputWidth };
@@ -210,7 +213,7 @@ async function fitDirections(
   const fit = await CovarianceFit.create({ bands, height, width, pixelMask: masked, ...(device ? { device } : {}) });
   try {
     return await withProgress(report, train.length, 'oracle', async (done) => {
-      for await (const batch of reader.batches({ patches: train, batchSize: 1, mask: masked })) {
+      for await (const batch of reader.batches({ patches: train, ...READING, mask: masked })) {
         await fit.add(batch.target, batch.mask);
         batch.release();
         done();
@@ -229,9 +232,9 @@ async function quadraticSource(
   data: MeasuredData,
   report: EvaluationReporter,
 ): Promise<CoarseSource> {
-  const { machine, cacheBytes } = options;
   const set = await openPatchSet([options.data], { sides: { input: 'landsat_lr', target: 'aviris_lr' } });
-  const reader = await openReader(set, cacheBytes === undefined ? {} : { cacheBytes });
+  const machine = machineOf(options);
+  const reader = await openReader(set, readerOptions(options));
   try {
     const masked = set.files.some((file) => file.masked);
     const training = { reader, train, masked, good: data.regions[0]!.mask };
