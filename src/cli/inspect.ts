@@ -11,14 +11,19 @@ import { readSafetensorsHeader } from '../io/safetensors.js';
 import { readTorchState } from '../io/torch_pickle.js';
 import { modelParameters, parameterCount, receptiveField } from '../models/index.js';
 import type { ModelSpec } from '../models/spec.js';
-import { resolveConfig } from '../train/config.js';
+import { resolveConfig, STAGE2_SETTINGS } from '../train/config.js';
 import { specFromConfig } from '../train/model_setup.js';
+import { spatialSpec } from '../train/stage2.js';
 import { integer } from './options.js';
 import { bytes, Output } from './output.js';
 
 type Facts = Record<string, unknown>;
 
-const MODELS = ['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge'];
+const SPECTRAL = ['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge'];
+const SPATIAL = ['spatial_sr', 'spatial_lightweight', 'bicubic'];
+const MODELS = [...SPECTRAL, ...SPATIAL];
+/** Bands of AVIRIS-NG that patches keep, and Landsat's. */
+const [FINE_BANDS, LANDSAT_BANDS] = [340, 7];
 
 const range = (values: ArrayLike<number> | undefined) =>
   values && values.length > 0 ? `${values[0]!.toFixed(1)} to ${values[values.length - 1]!.toFixed(1)} nm` : 'unknown';
@@ -29,7 +34,7 @@ async function inspectPatches(path: string): Promise<Facts> {
   return {
     kind: 'patches',
     patches: set.count,
-    size: `${set.height} x ${set.width} pixels`,
+    size: `${set.height} x ${set.width} pixels${set.sides.target === 'aviris_lr' ? " of Landsat's grid (and the fine grid beside it)" : ''}`,
     bands: `${set.inBands} -> ${set.outBands}`,
     wavelengths: range(first.wavelength),
     units: first.units ?? 'unknown',
@@ -95,7 +100,9 @@ async function inspectWeights(path: string, batchSize: number, size: number): Pr
 async function inspect(path: string, batchSize: number, size: number): Promise<Facts> {
   if (!existsSync(path)) {
     if (MODELS.includes(path)) {
-      const spec = specFromConfig(resolveConfig({ model: path, regression: 'none' }), 7, 340);
+      const spec = SPATIAL.includes(path)
+        ? spatialSpec(resolveConfig({ model: path, back_projections: 0 }, {}, STAGE2_SETTINGS), FINE_BANDS)
+        : specFromConfig(resolveConfig({ model: path, regression: 'none' }), LANDSAT_BANDS, FINE_BANDS);
       return { kind: 'network', ...(await modelFacts(spec, batchSize, size)) };
     }
     throw new BandliftError(
