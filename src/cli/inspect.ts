@@ -57,7 +57,8 @@ async function inspectCube(path: string): Promise<Facts> {
 }
 
 /** Sizes, receptive field and planned memory of a network. */
-async function modelFacts(spec: ModelSpec, batchSize: number, size: number): Promise<Facts> {
+async function modelFacts(spec: ModelSpec, batchSize: number, asked: number | undefined): Promise<Facts> {
+  const size = asked ?? ('up' in spec || spec.kind === 'cascade' ? 34 : 256);
   const parameters = modelParameters(spec);
   const session = await createSession({ model: spec, loss: COMBINED_LOSS, height: size, width: size, batchSize });
   const { plan } = session;
@@ -70,7 +71,7 @@ async function modelFacts(spec: ModelSpec, batchSize: number, size: number): Pro
   };
 }
 
-async function inspectWeights(path: string, batchSize: number, size: number): Promise<Facts> {
+async function inspectWeights(path: string, batchSize: number, size: number | undefined): Promise<Facts> {
   const { metadata, tensors } = await readSafetensorsHeader(path);
   if (metadata.bandlift === undefined)
     return {
@@ -97,7 +98,7 @@ async function inspectWeights(path: string, batchSize: number, size: number): Pr
   };
 }
 
-async function inspect(path: string, batchSize: number, size: number): Promise<Facts> {
+async function inspect(path: string, batchSize: number, size: number | undefined): Promise<Facts> {
   if (!existsSync(path)) {
     if (MODELS.includes(path)) {
       const spec = SPATIAL.includes(path)
@@ -135,9 +136,9 @@ export function addInspect(program: Command): void {
     )
     .argument('<file>', 'file, folder of patches, or network name')
     .option('--batch-size <n>', 'for the planned memory of a network', integer(1, 4096), 4)
-    .option('--size <pixels>', 'side of a patch, likewise', integer(1, 4096), 256)
+    .option('--size <pixels>', 'side of an input patch, likewise (default: 256, of stage 2 34)', integer(1, 4096))
     .option('--json', 'one JSON object on stdout instead of text')
-    .action(async (file: string, flags: { batchSize: number; size: number; json?: boolean }) => {
+    .action(async (file: string, flags: { batchSize: number; size?: number; json?: boolean }) => {
       const output = new Output(flags.json === true);
       const facts = await inspect(file, flags.batchSize, flags.size);
       for (const [key, value] of Object.entries(facts))

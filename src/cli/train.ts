@@ -189,7 +189,7 @@ ${RUN_FOLDER}`,
     .add('--cache-dir <path>', "folder for stage 1's predictions (default: cache beside the run folder)")
     .group('Model:')
     .choice('--model <name>', 'network', ['spatial_sr', 'spatial_lightweight', 'bicubic'])
-    .add('--features <n>', 'channels of the network', integer(1))
+    .add('--features <n>', 'channels of the network; 0: 64, of the lightweight one 16', integer(0))
     .add('--groups <n>', 'residual groups of spatial_sr', integer(0))
     .add('--blocks <n>', 'blocks (of each group)', integer(0))
     .add('--reduction <n>', "of spatial_sr's channel attention", integer(1))

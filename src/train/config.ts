@@ -83,7 +83,8 @@ export const stage2Schema = z.strictObject({
   input: z.enum(['stage1', 'simulated', 'mix']).default('stage1'),
   /** mix: share of training patches whose input is the true cube. */
   mix_share: z.number().min(0).max(1).default(0.5),
-  features: count.default(64),
+  /** 0: the documented 64, or 16 of the lightweight network. */
+  features: z.number().int().min(0).default(0),
   groups: z.number().int().min(0).default(4),
   blocks: z.number().int().min(0).default(4),
   reduction: count.default(16),

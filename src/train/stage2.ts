@@ -15,6 +15,8 @@ import { loadStage1, openStage2Data } from './stage2_data.js';
 
 /** Two Landsat pixels are fifteen of 4 m. */
 const RATIO = { up: 15, down: 2 } as const;
+/** Channels of the documented networks. */
+const DEFAULT_FEATURES = { spatial_sr: 64, spatial_lightweight: 16, bicubic: 1 } as const;
 /** Of the baseline that a spatial network has to beat. */
 const BASELINE_BACK_PROJECTIONS = 5;
 
@@ -50,7 +52,8 @@ export async function trainStage2(
 /** The spatial network that the settings describe. */
 export function spatialSpec(config: Stage2Config, bands: number): SpatialModelSpec {
   const sizes = { inBands: bands, outBands: bands, ...RATIO, backProjections: config.back_projections };
-  const { features, groups, blocks, reduction } = config;
+  const { groups, blocks, reduction } = config;
+  const features = config.features || DEFAULT_FEATURES[config.model];
   switch (config.model) {
     case 'spatial_sr':
       return { kind: 'spatial_sr', ...sizes, features, groups, blocks, reduction };
