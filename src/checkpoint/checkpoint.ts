@@ -205,12 +205,17 @@ const CONTRACT_ORDER = [
   'sensor',
   'responseHash',
   'data',
+  'sides',
+  'stage1',
   'normalization',
   'split',
   'seed',
   'loss',
   'optimizer',
 ] as const;
+
+/** Of checkpoints that do not say, of the first release. */
+const FIRST_SIDES = { input: 'landsat', target: 'aviris' } as const;
 
 /**
  * Throws a BandliftError that names the first field of the checkpoint that disagrees with what the settings and the data
@@ -223,7 +228,8 @@ export function checkCompatible(
 ): void {
   for (const key of CONTRACT_ORDER) {
     if (wanted[key] === undefined) continue;
-    const difference = firstDifference(checkpoint[key], wanted[key], key);
+    const found = key === 'sides' ? (checkpoint.sides ?? FIRST_SIDES) : checkpoint[key];
+    const difference = firstDifference(found, wanted[key], key);
     if (difference)
       throw new BandliftError('the checkpoint does not fit these settings and data', {
         file: path,

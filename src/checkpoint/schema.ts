@@ -1,6 +1,6 @@
 /** The JSON under the key 'bandlift' of a checkpoint, checked field by field when it is read and before it is written. */
 import { z } from 'zod';
-import type { Normalization, Split } from '../data/types.js';
+import type { Normalization, Sides, Split } from '../data/types.js';
 import type { AdamOptions, LossWeights } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
 import type { AverageState, EarlyStoppingState, ScheduleState } from './state.js';
@@ -26,6 +26,10 @@ export interface CheckpointContract {
   readonly loss: LossWeights;
   readonly optimizer: AdamOptions & { readonly kind: 'adam'; readonly batchSize: number; readonly emaDecay: number };
   readonly data: readonly { readonly name: string; readonly patches: number }[];
+  /** Datasets that input and target come from; absent in checkpoints of the first release (landsat, aviris). */
+  readonly sides?: Sides;
+  /** SHA-256 of stage 1's checkpoint, where the input comes from it. */
+  readonly stage1?: string;
   /** Of bandlift. */
   readonly version: string;
 }
@@ -148,6 +152,13 @@ const contractFields = {
     emaDecay: z.number(),
   }),
   data: z.array(z.strictObject({ name: z.string(), patches: count })),
+  sides: z
+    .strictObject({
+      input: z.enum(['landsat', 'landsat_lr', 'aviris_lr', 'stage1']),
+      target: z.enum(['aviris', 'aviris_lr']),
+    })
+    .exactOptional(),
+  stage1: z.string().exactOptional(),
   version: z.string(),
 };
 

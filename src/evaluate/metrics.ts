@@ -98,7 +98,7 @@ export interface MetricRow {
   /** Over all valid pixels and bands. */
   readonly rmse: number;
   readonly mae: number;
-  /** dB, mean over bands of 20 log10(max_b / rmse_b). */
+  /** dB, mean over bands of 20 log10(max_b / rmse_b); bands without any signal (no data) left out. */
   readonly psnr: number;
   readonly rmseByBand: readonly number[];
   /** RMSE over the bands of a region; absent without wavelengths or without a band there. */
@@ -107,6 +107,13 @@ export interface MetricRow {
   readonly samClearDeg?: number;
   readonly validPixels: number;
   readonly zeroNormPixels: number;
+}
+
+function peakRatio({ targetMax }: MetricSums, meanSquare: readonly number[]): number {
+  const ratios = meanSquare.flatMap((m, b) =>
+    targetMax[b]! > 0 ? [20 * Math.log10(targetMax[b]! / Math.sqrt(m))] : [],
+  );
+  return ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
 }
 
 const degrees = (sums: MetricSums) => ((sums.samRad / sums.samPixels) * 180) / Math.PI;
@@ -139,8 +146,7 @@ export function summarize(
     samDeg: degrees(sums),
     rmse: root(() => true) ?? Number.NaN,
     mae: sums.absoluteError.reduce((a, b) => a + b, 0) / (sums.validPixels * meanSquare.length),
-    psnr:
-      meanSquare.reduce((sum, m, b) => sum + 20 * Math.log10(sums.targetMax[b]! / Math.sqrt(m)), 0) / meanSquare.length,
+    psnr: peakRatio(sums, meanSquare),
     rmseByBand: meanSquare.map(Math.sqrt),
     rmseByRegion,
     ...(clear ? { samClearDeg: degrees(clear) } : {}),

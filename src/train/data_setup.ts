@@ -20,6 +20,10 @@ export interface TrainingData {
   readonly bandMask?: Float32Array;
   /** Whether patches carry invalid pixels (nodata, mask): batches then have a pixel mask. */
   readonly masked: boolean;
+  /** What stage 2 is given, for the final table. */
+  readonly inputText?: string;
+  /** SHA-256 of stage 1's checkpoint, where the input comes from it. */
+  readonly stage1?: string;
 }
 
 /** What a run knows before it looks at its data: from a checkpoint to resume, or from stage 1. */

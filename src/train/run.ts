@@ -4,7 +4,13 @@
  * at any point and continued, it ends with the same bits as one that never stopped (same device).
  */
 import { join } from 'node:path';
-import { type Checkpoint, checkCompatible, loadCheckpoint, loadModel } from '../checkpoint/checkpoint.js';
+import {
+  type Checkpoint,
+  checkCompatible,
+  loadCheckpoint,
+  loadModel,
+  type StoredModel,
+} from '../checkpoint/checkpoint.js';
 import type { Session } from '../engine/types.js';
 import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
 import { writeFileAtomic } from '../io/atomic.js';
@@ -22,7 +28,7 @@ import { Monitor } from './monitor.js';
 import type { Reporter } from './reporter.js';
 import { openRunFolder, type RunFolder } from './run_folder.js';
 import { createSchedule } from './schedule.js';
-import { describeCheckpoint, restoreSession } from './snapshot.js';
+import { describeCheckpoint, restoreSession, sameFiles } from './snapshot.js';
 import { TensorBoardWriter } from './tensorboard.js';
 
 export interface TrainResult {
@@ -179,14 +185,37 @@ export function scheduleOptions(config: TrainConfig, stepsPerEpoch: number) {
 /** First parameters of a new run: random from the seed, closed-form start, or those of another checkpoint (`init`). */
 async function startParameters<C extends TrainConfig>({ stage, config, spec, data, session, report }: Job<C>) {
   session.initialize(config.seed);
+  if (config.init === '' || spec.kind === 'cascade')
+    session.write('parameters', await stage.firstParameters(config, spec, data, report));
   if (config.init !== '') {
     const from = await loadModel(config.init);
-    session.write('parameters', from.tensors.parameters);
+    session.write('parameters', underNamesOf(spec, from));
     report.line(`starting from the weights of ${config.init}`);
-  } else {
-    session.write('parameters', await stage.firstParameters(config, spec, data, report));
+    warnOfSeen(from, data, report);
   }
   if (session.options.ema) session.write('ema', session.read('parameters'));
+}
+
+/** A spatial network's weights, alone or as the second stage of a cascade, under the names they have in `spec`. */
+function underNamesOf(spec: ModelSpec, { model, tensors }: StoredModel): ReadonlyMap<string, Float32Array> {
+  const values = tensors.parameters;
+  if (spec.kind === model.kind || (spec.kind !== 'cascade' && model.kind !== 'cascade')) return values;
+  const prefix = 'stage2.';
+  if (spec.kind === 'cascade') return new Map([...values].map(([name, value]) => [prefix + name, value]));
+  return new Map(
+    [...values].flatMap(([name, value]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [])),
+  );
+}
+
+/** Weights that have seen what this run tests on make its numbers too good. */
+function warnOfSeen({ contract }: StoredModel, { set, split }: TrainingData, report: Reporter): void {
+  if (!contract || !sameFiles(contract, set)) return;
+  const seen = new Set(contract.split.train);
+  const known = [...split.validation, ...split.test].filter((patch) => seen.has(patch));
+  if (known.length > 0)
+    report.warn(
+      `${known.length} of the patches that are validated or tested on are training patches of the weights it starts from`,
+    );
 }
 
 /** Ridge models are solved, not trained: one validation pass, one checkpoint. */
@@ -204,11 +233,12 @@ async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run:
   const best = await loadCheckpoint(folder.best);
   restoreSession(session, best);
   const label = CLOSED_FORM.includes(run.spec.kind)
-    ? run.spec.kind
+    ? `${run.spec.kind} (this run)`
     : `${run.spec.kind} (best epoch ${best.state.progress.epoch - 1})`;
   const rows = await stage.test(config, data, session, label);
   report.line();
   report.line(`test split, ${data.split.test.length} patches, ${data.normalization.units || 'units of the file'}:`);
+  if (data.inputText !== undefined) report.line(`input: ${data.inputText}`);
   report.line(formatMetricsTable(rows));
   await writeFileAtomic(join(folder.path, 'test_metrics.json'), `${JSON.stringify(rows, null, 1)}\n`);
   for (const image of await patchImages(data, session, config.ema_decay > 0, data.split.test[0]!)) {

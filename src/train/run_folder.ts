@@ -2,10 +2,10 @@
  * The folder of one run: config.yaml, split.json, environment.json, metrics.jsonl, tensorboard/, checkpoints/. A folder
  * that already holds a run is never written over: it is resumed, or another one is taken.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../errors.js';
-import { isDiskFull, writeError } from '../io/files.js';
+import { tryLock } from './folder_lock.js';
 
 export interface RunFolder {
   readonly path: string;
@@ -31,36 +31,16 @@ export function freeRunPath(base: string): string {
   }
 }
 
-function processIsAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** One process writes to a run folder; a lock left by a killed process is taken over. */
+/** One process writes to a run folder. */
 function lock(path: string): () => void {
   const file = join(path, '.lock');
-  const content = `${process.pid}`;
-  try {
-    writeFileSync(file, content, { flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      if (isDiskFull(error)) rmSync(file, { force: true }); // made, but empty
-      throw writeError(error, file, content.length);
-    }
-    const pid = Number(readFileSync(file, 'utf8'));
-    if (pid !== process.pid && Number.isInteger(pid) && pid > 0 && processIsAlive(pid))
-      throw new BandliftError('another process is training in this folder', {
-        file: path,
-        found: `process ${pid}`,
-        hint: `wait for it, or give another --output-dir (if that process is not bandlift, remove ${file})`,
-      });
-    writeFileSync(file, content);
-  }
-  return () => rmSync(file, { force: true });
+  const found = tryLock(file);
+  if (typeof found !== 'number') return found.release;
+  throw new BandliftError('another process is training in this folder', {
+    file: path,
+    found: `process ${found}`,
+    hint: `wait for it, or give another --output-dir (if that process is not bandlift, remove ${file})`,
+  });
 }
 
 /** Takes away folders that were made for a run which then wrote nothing. */

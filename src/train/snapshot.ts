@@ -1,6 +1,7 @@
 /** Between a session and a checkpoint: which tensors are kept, and what a checkpoint says about where they belong. */
 import { basename } from 'node:path';
 import type { Checkpoint, CheckpointContract, CheckpointTensors } from '../checkpoint/checkpoint.js';
+import type { PatchSet } from '../data/types.js';
 import type { Session } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
 import { version } from '../support/version.js';
@@ -22,6 +23,18 @@ export function restoreSession(session: Session, checkpoint: Checkpoint): void {
   if (m) session.write('m', m);
   if (v) session.write('v', v);
   if (ema && session.options.ema) session.write('ema', ema);
+}
+
+/** What tells whether a checkpoint and a set speak of the same patches. */
+const filesOf = (set: PatchSet): CheckpointContract['data'] =>
+  set.files.map((file) => ({ name: basename(file.path), patches: file.patches }));
+
+/** Whether a checkpoint's run numbered the patches of these files. */
+export function sameFiles({ data }: Pick<CheckpointContract, 'data'>, set: PatchSet): boolean {
+  const files = filesOf(set);
+  return (
+    files.length === data.length && files.every((f, i) => f.name === data[i]!.name && f.patches === data[i]!.patches)
+  );
 }
 
 /** Everything but tensors and state: what must agree when the checkpoint is used with data again. */
@@ -48,7 +61,9 @@ export function describeCheckpoint(config: TrainConfig, spec: ModelSpec, data: T
       batchSize: config.batch_size,
       emaDecay: config.ema_decay,
     },
-    data: data.set.files.map((file) => ({ name: basename(file.path), patches: file.patches })),
+    data: filesOf(data.set),
+    sides: data.set.sides,
+    ...(data.stage1 === undefined ? {} : { stage1: data.stage1 }),
     version: version(),
   };
 }

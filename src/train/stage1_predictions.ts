@@ -1,33 +1,42 @@
 /**
  * Stage 1's predictions for every patch of a set, computed once: raw float32 files in physical units, beside a description.
- * The folder's name is a hash of the checkpoint and of the data, so runs share it; a file is extended patch by patch, so what
- * was computed before an interruption is kept.
+ * The folder's name is a hash of the checkpoint and of the data, so runs share it. A file grows patch by patch under the name
+ * NAME.partial, which an interrupted run leaves for the next one, and gets its name when it is complete.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { mkdirSync, statfsSync, statSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openReader, type PatchReader } from '../data/loader.js';
 import { denormalizeValues } from '../data/normalize.js';
 import { cachedPatchBytes } from '../data/stage1_cache.js';
-import type { CachedInput, PatchSet } from '../data/types.js';
+import type { CachedInput, LoadedBatch, PatchSet } from '../data/types.js';
 import { createSession } from '../engine/session.js';
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { writeAll, writeFileAtomic } from '../io/atomic.js';
 import { writeError } from '../io/files.js';
 import type { Stage2Config } from './config.js';
+import { parseBytes } from './config.js';
+import { type Lock, tryLock } from './folder_lock.js';
 import { deviceOption } from './model_setup.js';
 import type { Reporter } from './reporter.js';
 import type { Stage1Model } from './stage2_data.js';
 
 /** Of the layout of the cache. */
-const CACHE_FORMAT = 1;
+const CACHE_FORMAT = 2;
+/** Between looks at whether another process is done, ms. */
+const LOOK = 500;
 
-/** SHA-256 of the checkpoint's bytes, and of every file's path, size and time of change. */
-async function cacheKey(checkpoint: string, set: PatchSet): Promise<string> {
-  const hash = createHash('sha256').update(`format ${CACHE_FORMAT}\n`);
-  for await (const chunk of createReadStream(checkpoint)) hash.update(chunk as Buffer);
+/** A file of the cache and how many patches it holds when it is complete. */
+interface CacheFile extends CachedInput {
+  readonly patches: number;
+}
+
+/** A hash of the checkpoint's bytes, and of every file's name, size and time of change. */
+function cacheKey(checkpoint: string, set: PatchSet): string {
+  const hash = createHash('sha256').update(`format ${CACHE_FORMAT} ${set.sides.input}\n${checkpoint}`);
   for (const { path, patches } of set.files) {
     const { size, mtimeMs } = statSync(path);
     hash.update(`\n${basename(path)} ${patches} ${size} ${mtimeMs}`);
@@ -49,39 +58,107 @@ function makeFolder(config: Stage2Config, key: string): string {
   return folder;
 }
 
-/** Whole patches that a cache file holds. */
-function patchesIn(cached: CachedInput): number {
-  return existsSync(cached.path) ? Math.floor(statSync(cached.path).size / cachedPatchBytes(cached)) : 0;
+const partial = (file: CacheFile) => `${file.path}.partial`;
+const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+const isComplete = (file: CacheFile) => sizeOf(file.path) === file.patches * cachedPatchBytes(file);
+
+/** Whole patches that are there. */
+function patchesIn(file: CacheFile): number {
+  if (isComplete(file)) return file.patches;
+  return Math.min(file.patches, Math.floor(sizeOf(partial(file)) / cachedPatchBytes(file)));
 }
 
 /**
- * The cached predictions of a set whose input is Landsat on its own grid; what is missing is computed.
- * Errors: BandliftError when the disk is too small or a prediction is not finite.
+ * The cached predictions of a set whose input is Landsat on its own grid; what is missing is computed. Pixels that are not
+ * valid there are NaN. While another process computes the same, it is waited for.
+ * Errors: BandliftError when the disk is too small, a prediction is not finite or `interrupted` says so (exit 130).
  */
 export async function cacheStage1(
   config: Stage2Config,
   stage1: Stage1Model,
   landsat: PatchSet,
   report: Reporter,
+  interrupted: () => boolean,
 ): Promise<CachedInput[]> {
-  const folder = makeFolder(config, await cacheKey(config.stage1, landsat));
+  const folder = makeFolder(config, cacheKey(stage1.hash, landsat));
   const size = { height: landsat.inputHeight, width: landsat.inputWidth, bands: landsat.outBands };
-  const files = landsat.files.map((file, i) => ({ path: join(folder, `${i}-${basename(file.path)}.f32`), ...size }));
-  const missing = landsat.files.reduce((sum, file, i) => sum + file.patches - patchesIn(files[i]!), 0);
-  if (missing === 0) {
-    report.line(`stage 1's predictions: ${landsat.count} patches in ${folder}`);
-    return files;
+  const files: CacheFile[] = landsat.files.map(({ path, patches }, i) => ({
+    path: join(folder, `${i}-${basename(path)}.f32`),
+    patches,
+    ...size,
+  }));
+  if (!files.every(isComplete)) {
+    const lock = await takeLock(folder, report, interrupted);
+    try {
+      await computeMissing(config, stage1, landsat, { folder, files }, report, interrupted);
+    } finally {
+      lock.release();
+    }
   }
+  report.line(`stage 1's predictions: ${landsat.count} patches in ${folder}`);
+  return files;
+}
+
+async function takeLock(folder: string, report: Reporter, interrupted: () => boolean): Promise<Lock> {
+  for (let waiting = false; ; waiting = true) {
+    const lock = tryLock(join(folder, '.lock'));
+    if (typeof lock !== 'number') return lock;
+    if (!waiting) report.line(`waiting for process ${lock}, which computes stage 1's predictions in ${folder}`);
+    if (interrupted()) throw stopped(folder);
+    await sleep(LOOK);
+  }
+}
+
+const stopped = (folder: string) =>
+  new BandliftError(
+    "stopped before stage 1's predictions were complete",
+    { file: folder, hint: 'what is there is kept; the same command goes on' },
+    EXIT.interrupted,
+  );
+
+interface Cache {
+  readonly folder: string;
+  readonly files: readonly CacheFile[];
+}
+
+async function computeMissing(
+  config: Stage2Config,
+  stage1: Stage1Model,
+  landsat: PatchSet,
+  { folder, files }: Cache,
+  report: Reporter,
+  interrupted: () => boolean,
+): Promise<void> {
+  const done = files.reduce((sum, file) => sum + patchesIn(file), 0);
+  const missing = landsat.count - done;
   const bytes = missing * cachedPatchBytes(files[0]!);
   checkDisk(folder, bytes);
-  const done = landsat.count - missing;
-  report.line(
-    `stage 1's predictions: ${missing} patches to compute${done > 0 ? ` (${done} kept)` : ''}, ${(bytes / 2 ** 20).toFixed(0)} MiB in ${folder}`,
-  );
-  const description = { checkpoint: config.stage1, files: landsat.files.map((f) => f.path), ...size };
-  await writeFileAtomic(join(folder, 'description.json'), `${JSON.stringify(description, null, 1)}\n`);
-  await predictMissing(config, stage1, landsat, files, report);
-  return files;
+  if (missing > 0)
+    report.line(
+      `stage 1's predictions: ${missing} patches to compute${done > 0 ? ` (${done} kept)` : ''}, ${(bytes / 2 ** 20).toFixed(1)} MiB in ${folder}`,
+    );
+  const { height, width, bands } = files[0]!;
+  const about = { checkpoint: config.stage1, files: landsat.files.map((f) => f.path), height, width, bands };
+  await writeFileAtomic(join(folder, 'description.json'), `${JSON.stringify(about, null, 1)}\n`);
+  const session = await openStage1(config, stage1, landsat);
+  const reader = await openReader(landsat);
+  const bar = report.progress(landsat.count, 'patches', done);
+  let count = done;
+  const predicted = () => {
+    bar.update(++count, "stage 1's predictions");
+    if (interrupted()) throw stopped(folder);
+  };
+  try {
+    let first = 0;
+    for (const file of files) {
+      if (!isComplete(file)) await predictFile({ session, reader, contract: stage1.contract, file, first }, predicted);
+      first += file.patches;
+    }
+  } finally {
+    bar.stop();
+    await reader.close();
+    session.dispose();
+  }
 }
 
 function checkDisk(folder: string, bytes: number): void {
@@ -94,13 +171,12 @@ function checkDisk(folder: string, bytes: number): void {
   );
 }
 
-async function predictMissing(
+async function openStage1(
   config: Stage2Config,
   { model, contract, tensors }: Stage1Model,
   landsat: PatchSet,
-  files: readonly CachedInput[],
-  report: Reporter,
-): Promise<void> {
+): Promise<Session> {
+  const maxMemory = parseBytes(config.max_memory, '--max-memory');
   const session = await createSession({
     model,
     loss: contract.loss,
@@ -109,67 +185,66 @@ async function predictMissing(
     batchSize: 1,
     mode: 'infer',
     device: deviceOption(config),
+    ...(maxMemory > 0 ? { maxMemory } : {}),
   });
-  const reader = await openReader(landsat);
-  const bar = report.progress(landsat.count, 'patches');
-  try {
-    session.write('parameters', tensors.ema ? new Map([...tensors.parameters, ...tensors.ema]) : tensors.parameters);
-    let first = 0;
-    for (const [i, file] of landsat.files.entries()) {
-      await predictFile({ session, reader, contract, cached: files[i]!, first, patches: file.patches }, (done) =>
-        bar.update(first + done, "stage 1's predictions"),
-      );
-      first += file.patches;
-    }
-  } finally {
-    bar.stop();
-    await reader.close();
-    session.dispose();
-  }
+  // frozen parameters may be missing in the average
+  session.write('parameters', new Map([...tensors.parameters, ...(tensors.ema ?? [])]));
+  return session;
 }
 
 interface FileJob {
   readonly session: Session;
   readonly reader: PatchReader;
   readonly contract: Stage1Model['contract'];
-  readonly cached: CachedInput;
+  readonly file: CacheFile;
   /** Number of the file's first patch in the set. */
   readonly first: number;
-  readonly patches: number;
 }
 
-async function predictFile(job: FileJob, progress: (done: number) => void): Promise<void> {
-  const { session, reader, contract, cached, first, patches } = job;
-  const done = patchesIn(cached);
-  if (done >= patches) return;
-  const bytes = cachedPatchBytes(cached);
-  const handle: FileHandle = await open(cached.path, 'a').catch((error: unknown) => {
-    throw writeError(error, cached.path, bytes);
-  });
+async function predictFile(job: FileJob, predicted: () => void): Promise<void> {
+  const { reader, contract, file, first } = job;
+  const done = patchesIn(file);
+  const bytes = cachedPatchBytes(file);
+  const written = async <T>(work: Promise<T>) => {
+    try {
+      return await work;
+    } catch (error) {
+      throw writeError(error, file.path, (file.patches - done) * bytes);
+    }
+  };
+  const handle: FileHandle = await written(open(partial(file), 'a'));
   try {
     // a patch that was cut off is computed again
     await handle.truncate(done * bytes);
-    const rest = Array.from({ length: patches - done }, (_, p) => first + done + p);
+    const rest = Array.from({ length: file.patches - done }, (_, p) => first + done + p);
     const options = { patches: rest, batchSize: 1, normalize: { input: contract.normalization.input }, mask: true };
-    let count = done;
     for await (const batch of reader.batches(options)) {
-      const prediction = await session.predict(batch.input, 1);
+      const prediction = await predictPatch(job, batch);
       batch.release();
-      denormalizeValues(prediction, cached.bands, contract.normalization.target);
-      const bad = prediction.findIndex((v) => !Number.isFinite(v));
-      if (bad >= 0)
-        throw new BandliftError(
-          `stage 1 predicts something that is not a number for patch ${batch.patches[0]}`,
-          { field: `band ${bad % cached.bands}`, found: prediction[bad]! },
-          EXIT.notFinite,
-        );
-      await writeAll(handle, new Uint8Array(prediction.buffer)).catch((error: unknown) => {
-        throw writeError(error, cached.path, patches * bytes);
-      });
-      progress(++count);
+      await written(writeAll(handle, new Uint8Array(prediction.buffer)));
+      predicted();
     }
-    await handle.sync();
+    await written(handle.sync());
   } finally {
     await handle.close();
   }
+  await written(rename(partial(file), file.path));
+}
+
+/** [height, width, bands] in physical units, NaN where the patch is not valid. */
+async function predictPatch({ session, contract, file }: FileJob, batch: LoadedBatch): Promise<Float32Array> {
+  const { bands } = file;
+  const prediction = await session.predict(batch.input, 1);
+  denormalizeValues(prediction, bands, contract.normalization.target);
+  const bad = prediction.findIndex((v) => !Number.isFinite(v));
+  if (bad >= 0)
+    throw new BandliftError(
+      `stage 1 predicts something that is not a number for patch ${batch.patches[0]}`,
+      { field: `band ${bad % bands}`, found: prediction[bad]! },
+      EXIT.notFinite,
+    );
+  batch.mask!.forEach((valid, pixel) => {
+    if (valid === 0) prediction.fill(Number.NaN, pixel * bands, (pixel + 1) * bands);
+  });
+  return prediction;
 }

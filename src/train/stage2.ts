@@ -29,7 +29,7 @@ export async function trainStage2(
 ): Promise<TrainResult> {
   const stage1 = settings.finetune_stage1 ? (await loadStage1(settings.stage1)).model : undefined;
   const stage: Stage<Stage2Config> = {
-    openData: openStage2Data,
+    openData: (config, log, known) => openStage2Data(config, log, known, interrupted),
     decide: decideNetwork,
     spec: (config, { set }) => {
       const spatial = spatialSpec(config, set.outBands);
@@ -192,7 +192,9 @@ async function splitCascade(run: Run, best: Checkpoint): Promise<void> {
     await saveCheckpoint(path, {
       ...best,
       model: spec[stage],
-      normalization: stage === 'stage1' ? normalization : { ...normalization, input: normalization.target },
+      // inside the cascade nothing is clipped between the stages
+      normalization:
+        stage === 'stage1' ? normalization : { ...normalization, input: { ...normalization.target, clip: false } },
       tensors: {
         parameters: half(parameters)!,
         ...Object.fromEntries(Object.entries(groups).filter(([, values]) => values !== undefined)),

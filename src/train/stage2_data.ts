@@ -3,6 +3,8 @@
  * both by turns; the target is always the fine cube. One normalisation serves both sides, because the network adds its input,
  * resized, to its output.
  */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { type CheckpointContract, loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
 import { openReader, type PatchReader } from '../data/loader.js';
@@ -13,11 +15,16 @@ import { Random } from '../random.js';
 import type { Stage2Config } from './config.js';
 import { type Known, readTrainingData, type TrainingData } from './data_setup.js';
 import type { Reporter } from './reporter.js';
+import { sameFiles } from './snapshot.js';
 import { cacheStage1 } from './stage1_predictions.js';
+
+const SIMULATED = { input: 'aviris_lr', target: 'aviris' } as const;
 
 /** Stage 1's checkpoint with all that stage 2 needs of it. */
 export interface Stage1Model extends StoredModel {
   readonly contract: CheckpointContract;
+  /** SHA-256 of the file. */
+  readonly hash: string;
 }
 
 /** Reads stage 1's checkpoint. Errors: a usage error when none is given, or one that cannot be a first stage. */
@@ -37,16 +44,36 @@ export async function loadStage1(path: string): Promise<Stage1Model> {
       file: path,
       hint: 'train stage 1 from it with --init, and give that checkpoint',
     });
-  return { ...model, contract };
+  return { ...model, contract, hash: await fileHash(path) };
 }
 
-/** Opens the data of a stage-2 run. `known` (from a checkpoint to resume) replaces split and normalisation. */
-export async function openStage2Data(config: Stage2Config, report: Reporter, known?: Known): Promise<TrainingData> {
-  if (config.input === 'simulated' && !config.finetune_stage1) {
-    const set = await openPatchSet([config.data_dir], { sides: { input: 'aviris_lr', target: 'aviris' } });
+async function fileHash(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/**
+ * Opens the data of a stage-2 run. `known` (from a checkpoint to resume) replaces split and normalisation; `interrupted` is
+ * asked while stage 1's predictions are computed.
+ */
+export async function openStage2Data(
+  config: Stage2Config,
+  report: Reporter,
+  known?: Known,
+  interrupted: () => boolean = () => false,
+): Promise<TrainingData> {
+  if (config.finetune_stage1 && config.input !== 'stage1')
+    throw new BandliftError(
+      'both stages together begin with the Landsat bands',
+      { field: '--finetune-stage1', found: `--input ${config.input}`, hint: 'leave out --input' },
+      EXIT.usage,
+    );
+  if (config.input === 'simulated') {
+    const set = await openPatchSet([config.data_dir], { sides: SIMULATED });
     const stage1 = config.stage1 === '' ? undefined : await loadStage1(config.stage1);
     const data = await readTrainingData(set, config, report, known ?? (stage1 && fromStage1(stage1, set, report)));
-    return { ...data, normalization: bothSides(data.normalization) };
+    return { ...data, normalization: bothSides(data.normalization), inputText: 'the true cubes, degraded' };
   }
   const stage1 = await loadStage1(config.stage1);
   if (config.finetune_stage1) {
@@ -54,15 +81,19 @@ export async function openStage2Data(config: Stage2Config, report: Reporter, kno
     checkStage1(stage1, set, config.stage1);
     const start = fromStage1(stage1, set, report);
     const normalization = { ...stage1.contract.normalization };
-    return readTrainingData(set, config, report, known ?? { ...start, normalization });
+    const data = await readTrainingData(set, config, report, known ?? { ...start, normalization });
+    return { ...data, inputText: "Landsat's bands", stage1: stage1.hash };
   }
   const landsat = await openPatchSet([config.data_dir], { sides: { input: 'landsat_lr', target: 'aviris_lr' } });
   checkStage1(stage1, landsat, config.stage1);
-  const cached = await cacheStage1(config, stage1, landsat, report);
+  const cached = await cacheStage1(config, stage1, landsat, report, interrupted);
   const set = await openPatchSet([config.data_dir], { sides: { input: 'stage1', target: 'aviris' }, cached });
-  const data = await readTrainingData(set, config, report, known ?? fromStage1(stage1, set, report));
+  // how Landsat's grid was made, where the files lack it
+  for (const warning of landsat.warnings) if (!set.warnings.includes(warning)) report.warn(warning);
+  const read = await readTrainingData(set, config, report, known ?? fromStage1(stage1, set, report));
+  const data = { ...read, inputText: `predictions of ${config.stage1}`, stage1: stage1.hash };
   if (config.input !== 'mix') return data;
-  const simulated = await openPatchSet([config.data_dir], { sides: { input: 'aviris_lr', target: 'aviris' } });
+  const simulated = await openPatchSet([config.data_dir], { sides: SIMULATED });
   return { ...data, training: new MixedReader(data.reader, await openReader(simulated), config) };
 }
 
@@ -74,16 +105,12 @@ function bothSides(normalization: Normalization): Normalization {
 /** Split and normalisation that follow from stage 1: its test patches stay unseen, its spectra keep their scale. */
 function fromStage1({ contract }: Stage1Model, set: PatchSet, report: Reporter): Known {
   const normalization = bothSides(contract.normalization);
-  const files = set.files.map((file) => ({ name: basename(file.path), patches: file.patches }));
-  const same =
-    contract.data.length === files.length &&
-    contract.data.every((f, i) => f.name === files[i]!.name && f.patches === files[i]!.patches);
-  if (same) {
+  if (sameFiles(contract, set)) {
     const split: Split = { ...contract.split, description: `as stage 1's: ${contract.split.description}` };
     return { split, normalization };
   }
   const seen = new Set(contract.data.map((f) => f.name));
-  const shared = files.filter((f) => seen.has(f.name)).map((f) => f.name);
+  const shared = set.files.map((file) => basename(file.path)).filter((name) => seen.has(name));
   if (shared.length > 0)
     report.warn(
       `stage 1 was trained on files of the same names (${shared.slice(0, 3).join(', ')}) with other patches: patches tested here may have been seen by stage 1`,
