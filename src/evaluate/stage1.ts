@@ -34,7 +34,7 @@ export async function evaluateStage1(
   const { contract } = model;
   if ('up' in contract.model || contract.model.kind === 'cascade')
     throw new BandliftError('is no spectral model', { file: path, hint: 'give it as --stage2' }, EXIT.usage);
-  const set = await openPatchSet([options.data]);
+  const set = await openPatchSet([options.data], { sides: contract.sides ?? 'auto' });
   for (const warning of set.warnings) report.warn(warning);
   checkData(model, set, contract.model.inBands);
   const library = options.library === undefined ? undefined : await openLibrary(options.library, set.files[0]!);

@@ -188,7 +188,10 @@ describe('--help', () => {
     ['sample', [/side of a patch in pixels \(default: \d+\)/, /--seed <n>.*\(default: \d+\)/s]],
     ['import', [/--out <file>/, /\(default: from the parameter names\)/, /--force/]],
     ['verify', [/\|a-b\| <= 1e-5/, /\(default: "auto"\)/, /Exit 1/]],
-    ['inspect', [/side of a patch, likewise \(default: 256\)/, /--batch-size <n>.*\(default: 4\)/s]],
+    [
+      'inspect',
+      [/side of an input patch, likewise \(default: 256, of stage 2 34\)/, /--batch-size <n>.*\(default: 4\)/s],
+    ],
     ['check-pipeline', [/--json/]],
     ['doctor', [/--json/]],
   ] as const)('bandlift %s --help', (command, contents) => {

@@ -8,6 +8,7 @@ import { fitNormalization } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { createSession } from '../../src/engine/session.js';
 import { type Batch, SPATIAL_LOSS } from '../../src/engine/types.js';
+import { evaluateStage1 } from '../../src/evaluate/stage1.js';
 import type { SpatialModelSpec } from '../../src/models/spec.js';
 import type { Stage2Config } from '../../src/train/config.js';
 import { hashOf, metricsOf, tinyConfig, train } from '../support/runs.js';
@@ -130,6 +131,18 @@ describe('stage 1 on a choice of grids', () => {
     expect(await sidesOf('auto')).toEqual(coarse);
     expect(await sidesOf('30m')).toEqual(coarse);
     expect(await sidesOf('patch')).toEqual({ sides: { input: 'landsat', target: 'aviris' }, size: '30 x 30' });
+  });
+
+  it('and is evaluated on the one it was trained on', async () => {
+    const report = { line() {}, warn() {}, progress: () => ({ update() {}, stop() {} }) };
+    for (const [grid, side] of [
+      ['30m', 4],
+      ['patch', 30],
+    ] as const) {
+      const options = { data, split: 'test' as const, machine: { device: { kind: 'cpu' as const } }, threads: 1 };
+      const checkpoint = join(work, `grid-${grid}`, 'checkpoints/best.safetensors');
+      expect((await evaluateStage1(checkpoint, options, report)).data.height).toBe(side);
+    }
   });
 });
 
