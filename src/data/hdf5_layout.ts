@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { Dataset, type File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../errors.js';
+import { list, numberAttribute, show, textAttribute, typeName } from './hdf5_fields.js';
 import type { NumberType } from './hdf5_library.js';
 import type { CachedInput, PatchFile, Sides } from './types.js';
 
@@ -44,8 +45,6 @@ export interface Layout {
   readonly input?: StoredSide;
   readonly target: StoredSide;
 }
-
-const show = (shape: readonly number[] | null) => (shape ? `(${shape.join(',')})` : 'nothing');
 
 /** The documented layout's two datasets, on one grid. */
 export const DEFAULT_SIDES: Sides = { input: 'landsat', target: 'aviris' };
@@ -260,13 +259,6 @@ function patchArray(file: Hdf5File, path: string, bytes: number, name: string): 
   };
 }
 
-function typeName(dataset: Dataset): string {
-  const { type, size, signed } = dataset.metadata;
-  if (type === 1) return `float${size * 8}`;
-  if (type === 0) return `${signed ? '' : 'u'}int${size * 8}`;
-  return type === 3 ? 'text' : `HDF5 type class ${type}`;
-}
-
 function hasMask(file: Hdf5File, path: string, name: string, expected: readonly number[]): boolean {
   const mask = file.get(name);
   if (!(mask instanceof Dataset)) return false;
@@ -283,39 +275,4 @@ function hasMask(file: Hdf5File, path: string, name: string, expected: readonly 
 function inNanometres(values: Float64Array, centres: Float64Array | undefined): Float64Array {
   const micrometres = centres?.every((centre) => centre < 100) === true;
   return micrometres ? values.map((v) => Number((v * 1000).toPrecision(12))) : values;
-}
-
-/** A small dataset of numbers (a value per band, two per patch). */
-function list(file: Hdf5File, path: string, name: string, expected: readonly number[]): Float64Array | undefined {
-  const dataset = file.get(name);
-  if (!(dataset instanceof Dataset)) return undefined;
-  const where = { file: path, field: name };
-  if (dataset.shape?.join() !== expected.join())
-    throw new BandliftError('wrong shape', { ...where, found: show(dataset.shape), expected: show(expected) });
-  const { type, size } = dataset.metadata;
-  // 8 is numpy's bool
-  if (![0, 1, 8].includes(type) || (type === 1 && size < 4))
-    throw new BandliftError('wrong type of numbers', { ...where, found: typeName(dataset), expected: 'numbers' });
-  const values = Float64Array.from(dataset.value as ArrayLike<number | bigint>, Number);
-  const bad = values.findIndex((v) => !Number.isFinite(v));
-  if (bad >= 0) throw new BandliftError(`entry ${bad} is not a finite number`, { ...where, found: values[bad]! });
-  return values;
-}
-
-function numberAttribute(file: Hdf5File, path: string, name: string): number | undefined {
-  const value = file.attrs[name]?.value;
-  if (value === undefined || value === null) return undefined;
-  const single = typeof value === 'object' && 'length' in value && value.length === 1 ? value[0] : value;
-  if (typeof single !== 'number' && typeof single !== 'bigint')
-    throw new BandliftError('is not a number', {
-      file: path,
-      field: `attribute ${name}`,
-      found: String(value).slice(0, 40),
-    });
-  return Number(single);
-}
-
-function textAttribute(file: Hdf5File, name: string): string | undefined {
-  const value = file.attrs[name]?.value;
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
