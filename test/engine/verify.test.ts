@@ -54,7 +54,7 @@ describeShared('verify of a file that is not right', 'golden/spectral_unmixing.s
     const renamed = join(folder, 'mine.safetensors');
     await copyFile(path, renamed);
     await expect(verifyGolden(renamed, { open })).rejects.toThrow(
-      'unknown network; found mine, expected spectral_sr or',
+      'unknown network; found mine, expected spectral_sr, spectral_unmixing,',
     );
     await expect(verifyGolden(renamed, { open, net: 'spectral_sr' })).rejects.toThrow('doc.hidden_dim');
   });
