@@ -82,10 +82,14 @@ function tridiagonal(matrix: Float64Array, n: number): Tridiagonal {
 
 /** Turns the tridiagonal matrix diagonal by rotations, which also turn the rows of the basis. */
 function diagonalize(d: Float64Array, e: Float64Array, basis: Float64Array, n: number): void {
+  // what is below the rounding of the largest entries is 0: a singular matrix leaves noise there that never settles
+  let largest = 0;
+  for (let i = 0; i < n; i++) largest = Math.max(largest, Math.abs(d[i]) + Math.abs(e[i]));
+  const negligible = Number.EPSILON * largest;
   for (let l = 0; l < n; l++) {
     for (let step = 0; ; step++) {
       let m = l;
-      while (m + 1 < n && Math.abs(e[m]) > Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1]))) m++;
+      while (m + 1 < n && Math.abs(e[m]) > negligible) m++;
       if (m === l) break;
       if (step === MOST_STEPS) throw new Error('eigenvalues: the QL steps do not converge');
       // the eigenvalue of the leading 2 x 2 block that is nearer to d[l]

@@ -76,6 +76,21 @@ describe('eigenvectors of symmetric matrices', () => {
     expect(orthogonality).toBeLessThan(1e-13);
   });
 
+  it('of a singular matrix: fewer spectra than bands, some bands without light', () => {
+    const [spectra, n] = [12, 150];
+    const random = new Random(4);
+    const light = Float64Array.from({ length: n }, (_, b) => (b % 9 === 0 ? 1e-9 : Math.exp(-b / 8)));
+    const x = Float64Array.from({ length: spectra * n }, (_, i) => light[i % n]! * random.normal());
+    const matrix = new Float64Array(n * n);
+    for (let s = 0; s < spectra; s++)
+      for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) matrix[i * n + j]! += x[s * n + i]! * x[s * n + j]!;
+    const { values } = symmetricEigen(matrix, n);
+    const trace = Array.from({ length: n }, (_, i) => matrix[i * n + i]!).reduce((a, b) => a + b, 0);
+    expect(values.reduce((a, b) => a + b, 0) / trace).toBeCloseTo(1, 12);
+    // its rank is the number of spectra: what follows is rounding
+    for (const value of values.subarray(spectra)) expect(Math.abs(value) / trace).toBeLessThan(1e-14);
+  });
+
   it('refuses what is not finite', () => {
     expect(() => symmetricEigen(Float64Array.of(1, Number.NaN, Number.NaN, 1), 2)).toThrow(/finite/);
   });
