@@ -4,6 +4,9 @@
 #include <system_error>
 
 #include "wraps.h"
+#ifdef BANDLIFT_CUDA
+#include "cuda/cuda_device.h"
+#endif
 
 namespace bandlift_addon {
 
@@ -29,29 +32,103 @@ static bandlift::Isa isa_option(const Napi::Object& options) {
   throw bandlift::Error(bandlift::ErrorCode::device, "isa is '" + name + "', expected auto, avx512, avx2 or baseline");
 }
 
+static std::shared_ptr<bandlift::Device> open_cpu(const Napi::Object& options) {
+  int threads = bandlift::physical_cores();
+  const Napi::Value wanted = options.Get("threads");
+  if (!wanted.IsUndefined()) {
+    const double count = wanted.IsNumber() ? wanted.As<Napi::Number>().DoubleValue() : 0;
+    BANDLIFT_CHECK(count >= 1 && count <= 1024 && count == static_cast<int>(count), device,
+                   "threads must be a whole number from 1 to 1024");
+    threads = static_cast<int>(count);
+  }
+  try {
+    return std::make_shared<bandlift::CpuDevice>(threads, isa_option(options));
+  } catch (const std::system_error& error) {
+    throw bandlift::Error(bandlift::ErrorCode::device,
+                          "cannot start " + std::to_string(threads) + " threads: " + error.what());
+  }
+}
+
+#ifdef BANDLIFT_CUDA
+
+static bool flag_option(const Napi::Object& options, const char* name, bool otherwise) {
+  const Napi::Value value = options.Get(name);
+  if (value.IsUndefined()) return otherwise;
+  BANDLIFT_CHECK(value.IsBoolean(), device, std::string(name) + " must be true or false");
+  return value.As<Napi::Boolean>().Value();
+}
+
+static std::shared_ptr<bandlift::Device> open_cuda(const Napi::Object& options) {
+  bandlift::cuda::CudaOptions wanted;
+  const Napi::Value index = options.Get("index");
+  if (!index.IsUndefined()) {
+    const double number = index.IsNumber() ? index.As<Napi::Number>().DoubleValue() : -1;
+    BANDLIFT_CHECK(number >= 0 && number < 1024 && number == static_cast<int>(number), device,
+                   "index must be a whole number from 0");
+    wanted.index = static_cast<int>(number);
+  }
+  wanted.tf32 = flag_option(options, "tf32", wanted.tf32);
+  wanted.deterministic = flag_option(options, "deterministic", wanted.deterministic);
+  return std::make_shared<bandlift::cuda::CudaDevice>(wanted);
+}
+
+static Napi::Value cuda_report(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const bandlift::cuda::CudaReport report = bandlift::cuda::report();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("built", true);
+  Napi::Array architectures = Napi::Array::New(env), devices = Napi::Array::New(env);
+  for (int a : bandlift::cuda::built_architectures())
+    architectures.Set(architectures.Length(), "sm_" + std::to_string(a));
+  for (const auto& gpu : report.gpus) {
+    Napi::Object device = Napi::Object::New(env);
+    device.Set("index", gpu.index);
+    device.Set("name", gpu.name);
+    device.Set("computeCapability", gpu.compute_capability);
+    device.Set("memoryBytes", static_cast<double>(gpu.memory_bytes));
+    device.Set("usable", gpu.reason.empty());
+    device.Set("reason", gpu.reason);
+    devices.Set(devices.Length(), device);
+  }
+  result.Set("architectures", architectures);
+  result.Set("devices", devices);
+  result.Set("runtime", report.runtime);
+  result.Set("driver", report.driver);
+  result.Set("reason", report.reason);
+  result.Set("libraries", Napi::Array::New(env));
+  return result;
+}
+
+#else
+
+static std::shared_ptr<bandlift::Device> open_cuda(const Napi::Object&) {
+  throw bandlift::Error(bandlift::ErrorCode::device,
+                        "this addon was built without CUDA: run `npm run build:cuda`, or use --device cpu");
+}
+
+static Napi::Value cuda_report(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("built", false);
+  for (const char* list : {"architectures", "devices", "libraries"}) result.Set(list, Napi::Array::New(env));
+  result.Set("runtime", "");
+  result.Set("driver", "");
+  result.Set("reason", "this addon was built without CUDA: run `npm run build:cuda`, or use --device cpu");
+  return result;
+}
+
+#endif
+
 static Napi::Value create_device(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     BANDLIFT_CHECK(info[0].IsObject(), device, "createDevice needs options with a kind");
     const Napi::Object options = info[0].As<Napi::Object>();
     const Napi::Value kind = options.Get("kind");
-    BANDLIFT_CHECK(kind.IsString() && kind.As<Napi::String>().Utf8Value() == "cpu", device,
-                   "this build knows the device kind 'cpu' only");
-    int threads = bandlift::physical_cores();
-    const Napi::Value wanted = options.Get("threads");
-    if (!wanted.IsUndefined()) {
-      const double count = wanted.IsNumber() ? wanted.As<Napi::Number>().DoubleValue() : 0;
-      BANDLIFT_CHECK(count >= 1 && count <= 1024 && count == static_cast<int>(count), device,
-                     "threads must be a whole number from 1 to 1024");
-      threads = static_cast<int>(count);
-    }
-    std::shared_ptr<bandlift::Device> device;
-    try {
-      device = std::make_shared<bandlift::CpuDevice>(threads, isa_option(options));
-    } catch (const std::system_error& error) {
-      throw bandlift::Error(bandlift::ErrorCode::device,
-                            "cannot start " + std::to_string(threads) + " threads: " + error.what());
-    }
+    const std::string name = kind.IsString() ? kind.As<Napi::String>().Utf8Value() : "";
+    BANDLIFT_CHECK(name == "cpu" || name == "cuda", device,
+                   "the device's kind is '" + name + "', expected cpu or cuda");
+    std::shared_ptr<bandlift::Device> device = name == "cpu" ? open_cpu(options) : open_cuda(options);
     Napi::Object object = env.GetInstanceData<AddonState>()->device.New({});
     DeviceWrap::Unwrap(object)->hold(std::move(device));
     return object;
@@ -91,6 +168,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", BANDLIFT_VERSION);
   exports.Set("opcodes", opcodes);
   exports.Set("cpuFeatures", Napi::Function::New(env, cpu_features, "cpuFeatures"));
+  exports.Set("cudaReport", Napi::Function::New(env, cuda_report, "cudaReport"));
   exports.Set("createDevice", Napi::Function::New(env, create_device, "createDevice"));
   return exports;
 }

@@ -5,7 +5,9 @@
  */
 import type { Instruction, ProgramDescription } from '../src/compiler/program_types.js';
 
-export interface DeviceOptions {
+export type DeviceOptions = CpuOptions | CudaOptions;
+
+export interface CpuOptions {
   kind: 'cpu';
   /** Threads that compute; default: the physical cores this process may use. Results do not depend on it. */
   threads?: number;
@@ -13,13 +15,49 @@ export interface DeviceOptions {
   isa?: 'auto' | 'avx512' | 'avx2' | 'baseline';
 }
 
+export interface CudaOptions {
+  kind: 'cuda';
+  /** CUDA's number of the device; default 0. */
+  index?: number;
+  /** Whether f32 convolutions may round their operands to tf32 (compute capability 8.0 and up). Default false. */
+  tf32?: boolean;
+  /** Only kernels whose results do not vary from run to run. Default true. */
+  deterministic?: boolean;
+}
+
 export interface DeviceInfo {
-  kind: 'cpu';
+  kind: 'cpu' | 'cuda';
   name: string;
+  /** Threads that compute; 0 on CUDA. */
   threads: number;
-  isa: 'avx512' | 'avx2' | 'baseline';
-  /** Pixels are stored at multiples of this many channels (1 on the CPU). */
-  channelMultiple: number;
+  /** The instruction set: 'avx512', 'avx2', 'baseline', or 'sm_90' and the like. */
+  isa: string;
+  /** Pixels of more than one channel are padded to multiples of this many bytes (1: no padding). */
+  rowBytes: number;
+  /** Bytes that were free for buffers when the device was opened; 0: the machine's memory. */
+  memoryBytes: number;
+}
+
+/** What is known about CUDA without opening a device. */
+export interface CudaReport {
+  /** Whether this addon was built with CUDA. */
+  built: boolean;
+  /** Compute capabilities that it has code for: 'sm_70', ... */
+  architectures: string[];
+  /** CUDA version of the runtime built in and of the driver ('12.4'; '' without one). */
+  runtime: string;
+  driver: string;
+  devices: {
+    index: number;
+    name: string;
+    computeCapability: string;
+    memoryBytes: number;
+    usable: boolean;
+    reason: string;
+  }[];
+  /** Why there is no usable device, and what to do; '' where there is one. */
+  reason: string;
+  libraries: { name: string; version: string; path: string; tried: string[] }[];
 }
 
 export interface MemoryInfo {
@@ -67,5 +105,6 @@ export interface Addon {
   readonly opcodes: readonly string[];
   /** What this processor has, best first. */
   cpuFeatures(): { name: string; isa: ('avx512' | 'avx2' | 'baseline')[]; physicalCores: number };
+  cudaReport(): CudaReport;
   createDevice(options: DeviceOptions): NativeDevice;
 }

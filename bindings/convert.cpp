@@ -70,6 +70,14 @@ static int64_t integer(const Napi::Value& value, const std::string& name) {
   return static_cast<int64_t>(v);
 }
 
+static bandlift::DType to_dtype(const std::string& text, const std::string& name) {
+  if (text == "f32") return bandlift::DType::f32;
+  if (text == "f64") return bandlift::DType::f64;
+  if (text == "f16") return bandlift::DType::f16;
+  if (text == "bf16") return bandlift::DType::bf16;
+  throw Error(ErrorCode::dtype, name + ".dtype is '" + text + "', expected 'f32', 'f64', 'f16' or 'bf16'");
+}
+
 static bandlift::TensorRef to_tensor(const Napi::Value& value, const std::string& name) {
   bandlift::TensorRef ref;
   if (value.IsNull() || value.IsUndefined()) return ref;
@@ -78,8 +86,7 @@ static bandlift::TensorRef to_tensor(const Napi::Value& value, const std::string
   ref.buffer = integer(o.Get("buffer"), name + ".buffer");
   ref.offset = integer(o.Get("offset"), name + ".offset");
   const std::string dtype = text(o.Get("dtype"), name + ".dtype");
-  BANDLIFT_CHECK(dtype == "f32" || dtype == "f64", dtype, name + ".dtype is '" + dtype + "', expected 'f32' or 'f64'");
-  ref.dtype = dtype == "f64" ? bandlift::DType::f64 : bandlift::DType::f32;
+  ref.dtype = to_dtype(dtype, name);
   const Napi::Array shape = array(o.Get("shape"), name + ".shape");
   BANDLIFT_CHECK(shape.Length() == 4, shape, name + ".shape must have 4 sizes");
   for (uint32_t i = 0; i < 4; ++i) ref.shape[i] = integer(shape.Get(i), name + ".shape");

@@ -32,7 +32,8 @@ Napi::Value DeviceWrap::info(const Napi::CallbackInfo& call) {
     result.Set("name", info.name);
     result.Set("threads", info.threads);
     result.Set("isa", info.isa);
-    result.Set("channelMultiple", info.channel_multiple);
+    result.Set("rowBytes", info.row_bytes);
+    result.Set("memoryBytes", static_cast<double>(info.memory_bytes));
     return result;
   });
 }

@@ -7,6 +7,10 @@
 // - results do not depend on the number of threads (fixed partition, fixed order of reduction);
 // - no allocation while running: scratch memory is the `workspace` operand, sized by workspace_bytes();
 // - gradients of parameters ACCUMULATE (dw += ...), so that micro-batches add up; all other outputs are overwritten;
+// - images (x, y, residual, mask, logits, ... and their gradients) have the device's storage type: f32, on CUDA also
+// f16
+//   and bf16, all images of one instruction the same. Parameters, their gradients, tables, targets, masks of pixels and
+//   bands, gates and means ([n,1,1,c]) are f32. Arithmetic is f32 or wider, rounded once where it is stored;
 // - an output may alias an input of the same shape where the comment says "in place".
 #pragma once
 #include <cstddef>
@@ -40,7 +44,8 @@ enum ScalarSlot : int {
   kBiasCorrection2 = 2,  // 1 - beta2^t
   kEmaDecay = 3,         // 0: ema becomes a copy
   kMaxNorm = 4,          // gradient clipping; 0 = no clipping
-  kGradScale = 5,        // written by grad_norm: clip coefficient, or 0 when the norm is not finite (adam then skips)
+  kGradScale = 5,        // written by grad_norm: what adam multiplies g by; 0: it skips
+  kLossScale = 6,        // what spectral_loss multiplied dpred by, hence g holds; 0 means 1
   kScalarCount = 8
 };
 
@@ -51,6 +56,10 @@ enum LossTerm : int { kLossTotal = 0, kLossL1, kLossL2, kLossSam, kLossGradient,
 class Backend {
  public:
   virtual ~Backend() = default;
+
+  // ---- convert: y = x, the same numbers in another type, pitch or shape (both in dense order n, h, w, c) ---------
+  // y has as many elements as x; f32, f16 and bf16 in any combination.
+  virtual void convert(Tensor x, Tensor y) = 0;
 
   // ---- conv2d: y = act(conv(x, w) + b + residual) -------------------------------------------------------------
   // w is [co, ci, kh, kw] (PyTorch's order, flat), b [co] or absent, residual like y or absent (in place with y).
@@ -100,8 +109,9 @@ class Backend {
   virtual size_t resample_workspace(Tensor x, Tensor rows, Tensor y) const = 0;
 
   // ---- loss and metrics: one pass over each pixel -----------------------------------------------------------------
-  // pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1, optional; valid_pixels f64 [1]; terms f64
-  // [kLossTermCount]; dpred optional (forward only), in place with pred.
+  // pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1, optional; valid_pixels f64 [1] or [2]: the second, where
+  // given, multiplies dpred (loss scaling; the terms are not scaled); terms f64 [kLossTermCount]; dpred optional
+  // (forward only), in place with pred.
   virtual void spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask,
                              Tensor valid_pixels, Tensor terms, Tensor dpred, Tensor workspace) = 0;
   virtual size_t spectral_loss_workspace(Tensor pred) const = 0;
@@ -118,8 +128,10 @@ class Backend {
   virtual size_t normal_equations_workspace(Tensor features, Tensor y) const = 0;
 
   // ---- optimizer: flat vectors ------------------------------------------------------------------------------------
-  // norm f64 [1] = |g|_2; scalars[kGradScale] = min(1, max_norm / (norm + 1e-6)) (1 without clipping, 0 if not finite).
-  virtual void grad_norm(Tensor g, Tensor norm, Tensor scalars, Tensor workspace) = 0;
+  // s = scalars[kLossScale] (0 means 1). norm f64 [1] = |g|_2 / s; scalars[kGradScale] = min(1, max_norm / (norm +
+  // 1e-6)) / s (1 / s without clipping; 0 if the norm is not finite or, where loss_terms f64 [kLossTermCount] are
+  // given, the total is not).
+  virtual void grad_norm(Tensor g, Tensor loss_terms, Tensor norm, Tensor scalars, Tensor workspace) = 0;
   virtual size_t grad_norm_workspace(Tensor g) const = 0;
   // g' = g * grad_scale; m, v, p as in torch.optim.Adam; ema (optional) = decay * ema + (1 - decay) * p. No-op when
   // grad_scale is 0.

@@ -2,7 +2,8 @@
 //
 // Element (n, y, x, k) lies at data[((n * h + y) * w + x) * pitch + k]: a pixel's spectrum is contiguous, as in BIP.
 // `pitch` is the distance between neighbouring pixels in elements. It equals `c` on the CPU; a device that wants
-// padded channels (340 -> 344 for tensor cores) asks the planner for a larger pitch and keeps the padding zero.
+// padded channels (340 -> 344 for tensor cores) asks the planner for a larger pitch: such tensors own the padding of
+// every pixel, the last one too, and who writes one writes zeros there.
 // Vectors are [1, 1, 1, c]; parameters keep PyTorch's order and are passed as flat vectors (the operator knows the
 // rest).
 #pragma once
@@ -10,7 +11,12 @@
 
 namespace bandlift {
 
-enum class DType : uint8_t { f32 = 0, f64 = 1 };
+// f16 and bf16 are storage types of a device's activations; parameters, sums and tables stay f32 and f64.
+enum class DType : uint8_t { f32 = 0, f64 = 1, f16 = 2, bf16 = 3 };
+
+constexpr int64_t element_bytes(DType type) {
+  return type == DType::f64 ? 8 : type == DType::f32 ? 4 : 2;
+}
 
 struct Tensor {
   void* data = nullptr;

@@ -11,6 +11,8 @@ class CpuBackend final : public Backend {
  public:
   explicit CpuBackend(ThreadPool& pool) : pool_(pool) {}
 
+  void convert(Tensor x, Tensor y) override;
+
   void conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,
                       Tensor workspace) override;
   void conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tensor add, Tensor mask, Tensor dx,
@@ -52,7 +54,7 @@ class CpuBackend final : public Backend {
                         Tensor workspace) override;
   size_t normal_equations_workspace(Tensor features, Tensor y) const override;
 
-  void grad_norm(Tensor g, Tensor norm, Tensor scalars, Tensor workspace) override;
+  void grad_norm(Tensor g, Tensor loss_terms, Tensor norm, Tensor scalars, Tensor workspace) override;
   size_t grad_norm_workspace(Tensor g) const override;
   void adam(AdamParams p, Tensor g, Tensor scalars, Tensor param, Tensor m, Tensor v, Tensor ema) override;
 

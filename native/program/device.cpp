@@ -24,7 +24,18 @@ void MemoryStats::remove(int64_t bytes) {
   bytes_ -= bytes;
 }
 
-Buffer::Buffer(size_t bytes, std::shared_ptr<MemoryStats> stats) : bytes_(bytes), stats_(std::move(stats)) {
+Buffer::Buffer(char* data, size_t bytes, std::shared_ptr<MemoryStats> stats)
+    : data_(data), bytes_(bytes), stats_(std::move(stats)) {
+  stats_->add(static_cast<int64_t>(bytes_));
+}
+
+Buffer::~Buffer() {
+  stats_->remove(static_cast<int64_t>(bytes_));
+}
+
+// ---- host memory: pages that were never touched cost nothing ----
+
+static char* map_pages(size_t bytes) {
   const size_t size = bytes < 64 ? 64 : bytes;
   void* block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   BANDLIFT_CHECK(block != MAP_FAILED, out_of_memory,
@@ -32,31 +43,26 @@ Buffer::Buffer(size_t bytes, std::shared_ptr<MemoryStats> stats) : bytes_(bytes)
 #ifdef MADV_HUGEPAGE
   if (size >= (size_t{8} << 20)) madvise(block, size, MADV_HUGEPAGE);  // fewer TLB misses; a refusal changes nothing
 #endif
-  data_ = static_cast<char*>(block);
-  stats_->add(static_cast<int64_t>(bytes_));
+  return static_cast<char*>(block);
 }
 
-Buffer::~Buffer() {
-  munmap(data_, bytes_ < 64 ? 64 : bytes_);
-  stats_->remove(static_cast<int64_t>(bytes_));
-}
+namespace {
 
-void Buffer::write(const void* source, size_t offset, size_t bytes) {
-  std::memcpy(data_ + offset, source, bytes);
-}
-void Buffer::read(void* target, size_t offset, size_t bytes) const {
-  std::memcpy(target, data_ + offset, bytes);
-}
+class HostBuffer final : public Buffer {
+ public:
+  HostBuffer(size_t bytes, std::shared_ptr<MemoryStats> stats) : Buffer(map_pages(bytes), bytes, std::move(stats)) {}
+  ~HostBuffer() override { munmap(data(), bytes() < 64 ? 64 : bytes()); }
+  void write(const void* source, size_t offset, size_t bytes) override { std::memcpy(data() + offset, source, bytes); }
+  void read(void* target, size_t offset, size_t bytes) const override { std::memcpy(target, data() + offset, bytes); }
+};
+
+}  // namespace
 
 // ---- the device's thread ----
 
 Device::Device() : thread_([this] { loop(); }) {}
 Device::~Device() {
   stop();
-}
-
-std::shared_ptr<Buffer> Device::allocate(size_t bytes) {
-  return std::make_shared<Buffer>(bytes, stats_);
 }
 
 void Device::submit(std::function<void()> work) {
@@ -95,7 +101,11 @@ void Device::loop() {
 CpuDevice::CpuDevice(int threads, Isa isa) : pool_(threads), isa_(isa), backend_(make_cpu_backend(isa, pool_)) {}
 
 DeviceInfo CpuDevice::info() const {
-  return {"cpu", cpu_name(), isa_name(isa_), pool_.threads(), 1};
+  return {"cpu", cpu_name(), isa_name(isa_), pool_.threads(), 1, 0};
+}
+
+std::shared_ptr<Buffer> CpuDevice::allocate(size_t bytes) {
+  return std::make_shared<HostBuffer>(bytes, stats_);
 }
 
 }  // namespace bandlift

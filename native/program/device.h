@@ -1,7 +1,6 @@
 // A device: memory, a backend that computes on it, and the one thread that runs programs on it in the order of the
-// calls. The CPU is the only kind so far. A CUDA device derives from Device too: it allocates device memory, its
-// backend only enqueues on a stream, and finish() waits for that stream; programs, buffers and bindings stay as they
-// are.
+// calls. The CPU is here, CUDA in native/cuda/cuda_device.h: its backend only enqueues on a stream, finish() waits for
+// that stream, and a sequence of instructions can be recorded once and replayed.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -15,6 +14,7 @@
 #include <thread>
 
 #include "backend.h"
+#include "core/error.h"
 #include "cpu/cpu_device.h"
 
 namespace bandlift {
@@ -32,17 +32,18 @@ class MemoryStats {
   std::atomic<int64_t> buffers_{0}, bytes_{0}, peak_{0};
 };
 
-// A block of zeroed memory, aligned to 64 bytes. Pages that were never touched cost nothing.
+// A block of zeroed memory of a device, aligned to at least 64 bytes.
 class Buffer {
  public:
-  Buffer(size_t bytes, std::shared_ptr<MemoryStats> stats);
+  Buffer(char* data, size_t bytes, std::shared_ptr<MemoryStats> stats);
   virtual ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
-  char* data() const { return data_; }
+  char* data() const { return data_; }  // as the device's backend sees it; not always readable from here
   size_t bytes() const { return bytes_; }
-  virtual void write(const void* source, size_t offset, size_t bytes);
-  virtual void read(void* target, size_t offset, size_t bytes) const;
+  // From and to memory of the caller, done when the call returns; from any thread.
+  virtual void write(const void* source, size_t offset, size_t bytes) = 0;
+  virtual void read(void* target, size_t offset, size_t bytes) const = 0;
 
  private:
   char* data_;
@@ -52,7 +53,23 @@ class Buffer {
 
 struct DeviceInfo {
   std::string kind, name, isa;
-  int threads, channel_multiple;
+  int threads;
+  int row_bytes;         // rows of channels are padded to this many bytes where they have more than one (1: never)
+  int64_t memory_bytes;  // free for buffers when the device was opened; 0: the machine's
+};
+
+// What a device found wrong while it ran: which instruction, where that is known (else -1).
+class DeviceFault : public Error {
+ public:
+  DeviceFault(ErrorCode code, int instruction, const std::string& message)
+      : Error(code, message), instruction(instruction) {}
+  int instruction;
+};
+
+// Enqueued work that can be repeated (a CUDA graph).
+class Recording {
+ public:
+  virtual ~Recording() = default;
 };
 
 class Device {
@@ -60,9 +77,18 @@ class Device {
   virtual ~Device();
   virtual DeviceInfo info() const = 0;
   virtual Backend& backend() = 0;
-  virtual std::shared_ptr<Buffer> allocate(size_t bytes);
-  // Waits until everything the backend was asked for is done. Called on the device's thread after a program.
+  // Whether images may be kept in this type.
+  virtual bool stores(DType type) const = 0;
+  // Zeroed memory. Throws Error(out_of_memory).
+  virtual std::shared_ptr<Buffer> allocate(size_t bytes) = 0;
+
+  // On the device's thread: before the instruction of this number; after a program, waits until everything is done.
+  // finish() throws DeviceFault.
+  virtual void begin(int /*instruction*/) {}
   virtual void finish() {}
+  // Work that `enqueue` asks of the backend, recorded instead of done; null where a device cannot.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& /*enqueue*/) { return nullptr; }
+  virtual void replay(Recording&) {}
 
   const MemoryStats& memory() const { return *stats_; }
   // Runs `work` on the device's thread, after everything submitted before. `work` must not throw.
@@ -72,10 +98,11 @@ class Device {
   Device();
   void stop();  // drains the queue and joins; derived destructors call it before their members go
 
+  std::shared_ptr<MemoryStats> stats_ = std::make_shared<MemoryStats>();
+
  private:
   void loop();
 
-  std::shared_ptr<MemoryStats> stats_ = std::make_shared<MemoryStats>();
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;
@@ -91,6 +118,8 @@ class CpuDevice final : public Device {
   ~CpuDevice() override { stop(); }
   DeviceInfo info() const override;
   Backend& backend() override { return *backend_; }
+  bool stores(DType type) const override { return type == DType::f32; }
+  std::shared_ptr<Buffer> allocate(size_t bytes) override;
 
  private:
   ThreadPool pool_;

@@ -1,11 +1,13 @@
 // The one table of instructions: name, operands in the order of backend.h, number of scalar parameters.
-// An operand is "name", with '*' for f64, '?' for optional. `workspace?` comes last where the method has one.
+// An operand is "name", with '~' for an image of the device's storage type (all of one instruction have the same, but
+// for convert), '*' for f64, '?' for optional; all others are f32. `workspace?` comes last where the method has one.
 #pragma once
 #include <cstddef>
 
 namespace bandlift {
 
 enum class Opcode : int {
+  convert,
   conv2d_forward,
   conv2d_backward_data,
   conv2d_backward_weights,
@@ -37,27 +39,28 @@ struct OpcodeInfo {
 };
 
 inline constexpr OpcodeInfo kOpcodes[] = {
-    {"conv2d_forward", "x w b? residual? y workspace?", 4},
-    {"conv2d_backward_data", "dy w add? mask? dx workspace?", 4},
-    {"conv2d_backward_weights", "x dy dw db? workspace?", 4},
-    {"activation_forward", "x y", 1},
-    {"activation_backward", "y dy dx", 1},
-    {"add", "a b y", 0},
+    {"convert", "x~ y~", 0},
+    {"conv2d_forward", "x~ w b? residual~? y~ workspace?", 4},
+    {"conv2d_backward_data", "dy~ w add~? mask~? dx~ workspace?", 4},
+    {"conv2d_backward_weights", "x~ dy~ dw db? workspace?", 4},
+    {"activation_forward", "x~ y~", 1},
+    {"activation_backward", "y~ dy~ dx~", 1},
+    {"add", "a~ b~ y~", 0},
     {"fill", "y", 1},
-    {"global_mean_forward", "x y", 0},
-    {"global_mean_backward", "dy dx", 0},
-    {"gate_forward", "x gate residual? y", 0},
-    {"gate_backward_gate", "dy x dgate", 0},
-    {"gate_backward_input", "dy gate dmean? mask? dx", 0},
-    {"softmax_mixing_forward", "logits endmembers abundances y", 0},
-    {"softmax_mixing_backward", "dy abundances endmembers dlogits dendmembers workspace?", 0},
-    {"quadratic_features_forward", "x y", 0},
-    {"quadratic_features_backward", "dy x dx", 0},
-    {"resample", "x rows columns residual? y workspace?", 0},
-    {"spectral_loss", "pred target pixel_mask? band_mask? valid_pixels* terms* dpred? workspace?", 4},
-    {"spectral_metrics", "pred target pixel_mask? scale offset sums* workspace?", 0},
+    {"global_mean_forward", "x~ y", 0},
+    {"global_mean_backward", "dy dx~", 0},
+    {"gate_forward", "x~ gate residual~? y~", 0},
+    {"gate_backward_gate", "dy~ x~ dgate", 0},
+    {"gate_backward_input", "dy~ gate dmean? mask~? dx~", 0},
+    {"softmax_mixing_forward", "logits~ endmembers abundances~ y~", 0},
+    {"softmax_mixing_backward", "dy~ abundances~ endmembers dlogits~ dendmembers workspace?", 0},
+    {"quadratic_features_forward", "x~ y~", 0},
+    {"quadratic_features_backward", "dy~ x~ dx~", 0},
+    {"resample", "x~ rows columns residual~? y~ workspace?", 0},
+    {"spectral_loss", "pred~ target pixel_mask? band_mask? valid_pixels* terms* dpred~? workspace?", 4},
+    {"spectral_metrics", "pred~ target pixel_mask? scale offset sums* workspace?", 0},
     {"normal_equations", "features y pixel_mask? gram* cross* workspace?", 0},
-    {"grad_norm", "g norm* scalars workspace?", 0},
+    {"grad_norm", "g loss_terms*? norm* scalars workspace?", 0},
     {"adam", "g scalars param m v ema?", 3},
 };
 inline constexpr size_t kOpcodeCount = sizeof kOpcodes / sizeof kOpcodes[0];

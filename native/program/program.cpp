@@ -10,20 +10,16 @@ namespace bandlift {
 
 namespace {
 
-size_t element_bytes(DType type) {
-  return type == DType::f64 ? 8 : 4;
-}
-
-// Points a checked tensor at its bytes, after making sure that all of them lie inside the buffer.
-void resolve(Tensor& t, const TensorRef& ref, size_t alignment, const std::vector<std::shared_ptr<Buffer>>& buffers,
-             const std::string& where) {
+// Points a checked tensor at its bytes, after making sure that all of them lie inside the buffer. `padded`: the last
+// pixel has its padding too.
+void resolve(Tensor& t, const TensorRef& ref, size_t alignment, bool padded,
+             const std::vector<std::shared_ptr<Buffer>>& buffers, const std::string& where) {
   BANDLIFT_CHECK(ref.buffer >= 0 && static_cast<size_t>(ref.buffer) < buffers.size(), shape,
                  where + ": buffer " + std::to_string(ref.buffer) + " of " + std::to_string(buffers.size()));
   const Buffer& buffer = *buffers[static_cast<size_t>(ref.buffer)];
   int64_t end = 0;
-  // the last pixel needs only its channels, not its padding
   const bool overflow = __builtin_mul_overflow(t.pixels() - 1, t.pitch, &end) ||
-                        __builtin_add_overflow(end, t.c, &end) ||
+                        __builtin_add_overflow(end, padded ? t.pitch : t.c, &end) ||
                         __builtin_mul_overflow(end, static_cast<int64_t>(element_bytes(t.dtype)), &end) ||
                         __builtin_add_overflow(end, ref.offset, &end);
   const bool aligned = ref.offset % static_cast<int64_t>(alignment) == 0;
@@ -45,6 +41,7 @@ bool profile_asked() {
 Program::Program(std::shared_ptr<Device> device, std::vector<std::shared_ptr<Buffer>> buffers,
                  const ProgramDescription& description)
     : device_(std::move(device)), buffers_(std::move(buffers)), profiling_(profile_asked()) {
+  const bool padded = device_->info().row_bytes > 1;
   for (const InstructionDescription& d : description.instructions) {
     Instruction i = check_instruction(d);
     const std::string where = "'" + d.label + "' (" + d.op + ")";
@@ -52,26 +49,32 @@ Program::Program(std::shared_ptr<Device> device, std::vector<std::shared_ptr<Buf
     for (size_t k = 0; k < operands.size(); ++k) {
       if (!d.tensors[k].present) continue;
       // a workspace holds doubles too, whatever its type says
-      const size_t alignment = operands[k].name == "workspace" ? sizeof(double) : element_bytes(i.t[k].dtype);
-      resolve(i.t[k], d.tensors[k], alignment, buffers_,
-              where + ", operand " + std::to_string(k) + " (" + operands[k].name + ")");
+      const size_t alignment =
+          operands[k].name == "workspace" ? sizeof(double) : static_cast<size_t>(element_bytes(i.t[k].dtype));
+      const std::string operand = where + ", operand " + std::to_string(k) + " (" + operands[k].name + ")";
+      const DType type = i.t[k].dtype;
+      BANDLIFT_CHECK((type == DType::f64 && !operands[k].is_image) || device_->stores(type), dtype,
+                     operand + " is of a type that this device does not store images in");
+      resolve(i.t[k], d.tensors[k], alignment, padded, buffers_, operand);
     }
     const size_t wanted = workspace_bytes(device_->backend(), d);
     if (wanted > 0) {
       const Tensor& space = i.t[d.tensors.size() - 1];
-      const size_t given = space ? static_cast<size_t>(space.elements()) * element_bytes(space.dtype) : 0;
+      const size_t given = space ? static_cast<size_t>(space.elements() * element_bytes(space.dtype)) : 0;
       BANDLIFT_CHECK(given >= wanted, shape,
                      where + ": workspace of " + std::to_string(given) + " bytes, expected " + std::to_string(wanted));
     }
     instructions_.push_back(std::move(i));
   }
-  const auto port = [this](const std::pair<std::string, TensorRef>& from) {
+  const auto port = [this, padded](const std::pair<std::string, TensorRef>& from) {
     const TensorRef& ref = from.second;
     Tensor t = check_tensor(ref, "'" + from.first + "'");
-    resolve(t, ref, element_bytes(t.dtype), buffers_, "'" + from.first + "'");
+    resolve(t, ref, static_cast<size_t>(element_bytes(t.dtype)), padded, buffers_, "'" + from.first + "'");
+    BANDLIFT_CHECK(t.dtype == DType::f32 || t.dtype == DType::f64, dtype,
+                   "'" + from.first + "': inputs and outputs are f32 or f64");
     BANDLIFT_CHECK(t.pitch == t.c, shape, "'" + from.first + "': inputs and outputs must not be padded");
     return Port{from.first, t, static_cast<size_t>(ref.buffer), static_cast<size_t>(ref.offset),
-                static_cast<size_t>(t.elements()) * element_bytes(t.dtype)};
+                static_cast<size_t>(t.elements() * element_bytes(t.dtype))};
   };
   for (const auto& input : description.inputs) inputs_.push_back(port(input));
   for (const auto& output : description.outputs) outputs_.push_back(port(output));
@@ -90,30 +93,67 @@ void Program::check_output(size_t i, size_t bytes) const {
 }
 
 void Program::run(const std::vector<HostArray>& inputs, const std::vector<HostArray>& outputs, int64_t asked) {
-  using Clock = std::chrono::steady_clock;
-  const auto check_abort = [&] { BANDLIFT_CHECK(aborts_ == asked, aborted, "the run was aborted"); };
-  check_abort();
+  check_abort(asked);
   for (size_t i = 0; i < inputs.size(); ++i)
     buffers_[inputs_[i].buffer]->write(inputs[i].data, inputs_[i].offset, inputs[i].bytes);
   std::vector<double> seconds;
-  for (const Instruction& instruction : instructions_) {
-    check_abort();
-    const auto start = Clock::now();
-    try {
-      execute(instruction);
-    } catch (const Error& error) {  // the backend does not know whose numbers it was given
-      std::string where = "'";
-      throw Error(error.code, where.append(instruction.label).append("': ").append(error.what()));
-    }
-    if (!profiling_) continue;
-    device_->finish();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
-  }
-  device_->finish();
+  if (runs_ > 0 && !profiling_ && !recording_)  // the first run may still choose how to compute
+    recording_ = device_->record([this] {
+      for (size_t i = 0; i < instructions_.size(); ++i) execute_one(i);
+    });
+  if (recording_)
+    device_->replay(*recording_);
+  else
+    seconds = run_each(asked);
+  finish();
+  ++runs_;
   for (size_t i = 0; i < outputs.size(); ++i)
     buffers_[outputs_[i].buffer]->read(outputs[i].data, outputs_[i].offset, outputs[i].bytes);
   std::lock_guard lock(profile_mutex_);
   seconds_ = std::move(seconds);
+}
+
+void Program::check_abort(int64_t asked) const {
+  BANDLIFT_CHECK(aborts_ == asked, aborted, "the run was aborted");
+}
+
+std::vector<double> Program::run_each(int64_t asked) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> seconds;
+  for (size_t i = 0; i < instructions_.size(); ++i) {
+    check_abort(asked);
+    const auto start = Clock::now();
+    execute_one(i);
+    if (!profiling_) continue;
+    finish();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return seconds;
+}
+
+// The backend does not know whose numbers it was given: errors get the instruction's label here.
+void Program::execute_one(size_t i) {
+  device_->begin(static_cast<int>(i));
+  try {
+    execute(instructions_[i]);
+  } catch (const Error& error) {
+    throw Error(error.code, named(i, error.what()));
+  }
+}
+
+void Program::finish() {
+  try {
+    device_->finish();
+  } catch (const DeviceFault& fault) {
+    const auto i = static_cast<size_t>(fault.instruction);
+    if (fault.instruction < 0 || i >= instructions_.size()) throw;
+    throw Error(fault.code, named(i, fault.what()));
+  }
+}
+
+std::string Program::named(size_t i, const char* message) const {
+  std::string text = "'";
+  return text.append(instructions_[i].label).append("': ").append(message);
 }
 
 std::vector<Program::Timing> Program::profile() const {
@@ -135,6 +175,8 @@ void Program::execute(const Instruction& i) {
   const auto real = [p](int k) { return static_cast<float>(p[k]); };
   const auto activation = [p] { return static_cast<Activation>(static_cast<int>(p[0])); };
   switch (i.op) {
+    case Opcode::convert:
+      return b.convert(t[0], t[1]);
     case Opcode::conv2d_forward:
       return b.conv2d_forward(conv(), t[0], t[1], t[2], t[3], t[4], t[5]);
     case Opcode::conv2d_backward_data:
@@ -176,7 +218,7 @@ void Program::execute(const Instruction& i) {
     case Opcode::normal_equations:
       return b.normal_equations(t[0], t[1], t[2], t[3], t[4], t[5]);
     case Opcode::grad_norm:
-      return b.grad_norm(t[0], t[1], t[2], t[3]);
+      return b.grad_norm(t[0], t[1], t[2], t[3], t[4]);
     case Opcode::adam:
       return b.adam({p[0], p[1], p[2]}, t[0], t[1], t[2], t[3], t[4], t[5]);
   }

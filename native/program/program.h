@@ -46,7 +46,7 @@ struct Instruction {
 // One operand as the table of opcodes.h describes it.
 struct Operand {
   std::string name;
-  bool optional, is_double;
+  bool optional, is_double, is_image;
 };
 std::vector<Operand> operands_of(Opcode op);
 
@@ -95,12 +95,19 @@ class Program {
     size_t buffer, offset, bytes;
   };
 
+  void check_abort(int64_t asked) const;
+  std::vector<double> run_each(int64_t asked);  // seconds of each instruction when profiling
+  void execute_one(size_t i);
   void execute(const Instruction& i);
+  void finish();
+  std::string named(size_t i, const char* message) const;
 
   std::shared_ptr<Device> device_;
   std::vector<std::shared_ptr<Buffer>> buffers_;
   std::vector<Instruction> instructions_;
   std::vector<Port> inputs_, outputs_;
+  int64_t runs_ = 0;
+  std::unique_ptr<Recording> recording_;
   std::atomic<int64_t> aborts_{0};
   bool profiling_;
   mutable std::mutex profile_mutex_;  // profile() is asked from the caller's thread

@@ -18,7 +18,7 @@ std::string shape_text(const Tensor& t) {
 }
 
 const char* type_name(DType type) {
-  return type == DType::f64 ? "f64" : "f32";
+  return type == DType::f64 ? "f64" : type == DType::f32 ? "f32" : type == DType::f16 ? "f16" : "bf16";
 }
 
 // Product of sizes; those of a description may be anything.
@@ -109,6 +109,11 @@ void check_shapes(const Instruction& i, const std::string& where, const std::vec
   const int64_t r = i.params[3] >= 1 && i.params[3] <= 64 ? side(3) : 1;        // of a convolution
   int64_t channels = 0;
   switch (i.op) {
+    case Opcode::convert:
+      BANDLIFT_CHECK(c.t(0).elements() == c.t(1).elements(), shape,
+                     where + ": y has " + std::to_string(c.t(1).elements()) + " numbers, expected " +
+                         std::to_string(c.t(0).elements()));
+      break;
     case Opcode::conv2d_forward:
       channels = check_conv(c, 0, 4, r);
       c.count(1, {channels, c.t(0).c, side(0), side(1)});
@@ -185,7 +190,7 @@ void check_shapes(const Instruction& i, const std::string& where, const std::vec
       c.like(1, 0);
       c.shape(2, c.t(0).n, c.t(0).h, c.t(0).w, 1);
       c.count(3, {c.t(0).c});
-      c.count(4, {1});
+      c.count(4, {c.t(4).c == 2 ? 2 : 1});
       c.count(5, {kLossTermCount});
       c.like(6, 0);
       break;
@@ -204,8 +209,9 @@ void check_shapes(const Instruction& i, const std::string& where, const std::vec
       break;
     case Opcode::grad_norm:
       c.count(0, {c.t(0).elements()});
-      c.count(1, {1});
-      c.count(2, {kScalarCount});
+      c.count(1, {kLossTermCount});
+      c.count(2, {1});
+      c.count(3, {kScalarCount});
       break;
     case Opcode::adam:
       c.count(0, {c.t(0).elements()});
@@ -221,8 +227,8 @@ std::vector<Operand> operands_of(Opcode op) {
   std::vector<Operand> operands;
   std::istringstream table(kOpcodes[static_cast<int>(op)].operands);
   for (std::string word; table >> word;)
-    operands.push_back({word.substr(0, word.find_first_of("*?")), word.find('?') != std::string::npos,
-                        word.find('*') != std::string::npos});
+    operands.push_back({word.substr(0, word.find_first_of("~*?")), word.find('?') != std::string::npos,
+                        word.find('*') != std::string::npos, word.find('~') != std::string::npos});
   return operands;
 }
 
@@ -257,14 +263,23 @@ Instruction check_instruction(const InstructionDescription& d) {
     result.params[k] = d.params[k];
   }
   const std::vector<Operand> operands = operands_of(result.op);
+  const Tensor* image_type = nullptr;  // the first image: all others are of its type
   for (size_t k = 0; k < operands.size(); ++k) {
     const std::string operand = where + ": operand " + operands[k].name;
     BANDLIFT_CHECK(k < d.tensors.size(), shape, operand + " is missing");
     if (!d.tensors[k].present && operands[k].optional) continue;
     result.t[k] = check_tensor(d.tensors[k], operand);
+    const DType found = result.t[k].dtype;
+    if (result.op == Opcode::fill) continue;  // a fill may be of any type
+    if (operands[k].is_image && found != DType::f64) {
+      if (image_type == nullptr || result.op == Opcode::convert) image_type = &result.t[k];
+      BANDLIFT_CHECK(found == image_type->dtype, dtype,
+                     operand + " is " + type_name(found) + ", expected " + type_name(image_type->dtype) +
+                         " as the images before it");
+      continue;
+    }
     const DType expected = operands[k].is_double ? DType::f64 : DType::f32;
-    BANDLIFT_CHECK(result.t[k].dtype == expected || result.op == Opcode::fill, dtype,  // a fill may be of either type
-                   operand + " is " + type_name(result.t[k].dtype) + ", expected " + type_name(expected));
+    BANDLIFT_CHECK(found == expected, dtype, operand + " is " + type_name(found) + ", expected " + type_name(expected));
   }
   BANDLIFT_CHECK(
       operands.size() == d.tensors.size(), shape,

@@ -3,7 +3,7 @@
  * Operands stand as in native/backend.h: inputs, then outputs, then scratch memory where the method has some (null when
  * it needs 0 bytes); absent operands are null; a buffer that is added to appears once, as the output.
  */
-import type { Graph, GraphNode, Value, ValueId } from '../graph/ir.js';
+import { type Graph, type GraphNode, type Value, type ValueId, valuePitch } from '../graph/ir.js';
 import type { Instruction, Opcode, ProgramDescription, TensorRef } from './program_types.js';
 
 /** Where bytes lie: index into the buffers given to compile, and the offset in it. */
@@ -13,7 +13,7 @@ export interface Place {
 }
 
 export function tensorRef(value: Value, place: Place): TensorRef {
-  return { ...place, dtype: value.dtype, shape: value.shape, pitch: value.shape[3] };
+  return { ...place, dtype: value.dtype, shape: value.shape, pitch: valuePitch(value) };
 }
 
 /** The instruction of one node, or undefined for a view. `workspace` is its scratch memory. */

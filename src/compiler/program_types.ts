@@ -8,7 +8,7 @@ export interface TensorRef {
   /** Index into the list of buffers given to `compile`. By convention 0 is the arena. */
   readonly buffer: number;
   readonly offset: number;
-  readonly dtype: 'f32' | 'f64';
+  readonly dtype: 'f32' | 'f64' | 'f16' | 'bf16';
   readonly shape: readonly [number, number, number, number];
   readonly pitch: number;
 }
@@ -29,6 +29,7 @@ export interface Instruction {
 
 /** The instructions of native/backend.h, by name. A test compares this list with the addon's. */
 export const OPCODES = [
+  'convert',
   'conv2d_forward',
   'conv2d_backward_data',
   'conv2d_backward_weights',

@@ -1,38 +1,98 @@
 /** The device that computes: options -> a native device, with a sentence on what was chosen. */
-import type { NativeDevice } from '../../bindings/addon.js';
+import type { CudaReport, DeviceOptions, NativeDevice } from '../../bindings/addon.js';
 import { loadAddon } from '../../bindings/load.js';
 import { BandliftError, EXIT } from '../errors.js';
+import { PRECISIONS, type Precision } from './precision.js';
 import type { SessionOptions } from './types.js';
 
 export type DeviceChoice = NonNullable<SessionOptions['device']>;
 
 export interface OpenDevice {
   readonly device: NativeDevice;
-  /** For instance "cpu: Xeon 6985P, 2 threads, avx512". */
+  /** For instance "cpu: Xeon 6985P, 2 threads, avx512" or "cuda:0: NVIDIA H200, sm_90, tf32". */
   readonly name: string;
   /** Why this one: printed by the commands. */
   readonly reason: string;
+  readonly precision: Precision;
 }
 
-/** Opens the device. 'auto' is the CPU, the only kind of this version. The caller disposes it. */
+/** 'auto', 'cpu', 'cuda' or 'cuda:1', with a precision ('auto': the device's own). Throws (exit 2) on anything else. */
+export function parseDevice(text: string, precision = 'auto'): DeviceChoice {
+  const match = /^(auto|cpu|cuda(?::(\d{1,3}))?)$/.exec(text);
+  if (match === null) {
+    const expected = 'auto, cpu, cuda or cuda:NUMBER';
+    throw new BandliftError('no such device', { field: '--device', found: text, expected }, EXIT.usage);
+  }
+  if (precision !== 'auto' && !(PRECISIONS as readonly string[]).includes(precision)) {
+    const expected = `auto, ${PRECISIONS.join(', ')}`;
+    throw new BandliftError('no such precision', { field: '--precision', found: precision, expected }, EXIT.usage);
+  }
+  return {
+    kind: match[1]!.startsWith('cuda') ? 'cuda' : (match[1] as 'auto' | 'cpu'),
+    ...(match[2] === undefined ? {} : { index: Number(match[2]) }),
+    ...(precision === 'auto' ? {} : { precision: precision as Precision }),
+  };
+}
+
+/** Opens the device. 'auto' is the first usable GPU, else the CPU; 'cuda' never falls back. The caller disposes it. */
 export async function openDevice(choice: DeviceChoice = { kind: 'auto' }): Promise<OpenDevice> {
-  if (choice.kind !== 'auto' && choice.kind !== 'cpu') {
+  const addon = loadAddon();
+  if (choice.kind === 'cpu') return openCpu(choice, 'as asked');
+  const report = addon.cudaReport();
+  if (choice.kind === 'auto' && report.reason !== '') return openCpu(choice, report.reason);
+  return openCuda(choice, report);
+}
+
+function openCpu(choice: DeviceChoice, reason: string): OpenDevice {
+  const { precision = 'fp32', threads, isa } = choice;
+  if (precision !== 'fp32') {
+    const hint =
+      choice.kind === 'auto' ? `no GPU can be used: ${reason}` : 'leave --precision out, or use --device cuda';
     throw new BandliftError(
-      'no such device in this version',
-      { field: 'device', found: choice.kind, expected: 'auto or cpu' },
+      'the CPU computes in fp32 only',
+      { field: '--precision', found: precision, expected: 'fp32', hint },
       EXIT.usage,
     );
   }
-  const addon = loadAddon();
-  const device = addon.createDevice({
+  const device = loadAddon().createDevice({
     kind: 'cpu',
-    ...(choice.threads === undefined ? {} : { threads: choice.threads }),
-    ...(choice.isa === undefined ? {} : { isa: choice.isa }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(isa === undefined ? {} : { isa }),
   });
-  const { name, threads, isa } = device.info();
-  return {
-    device,
-    name: `cpu: ${name}, ${threads} thread${threads === 1 ? '' : 's'}, ${isa}`,
-    reason: choice.kind === 'auto' ? 'this version computes on the CPU only' : 'as asked',
+  const info = device.info();
+  const name = `cpu: ${info.name}, ${info.threads} thread${info.threads === 1 ? '' : 's'}, ${info.isa}`;
+  return { device, name, reason: choice.kind === 'auto' ? `the CPU: ${reason}` : reason, precision };
+}
+
+function openCuda(choice: DeviceChoice, report: CudaReport): OpenDevice {
+  const fail = (message: string, fields = {}) =>
+    new BandliftError(message, { field: '--device', found: deviceText(choice), ...fields }, EXIT.usage);
+  if (report.reason !== '') throw fail(report.reason);
+  const usable = report.devices.find(({ usable: ok }) => ok);
+  const index = choice.index ?? usable!.index;
+  const gpu = report.devices[index];
+  if (gpu === undefined)
+    throw fail('there is no such GPU', { expected: `cuda:0 to cuda:${report.devices.length - 1}` });
+  if (!gpu.usable) throw fail(`${gpu.name}: ${gpu.reason}`);
+  const capability = Number(gpu.computeCapability);
+  const precision = choice.precision ?? (capability >= 8 ? 'tf32' : 'fp32');
+  if ((precision === 'tf32' || precision === 'bf16') && capability < 8) {
+    const hint = 'use fp16, or fp32';
+    const message = `${gpu.name} has compute capability ${gpu.computeCapability}, ${precision} needs 8.0`;
+    throw new BandliftError(message, { field: '--precision', found: precision, hint }, EXIT.usage);
+  }
+  const options: DeviceOptions = {
+    kind: 'cuda',
+    index,
+    tf32: precision === 'tf32',
+    deterministic: choice.deterministic ?? true,
   };
+  const device = loadAddon().createDevice(options);
+  const { name, isa } = device.info();
+  const reason = choice.kind === 'auto' ? 'the first GPU that can be used' : 'as asked';
+  return { device, name: `cuda:${index}: ${name}, ${isa}, ${precision}`, reason, precision };
+}
+
+function deviceText({ kind, index }: DeviceChoice): string {
+  return index === undefined ? kind : `${kind}:${index}`;
 }

@@ -11,10 +11,11 @@ import { metricSumsLength } from '../graph/ops/spectral_metrics.js';
 import { checkLossWeights } from '../losses/combined.js';
 import { modelParameters, outputSize } from '../models/index.js';
 import { checkBatch, sampleViews } from './batch.js';
-import { DEFAULT_ADAM, planSession } from './memory_plan.js';
+import { INITIAL_LOSS_SCALE, type LossScaleState, nextLossScale } from './loss_scale.js';
+import { DEFAULT_ADAM, planSession, planTarget } from './memory_plan.js';
 import { type Kept, ParameterStore } from './parameter_store.js';
 import { ProgramCache } from './program_cache.js';
-import { type SampleProgram, sampleProgram } from './programs.js';
+import { isLossScaled, type SampleProgram, sampleProgram } from './programs.js';
 import { BUFFER, ParameterStorage } from './storage.js';
 import type {
   Batch,
@@ -35,6 +36,11 @@ export class AbortedError extends Error {
   readonly code = 'ERR_ABORTED';
 }
 
+interface Accumulated {
+  readonly terms: LossTerms;
+  readonly firstBad: StepResult['firstBad'];
+}
+
 export class DeviceSession implements Session {
   readonly options: SessionOptions;
   readonly plan: MemoryPlan;
@@ -45,6 +51,7 @@ export class DeviceSession implements Session {
   readonly #store: ParameterStore;
   readonly #programs: ProgramCache;
   readonly #scalars = new Float32Array(SCALAR_COUNT);
+  #lossScale: LossScaleState | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #running: NativeProgram | undefined;
   #aborted = false;
@@ -57,9 +64,18 @@ export class DeviceSession implements Session {
     this.#device = device;
     this.#storage = new ParameterStorage(modelParameters(options.model));
     this.parameters = this.#storage.parameters.map(({ name, shape, frozen }) => ({ name, shape, frozen }));
-    this.plan = planSession(options, this.#storage, (instruction) => device.workspaceBytes(instruction));
+    const target = planTarget(device, options.device?.precision);
+    this.plan = planSession(options, this.#storage, target);
+    this.#lossScale = isLossScaled(options) ? INITIAL_LOSS_SCALE : undefined;
     this.#store = new ParameterStore(device, this.#storage, options, this.plan.arenaBytes);
-    this.#programs = new ProgramCache(device, this.#storage, options, this.#store.buffers, this.plan.arenaBytes);
+    this.#programs = new ProgramCache(
+      device,
+      this.#storage,
+      options,
+      this.#store.buffers,
+      this.plan.arenaBytes,
+      target,
+    );
   }
 
   // ---- training ----
@@ -67,33 +83,64 @@ export class DeviceSession implements Session {
   step(batch: Batch, scalars: StepScalars): Promise<StepResult> {
     return this.#exclusive(async () => {
       this.#requireTraining('step');
-      const { terms, firstBad } = await this.#accumulate(batch);
-      const norm = new Float64Array(1);
-      if (this.#storage.trainedLength > 0) {
-        // a loss that is not finite must not move the parameters even if its gradient is: clipping to a norm of NaN skips
-        this.#writeScalars(scalars);
-        const program = Number.isFinite(terms.total) ? 'optimizer' : 'norm';
-        await this.#run(this.#programs.fixed(program), [], [norm]);
-      }
-      const finite = Number.isFinite(terms.total) && Number.isFinite(norm[0]);
-      return { ...terms, gradNorm: norm[0]!, finite, ...(firstBad === undefined ? {} : { firstBad }) };
+      checkBatch(batch, this.options);
+      const whole = this.#storage.trainedLength > 0 && batch.size <= this.plan.microBatch;
+      const { terms, firstBad, gradNorm } = await (whole
+        ? this.#wholeStep(batch, scalars)
+        : this.#parts(batch, scalars));
+      const finite = Number.isFinite(terms.total) && Number.isFinite(gradNorm);
+      const result = { ...terms, gradNorm, ...(firstBad === undefined ? {} : { firstBad }) };
+      if (this.#lossScale === undefined) return { ...result, finite };
+      // at scale 1 nothing was scaled: what is not finite then is not for want of range
+      const skipped = !finite && this.#lossScale.scale > 1;
+      this.#lossScale = nextLossScale(this.#lossScale, !finite);
+      return { ...result, finite: finite || skipped, skipped };
     });
   }
 
-  /** Gradient sums of the whole batch; loss terms of the parts added in double. */
-  async #accumulate(batch: Batch): Promise<{ terms: LossTerms; firstBad: StepResult['firstBad'] }> {
-    checkBatch(batch, this.options);
-    if (this.#storage.trainedLength > 0) await this.#run(this.#programs.fixed('zero'), [], []);
-    return this.#loss('step', batch, false);
+  /** Everything in one run. */
+  async #wholeStep(batch: Batch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
+    this.#writeScalars(scalars);
+    const terms = new Float64Array(LOSS_TERMS);
+    const norm = new Float64Array(1);
+    const views = [...sampleViews(batch, this.options, 0, batch.size), this.#lossInput(batch)];
+    await this.#run(this.#programs.training(batch.size), views, [terms, norm]);
+    const [total, l1, l2, sam, gradient, bad] = terms;
+    return {
+      terms: { total: total!, l1: l1!, l2: l2!, sam: sam!, gradient: gradient! },
+      firstBad: bad! >= 0 ? this.#locate(bad!, 0) : undefined,
+      gradNorm: norm[0]!,
+    };
   }
 
-  async #loss(kind: 'step' | 'evaluate', batch: Batch, ema: boolean) {
+  /** Micro-batch by micro-batch: their gradients add up, then comes the optimizer. */
+  async #parts(batch: Batch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
+    if (this.#storage.trainedLength > 0) await this.#run(this.#programs.fixed('zero'), [], []);
+    const sums = await this.#loss('step', batch, false);
+    const norm = new Float64Array(1);
+    if (this.#storage.trainedLength > 0) {
+      // a loss that is not finite must not move the parameters even if its gradient is: then only the norm is wanted
+      this.#writeScalars(scalars);
+      const program = Number.isFinite(sums.terms.total) ? 'optimizer' : 'norm';
+      await this.#run(this.#programs.fixed(program), [], [norm]);
+    }
+    return { ...sums, gradNorm: norm[0]! };
+  }
+
+  /** Number of valid pixels and, in fp16, what the loss's gradient is multiplied by. */
+  #lossInput(batch: Batch): Float64Array {
+    return this.#lossScale === undefined
+      ? Float64Array.of(batch.validPixels)
+      : Float64Array.of(batch.validPixels, this.#lossScale.scale);
+  }
+
+  async #loss(kind: 'step' | 'evaluate', batch: Batch, ema: boolean): Promise<Accumulated> {
     const sums = new Float64Array(LOSS_TERMS);
     const part = new Float64Array(LOSS_TERMS);
     let firstBad: StepResult['firstBad'];
     for (const { start, count } of parts(batch.size, this.plan.microBatch)) {
       const views = sampleViews(batch, this.options, start, count);
-      await this.#run(this.#program(kind, count, ema), [...views, Float64Array.of(batch.validPixels)], [part]);
+      await this.#run(this.#program(kind, count, ema), [...views, this.#lossInput(batch)], [part]);
       for (let i = 0; i < 5; i++) sums[i]! += part[i]!;
       if (firstBad === undefined && part[5]! >= 0) firstBad = this.#locate(part[5]!, start);
     }
@@ -123,6 +170,7 @@ export class DeviceSession implements Session {
     s[SCALARS.emaDecay] = emaDecay;
     s[SCALARS.maxNorm] = maxNorm;
     s[SCALARS.gradScale] = 0;
+    s[SCALARS.lossScale] = this.#lossScale?.scale ?? 1;
     this.#store.buffers[BUFFER.scalars]!.write(s);
   }
 
@@ -194,9 +242,11 @@ export class DeviceSession implements Session {
         if (this.#storage.trainedLength > 0) await this.#run(this.#programs.fixed('zero'), [], []);
         const views = sampleViews(batch, this.options, 0, batch.size);
         const outputs = [terms, output, ...(withInput ? [inputGradient] : [])];
-        await this.#run(program, [...views, Float64Array.of(batch.validPixels)], outputs);
+        await this.#run(program, [...views, this.#lossInput(batch)], outputs);
         const gradients = this.#store.readFlat(BUFFER.gradients);
         if (withInput) gradients.set('input', inputGradient);
+        const scale = this.#lossScale?.scale ?? 1;
+        for (const values of gradients.values()) for (let i = 0; i < values.length; i++) values[i]! /= scale;
         const [total, l1, l2, sam, gradient] = terms;
         return { loss: { total: total!, l1: l1!, l2: l2!, sam: sam!, gradient: gradient! }, output, gradients };
       } finally {
@@ -217,6 +267,15 @@ export class DeviceSession implements Session {
 
   write(what: Kept, values: ReadonlyMap<string, Float32Array>): void {
     this.#store.write(what, values);
+  }
+
+  lossScale(): LossScaleState | undefined {
+    return this.#lossScale;
+  }
+
+  setLossScale(state: LossScaleState): void {
+    if (this.#lossScale === undefined) throw new BandliftError('only fp16 has a loss scale', { field: 'lossScale' });
+    this.#lossScale = state;
   }
 
   // ---- running ----

@@ -5,8 +5,10 @@
 import type { NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
 import { lower, type Place } from '../compiler/lower.js';
 import { alignUp, planMemory } from '../compiler/plan.js';
+import { assignStorage } from '../compiler/storage_types.js';
 import { BandliftError } from '../errors.js';
 import { byteLength, elements, type Graph, type Value } from '../graph/ir.js';
+import { type Precision, storageRules } from './precision.js';
 
 type Numbers = Float32Array | Float64Array;
 
@@ -23,7 +25,9 @@ export class GraphRunner {
   readonly #inputs: readonly Value[];
   readonly #outputs: readonly { name: string; array: Numbers }[];
 
-  constructor(device: NativeDevice, graph: Graph) {
+  /** `precision` decides how images are kept (f16 and bf16 on CUDA). */
+  constructor(device: NativeDevice, built: Graph, precision: Precision = 'fp32') {
+    const graph = assignStorage(built, storageRules(device.info(), precision));
     this.graph = graph;
     const used = new Set(graph.nodes.flatMap((node) => [...node.inputs, ...node.outputs]));
     for (const id of graph.outputs.values()) used.add(id);

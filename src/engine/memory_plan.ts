@@ -2,17 +2,47 @@
 
 import { totalmem } from 'node:os';
 import { constrainedMemory } from 'node:process';
+import type { NativeDevice } from '../../bindings/addon.js';
 import { chooseMicroBatch } from '../compiler/micro_batch.js';
-import { planMemory } from '../compiler/plan.js';
+import { type Plan, planMemory } from '../compiler/plan.js';
 import type { Instruction } from '../compiler/program_types.js';
+import { assignStorage, type StorageRules } from '../compiler/storage_types.js';
 import { BandliftError, EXIT } from '../errors.js';
+import type { Graph } from '../graph/ir.js';
+import { type Precision, storageRules } from './precision.js';
 import { optimizerProgram, type SampleProgram, sampleProgram } from './programs.js';
 import { atLeastOneLine, type ParameterStorage } from './storage.js';
 import type { AdamOptions, MemoryPlan, SessionOptions } from './types.js';
 
 export const DEFAULT_ADAM: AdamOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
-type WorkspaceBytes = (instruction: Instruction) => number;
+/** What planning must know of a device. */
+export interface PlanTarget {
+  /** Scratch bytes of an instruction. */
+  readonly workspaceBytes: (instruction: Instruction) => number;
+  readonly storage: StorageRules;
+  /** Bytes that are free for buffers; 0: the machine's memory. */
+  readonly memoryBytes: number;
+}
+
+export function planTarget(device: NativeDevice, precision?: Precision): PlanTarget {
+  const info = device.info();
+  return {
+    workspaceBytes: (instruction) => device.workspaceBytes(instruction),
+    storage: storageRules(info, precision),
+    memoryBytes: info.memoryBytes,
+  };
+}
+
+/** A graph as the device keeps it, and where everything lies. */
+export function planGraph(graph: Graph, target: PlanTarget, storage: ParameterStorage): { graph: Graph; plan: Plan } {
+  const stored = assignStorage(graph, target.storage);
+  const { workspaceBytes } = target;
+  return { graph: stored, plan: planMemory(stored, { placed: storage.placer(stored), workspaceBytes }) };
+}
+
+/** Share of a device's free memory that is planned with: its driver, libraries and graphs take some too. */
+const DEVICE_SHARE = 0.92;
 
 /** Programs that share a session's arena. */
 export function arenaPrograms(options: SessionOptions): readonly SampleProgram[] {
@@ -20,25 +50,23 @@ export function arenaPrograms(options: SessionOptions): readonly SampleProgram[]
 }
 
 /** Bytes of the arena for `samples` samples at once. */
-function arenaBytes(
-  options: SessionOptions,
-  storage: ParameterStorage,
-  samples: number,
-  workspace: WorkspaceBytes,
-): number {
+function arenaBytes(options: SessionOptions, storage: ParameterStorage, samples: number, target: PlanTarget): number {
+  // a step's own arena and the optimizer's lie side by side (program_cache.ts)
+  const beside = optimizerArena(options, storage, target);
   return Math.max(
     ...arenaPrograms(options).map((kind) => {
       const { graph } = sampleProgram(kind, samples, options);
-      return planMemory(graph, { placed: storage.placer(graph), workspaceBytes: workspace }).arenaBytes;
+      const { arenaBytes: bytes } = planGraph(graph, target, storage).plan;
+      return kind === 'step' ? bytes + beside : bytes;
     }),
   );
 }
 
 /** Bytes that the optimizer's own program takes in the arena. */
-function optimizerArena(options: SessionOptions, storage: ParameterStorage, workspace: WorkspaceBytes): number {
+function optimizerArena(options: SessionOptions, storage: ParameterStorage, target: PlanTarget): number {
   if (options.mode === 'infer' || storage.trainedLength === 0) return 0;
   const { graph } = optimizerProgram(storage.trainedLength, options.ema === true, options.adam ?? DEFAULT_ADAM);
-  return planMemory(graph, { placed: storage.placer(graph), workspaceBytes: workspace }).arenaBytes;
+  return planGraph(graph, target, storage).plan.arenaBytes;
 }
 
 /** This machine's memory, or what this process may use of it. */
@@ -49,22 +77,20 @@ export function machineMemory(): number {
 
 /**
  * Plans a session. Throws an out-of-memory error that says what would fit when not even one sample does.
- *
- * @param workspace scratch bytes of an instruction on the device that will run it
  */
-export function planSession(options: SessionOptions, storage: ParameterStorage, workspace: WorkspaceBytes): MemoryPlan {
+export function planSession(options: SessionOptions, storage: ParameterStorage, target: PlanTarget): MemoryPlan {
   const parameterBytes = storage.trainedBytes + storage.frozenBytes;
   const optimizerBytes = options.mode === 'infer' ? 0 : storage.trainedBytes * (options.ema === true ? 4 : 3);
-  const least = optimizerArena(options, storage, workspace);
+  const least = optimizerArena(options, storage, target);
   const known = new Map<number, number>();
   const arenaOf = (samples: number): number => {
-    if (!known.has(samples)) known.set(samples, arenaBytes(options, storage, samples, workspace));
+    if (!known.has(samples)) known.set(samples, arenaBytes(options, storage, samples, target));
     return known.get(samples)!;
   };
   const total = (arena: number) => parameterBytes + optimizerBytes + arena;
-  const limit = options.maxMemory ?? machineMemory();
+  const limit = options.maxMemory ?? (target.memoryBytes > 0 ? target.memoryBytes * DEVICE_SHARE : machineMemory());
   const choice = chooseMicroBatch(options.batchSize, limit, (samples) => total(Math.max(least, arenaOf(samples))));
-  if (choice === undefined) throw doesNotFit(options, storage, workspace, limit, total(Math.max(least, arenaOf(1))));
+  if (choice === undefined) throw doesNotFit(options, storage, target, limit, total(Math.max(least, arenaOf(1))));
   // the last part of a batch, and the last batch of an epoch, are smaller; their layout may differ
   let arena = least;
   for (let samples = 1; samples <= choice.size; samples++) arena = Math.max(arena, arenaOf(samples));
@@ -75,14 +101,14 @@ export function planSession(options: SessionOptions, storage: ParameterStorage, 
 function doesNotFit(
   options: SessionOptions,
   storage: ParameterStorage,
-  workspace: WorkspaceBytes,
+  target: PlanTarget,
   limit: number,
   needed: number,
 ): BandliftError {
   const { height, width } = options;
-  const kept = needed - arenaBytes(options, storage, 1, workspace);
+  const kept = needed - arenaBytes(options, storage, 1, target);
   const fits = (size: number) =>
-    kept + arenaBytes({ ...options, height: size, width: size }, storage, 1, workspace) <= limit;
+    kept + arenaBytes({ ...options, height: size, width: size }, storage, 1, target) <= limit;
   let [low, high] = [0, Math.max(height, width)];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);

@@ -1,17 +1,25 @@
 /** Programs of a session over its shared buffers, compiled at their first use. */
 import type { NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
+import { chain, type PlannedProgram, withOperand } from '../compiler/chain.js';
 import { lower } from '../compiler/lower.js';
-import { planMemory } from '../compiler/plan.js';
 import type { Graph } from '../graph/ir.js';
-import { DEFAULT_ADAM } from './memory_plan.js';
+import { DEFAULT_ADAM, type PlanTarget, planGraph } from './memory_plan.js';
 import { type NamedGraph, optimizerProgram, type SampleProgram, sampleProgram, zeroProgram } from './programs.js';
 import { atLeastOneLine, BUFFER, constantLayout, type ParameterStorage } from './storage.js';
 import type { SessionOptions } from './types.js';
+
+/** Operand of grad_norm in native/backend.h. */
+const LOSS_TERMS_OPERAND = 1;
+
+interface LoweredGraph extends PlannedProgram {
+  readonly graph: Graph;
+}
 
 export class ProgramCache {
   readonly #device: NativeDevice;
   readonly #storage: ParameterStorage;
   readonly #options: SessionOptions;
+  readonly #target: PlanTarget;
   readonly #buffers: readonly NativeBuffer[];
   readonly #arenaBytes: number;
   readonly #programs = new Map<string, NativeProgram>();
@@ -23,8 +31,10 @@ export class ProgramCache {
     options: SessionOptions,
     buffers: readonly NativeBuffer[],
     arenaBytes: number,
+    target: PlanTarget,
   ) {
     this.#device = device;
+    this.#target = target;
     this.#storage = storage;
     this.#options = options;
     this.#buffers = buffers;
@@ -35,7 +45,7 @@ export class ProgramCache {
   samples(kind: SampleProgram, samples: number, ema = false): NativeProgram {
     return this.#compiled(
       `${kind} ${samples}${ema ? ' ema' : ''}`,
-      () => sampleProgram(kind, samples, this.#options),
+      () => this.#lower(sampleProgram(kind, samples, this.#options)),
       ema,
     );
   }
@@ -44,23 +54,41 @@ export class ProgramCache {
   fixed(kind: 'zero' | 'norm' | 'optimizer'): NativeProgram {
     const length = this.#storage.trainedLength;
     return this.#compiled(kind, () => {
-      if (kind === 'zero') return zeroProgram(length);
+      if (kind === 'zero') return this.#lower(zeroProgram(length));
+      if (kind === 'optimizer') return this.#optimizer();
       const named = optimizerProgram(length, this.#options.ema === true, this.#options.adam ?? DEFAULT_ADAM);
-      if (kind === 'optimizer') return named;
       const nodes = named.graph.nodes.filter((node) => node.op.name === 'grad_norm');
-      return { ...named, graph: { ...named.graph, nodes } };
+      return this.#lower({ ...named, graph: { ...named.graph, nodes } });
     });
   }
 
-  #compiled(key: string, build: () => NamedGraph, ema = false): NativeProgram {
+  /**
+   * A whole training step over a batch that needs no micro-batches: zero, loss and gradients, optimizer, in one run.
+   * Outputs: the loss terms, the norm. A loss that is not finite leaves the parameters as they were.
+   */
+  training(samples: number): NativeProgram {
+    return this.#compiled(`train ${samples}`, () => {
+      const step = this.#lower(sampleProgram('step', samples, this.#options));
+      const zero = this.#lower(zeroProgram(this.#storage.trainedLength));
+      const whole = chain([zero, step, this.#optimizer()]);
+      const [terms] = whole.description.outputs;
+      return { ...withOperand(whole, 'grad_norm', LOSS_TERMS_OPERAND, terms!.tensor), graph: step.graph };
+    });
+  }
+
+  #optimizer() {
+    const { trainedLength } = this.#storage;
+    return this.#lower(optimizerProgram(trainedLength, this.#options.ema === true, this.#options.adam ?? DEFAULT_ADAM));
+  }
+
+  #compiled(key: string, build: () => LoweredGraph, ema = false): NativeProgram {
     const known = this.#programs.get(key);
     if (known !== undefined) return known;
-    const named = build();
-    const { description, arenaBytes } = this.#lower(named);
+    const { description, arenaBytes, graph } = build();
     if (arenaBytes > this.#arenaBytes) throw new Error(`${key} needs ${arenaBytes} of ${this.#arenaBytes} bytes`);
     const buffers = [...this.#buffers];
     if (ema) buffers[BUFFER.parameters] = buffers[BUFFER.ema]!;
-    buffers[BUFFER.constants] = this.#constantsOf(named.graph);
+    buffers[BUFFER.constants] = this.#constantsOf(graph);
     const program = this.#device.compile(description, buffers);
     this.#programs.set(key, program);
     return program;
@@ -94,12 +122,9 @@ export class ProgramCache {
     return buffer;
   }
 
-  #lower({ graph, inputs, outputs }: NamedGraph) {
-    const plan = planMemory(graph, {
-      placed: this.#storage.placer(graph),
-      workspaceBytes: (instruction) => this.#device.workspaceBytes(instruction),
-    });
-    return { description: lower(graph, plan, { inputs, outputs }), arenaBytes: plan.arenaBytes };
+  #lower({ graph: built, inputs, outputs }: NamedGraph): LoweredGraph {
+    const { graph, plan } = planGraph(built, this.#target, this.#storage);
+    return { graph, description: lower(graph, plan, { inputs, outputs }), arenaBytes: plan.arenaBytes };
   }
 
   profile(): Map<string, { label: string; op: string; seconds: number }[]> {

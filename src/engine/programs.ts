@@ -18,6 +18,11 @@ export interface NamedGraph {
   readonly outputs: readonly string[];
 }
 
+/** Whether the loss's gradient is multiplied by a scale (loss_scale.ts). */
+export function isLossScaled(options: SessionOptions): boolean {
+  return options.device?.precision === 'fp16';
+}
+
 export function sampleProgram(kind: SampleProgram, samples: number, options: SessionOptions): NamedGraph {
   const { model, loss, height, width, bandMask, pixelMask = false } = options;
   const builder = new GraphBuilder();
@@ -47,7 +52,14 @@ export function sampleProgram(kind: SampleProgram, samples: number, options: Ses
     }
     default:
   }
-  builder.output('terms', combinedLoss(builder, output, loss, { pixelMask, ...(bandMask ? { bandMask } : {}) }));
+  builder.output(
+    'terms',
+    combinedLoss(builder, output, loss, {
+      pixelMask,
+      lossScaled: isLossScaled(options),
+      ...(bandMask ? { bandMask } : {}),
+    }),
+  );
   const inputs = ['input', 'target', ...mask, 'valid_pixels'];
   if (kind === 'evaluate') return { graph: fuse(prune(builder.build())), inputs, outputs: ['terms'] };
   if (kind === 'step')

@@ -5,11 +5,13 @@
 import type { NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
 import { fuse } from '../compiler/fuse.js';
 import { lower } from '../compiler/lower.js';
-import { type Plan, planMemory } from '../compiler/plan.js';
+import type { Plan } from '../compiler/plan.js';
 import type { TileGraph } from '../compiler/tile_graph.js';
 import type { Graph } from '../graph/ir.js';
 import { modelParameters } from '../models/index.js';
 import type { ModelSpec } from '../models/spec.js';
+import { type PlanTarget, planGraph, planTarget } from './memory_plan.js';
+import type { Precision } from './precision.js';
 import { atLeastOneLine, BUFFER, BUFFER_COUNT, ParameterStorage } from './storage.js';
 
 /** Programs kept; those used longest ago are made again when needed. */
@@ -18,13 +20,20 @@ const KEPT_PROGRAMS = 48;
 export class TilePrograms {
   readonly #device: NativeDevice;
   readonly #storage: ParameterStorage;
+  readonly #target: PlanTarget;
   readonly #buffers: NativeBuffer[] = [];
   readonly #programs = new Map<string, NativeProgram>();
   #running: NativeProgram | undefined;
 
   /** Holds the parameters on the device; the arena comes with the first tile, or with `reserve`. */
-  constructor(device: NativeDevice, spec: ModelSpec, values: ReadonlyMap<string, Float32Array>) {
+  constructor(
+    device: NativeDevice,
+    spec: ModelSpec,
+    values: ReadonlyMap<string, Float32Array>,
+    precision: Precision = 'fp32',
+  ) {
     this.#device = device;
+    this.#target = planTarget(device, precision);
     this.#storage = new ParameterStorage(modelParameters(spec));
     const sizes = new Array<number>(BUFFER_COUNT).fill(0);
     sizes[BUFFER.parameters] = this.#storage.trainedBytes;
@@ -76,12 +85,7 @@ export class TilePrograms {
   }
 
   #plan(tile: TileGraph): { graph: Graph; plan: Plan } {
-    const graph = fuse(tile.graph);
-    const plan = planMemory(graph, {
-      placed: this.#storage.placer(graph),
-      workspaceBytes: (instruction) => this.#device.workspaceBytes(instruction),
-    });
-    return { graph, plan };
+    return planGraph(fuse(tile.graph), this.#target, this.#storage);
   }
 
   #program(tile: TileGraph): NativeProgram {

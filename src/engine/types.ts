@@ -1,5 +1,7 @@
 /** The seam between training/prediction and the engine: batches and numbers in, numbers out. Implemented by session.ts. */
 import type { ModelSpec } from '../models/spec.js';
+import type { LossScaleState } from './loss_scale.js';
+import type { Precision } from './precision.js';
 
 export interface LossWeights {
   readonly l1: number;
@@ -36,7 +38,13 @@ export interface SessionOptions {
   /** Keep an exponential moving average of the parameters. */
   readonly ema?: boolean;
   readonly device?: {
-    readonly kind: 'auto' | 'cpu';
+    readonly kind: 'auto' | 'cpu' | 'cuda';
+    /** CUDA's number of the GPU; default: the first that can be used. */
+    readonly index?: number;
+    /** Default: fp32 on the CPU, on CUDA tf32 where the GPU has it. */
+    readonly precision?: Precision;
+    /** CUDA: only kernels whose results do not vary from run to run. Default true. */
+    readonly deterministic?: boolean;
     readonly threads?: number;
     readonly isa?: 'auto' | 'avx512' | 'avx2' | 'baseline';
   };
@@ -83,6 +91,8 @@ export interface StepResult extends LossTerms {
   readonly gradNorm: number;
   /** False when the loss or the gradient held NaN or infinity: the parameters were then left untouched. */
   readonly finite: boolean;
+  /** fp16: the gradient overflowed; the step was left out and the loss scale halved. Loss and norm may not be finite. */
+  readonly skipped?: boolean;
   /** Where the prediction was first not finite, if it was: patch in the batch, row, column, band. */
   readonly firstBad?: { readonly patch: number; readonly y: number; readonly x: number; readonly band: number };
 }
@@ -140,6 +150,9 @@ export interface Session {
   read(what: 'parameters' | 'm' | 'v' | 'ema'): Map<string, Float32Array>;
   /** Writes the parameters that are named and leaves the others; names and sizes are checked. */
   write(what: 'parameters' | 'm' | 'v' | 'ema', values: ReadonlyMap<string, Float32Array>): void;
+  /** State of dynamic loss scaling (fp16), part of a checkpoint; undefined in other precisions. */
+  lossScale(): LossScaleState | undefined;
+  setLossScale(state: LossScaleState): void;
   /** Stops a running step or prediction before its next instruction (rejects with code ERR_ABORTED). */
   abort(): void;
   dispose(): void;

@@ -8,7 +8,8 @@ import { BandliftError } from '../errors.js';
 
 /** [n, h, w, c], channels last. Weights keep PyTorch's order: [co, ci, kh, kw]; vectors are [1, 1, 1, c]. */
 export type Shape = readonly [number, number, number, number];
-export type DType = 'f32' | 'f64';
+/** Graphs are built in f32 and f64; f16 and bf16 come from src/compiler/storage_types.ts. */
+export type DType = 'f32' | 'f64' | 'f16' | 'bf16';
 export type ValueId = number;
 
 /**
@@ -23,6 +24,8 @@ export interface Value {
   readonly shape: Shape;
   readonly dtype: DType;
   readonly role: Role;
+  /** Elements between neighbouring pixels; absent: as many as there are channels. */
+  readonly pitch?: number;
   /** Parameters: whether training changes them. */
   readonly trainable?: boolean;
   /** Constants: their numbers, in order. */
@@ -88,6 +91,8 @@ export interface OpDefinition {
   params?(attributes: Attributes): readonly number[];
   /** Whether the instruction's last operand is scratch memory. */
   readonly workspace?: boolean;
+  /** Inputs that stay f32 without padding however a device keeps its images (targets, masks, statistics). */
+  readonly plain?: readonly number[];
   /** Number of output operands of the instruction; missing ones are null. Default: as many as the node has. */
   readonly outputCount?: number;
   /** ONNX operators with the same meaning (opset 17, on NCHW data). */
@@ -115,8 +120,16 @@ export function elements(shape: Shape): number {
   return shape[0] * shape[1] * shape[2] * shape[3];
 }
 
-export function byteLength(type: ValueType): number {
-  return elements(type.shape) * (type.dtype === 'f64' ? 8 : 4);
+/** Elements between neighbouring pixels. */
+export function valuePitch(value: { readonly shape: Shape; readonly pitch?: number }): number {
+  return value.pitch ?? value.shape[3];
+}
+
+/** Bytes of a value, the padding of its pixels included. */
+export function byteLength(type: ValueType & { readonly pitch?: number }): number {
+  const [n, h, w] = type.shape;
+  const size = type.dtype === 'f64' ? 8 : type.dtype === 'f32' ? 4 : 2;
+  return n * h * w * valuePitch(type) * size;
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {

@@ -11,6 +11,8 @@ export interface LossMasks {
   readonly bandMask?: Float32Array;
   /** Whether there is an input `mask` [n,h,w,1]. */
   readonly pixelMask: boolean;
+  /** Whether `valid_pixels` has a second number, which the gradient is multiplied by. */
+  readonly lossScaled?: boolean;
 }
 
 /** Throws when a weight is negative or not finite, or when all are 0. */
@@ -30,7 +32,7 @@ export function checkLossWeights(weights: SpectralLossWeights): void {
 }
 
 /**
- * Adds inputs `target` [n,h,w,c], `valid_pixels` (f64 [1,1,1,1], of the whole batch) and, when wanted, `mask` to the
+ * Adds inputs `target` [n,h,w,c], `valid_pixels` (f64 [1,1,1,1] or [1,1,1,2], of the whole batch) and, when wanted, `mask` to the
  * graph; returns the f64 terms.
  */
 export function combinedLoss(
@@ -47,7 +49,7 @@ export function combinedLoss(
       target: builder.input('target', pred.shape),
       pixelMask: masks.pixelMask ? builder.input('mask', [n, h, w, 1]) : null,
       bandMask: masks.bandMask === undefined ? null : builder.constant('band_mask', [1, 1, 1, c], masks.bandMask),
-      validPixels: builder.input('valid_pixels', [1, 1, 1, 1], 'f64'),
+      validPixels: builder.input('valid_pixels', [1, 1, 1, masks.lossScaled === true ? 2 : 1], 'f64'),
     },
     weights,
     'loss',

@@ -69,8 +69,8 @@ export async function predict(
   for (const warning of scene.warnings) reporter.warn(warning);
   const stages = await chooseStages(scene, window, options, reporter);
   const last = stages.at(-1)!;
-  const { device, name } = await openDevice(options.device);
-  const programs = stages.map(({ model }) => new TilePrograms(device, model.spec, model.values));
+  const { device, name, precision } = await openDevice(options.device);
+  const programs = stages.map(({ model }) => new TilePrograms(device, model.spec, model.values, precision));
   try {
     const key = hashOf([
       version(),

@@ -155,7 +155,15 @@ TEST("program: operands and parameters: how many, which may be absent, which typ
   f.refused(only({"fill", "zero", {v}, {}}), ErrorCode::shape, {"0 parameters, expected 1"});
   f.refused(only({"fill", "zero", {v}, {std::nan("")}}), ErrorCode::shape, {"not finite"});
   f.refused(only(add(v, d, v)), ErrorCode::dtype, {"operand b is f64, expected f32"});
-  f.refused(only({"grad_norm", "norm", {v, v, v, v}, {}}), ErrorCode::dtype, {"operand norm is f32, expected f64"});
+  f.refused(only({"grad_norm", "norm", {v, absent(), v, v, v}, {}}), ErrorCode::dtype,
+            {"operand norm is f32, expected f64"});
+  const TensorRef half = ref(0, 1, 1, 1, 8, DType::f16), brain = ref(0, 1, 1, 1, 8, DType::bf16);
+  f.refused(only(add(half, v, half)), ErrorCode::dtype, {"operand b is f32, expected f16 as the images before it"});
+  f.refused(only(add(half, half, brain)), ErrorCode::dtype, {"operand y is bf16, expected f16"});
+  f.refused(only(add(half, half, half)), ErrorCode::dtype, {"operand 0 (a) is of a type that this device does not"});
+  f.refused(only({"convert", "half", {v, half}, {}}), ErrorCode::dtype, {"operand 1 (y) is of a type"});
+  f.refused(only({"convert", "half", {v, ref(0, 1, 1, 1, 7)}, {}}), ErrorCode::shape, {"y has 7 numbers, expected 8"});
+  f.refused({{}, {{"x", half}}, {}}, ErrorCode::dtype, {"'x': inputs and outputs are f32 or f64"});
   f.refused(only(add(v, ref(0, 1, 1, 8, 1), v)), ErrorCode::shape, {"b has shape [1,1,8,1], expected [1,1,1,8]"});
   f.refused(only({"activation_forward", "a", {v, v}, {4}}), ErrorCode::shape, {"activation is 4"});
   f.refused(only({"activation_forward", "a", {v, v}, {0.5}}), ErrorCode::shape, {"activation is 0.5"});

@@ -265,11 +265,14 @@ const normalEquations: Kernel = ([a, y, mask, gram0, cross0]) => {
   return [gram, cross];
 };
 
-const gradNorm: Kernel = ([g, scalars0]) => {
-  const norm = Math.sqrt(g!.data.reduce((s, v) => s + v * v, 0));
+const gradNorm: Kernel = ([g, lossTerms, scalars0]) => {
   const scalars = Float64Array.from(scalars0!.data);
+  const lossScale = scalars[6] || 1;
+  const norm = Math.sqrt(g!.data.reduce((s, v) => s + v * v, 0)) / lossScale;
   const maxNorm = scalars[4]!;
-  scalars[5] = Number.isFinite(norm) ? (maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1) : 0;
+  const clip = maxNorm > 0 ? Math.min(1, maxNorm / (norm + 1e-6)) : 1;
+  const usable = Number.isFinite(norm) && Number.isFinite(lossTerms?.data[0] ?? 0);
+  scalars[5] = usable ? clip / lossScale : 0;
   return [Float64Array.of(norm), scalars];
 };
 
@@ -309,6 +312,7 @@ export const KERNELS: Record<string, Kernel> = {
   spectral_loss: spectralLossReference,
   spectral_metrics: spectralMetricsReference,
   normal_equations: normalEquations,
+  convert: ([x]) => [x!.data],
   grad_norm: gradNorm,
   adam,
 };

@@ -1,7 +1,7 @@
 /**
  * A NativeDevice over the float64 reference: runs lowered programs on simulated memory, so that the memory plan, the
- * lowering and the Session can be tested without the addon. One float64 stands in each 4-byte slot of a buffer; an f64
- * element takes two slots and is kept in the first. Everything starts as NaN in `poison` mode, so that reading what
+ * lowering and the Session can be tested without the addon. One float64 stands in each 2-byte slot of a buffer; a wider
+ * element takes several slots and is kept in the first. Everything starts as NaN in `poison` mode, so that reading what
  * nothing wrote shows.
  */
 import type { DeviceInfo, MemoryInfo, NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
@@ -14,6 +14,7 @@ const OPERANDS: Record<
   string,
   { inputs: number; outputs: number; accumulates?: readonly number[]; attributes?: readonly string[] }
 > = {
+  convert: { inputs: 1, outputs: 1 },
   conv2d_forward: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation', 'shuffle'] },
   conv2d_backward_data: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation', 'shuffle'] },
   conv2d_backward_weights: {
@@ -39,41 +40,54 @@ const OPERANDS: Record<
   spectral_loss: { inputs: 5, outputs: 2, attributes: ['l1', 'l2', 'sam', 'gradient'] },
   spectral_metrics: { inputs: 5, outputs: 1 },
   normal_equations: { inputs: 3, outputs: 2, accumulates: [0, 1] },
-  grad_norm: { inputs: 1, outputs: 2, accumulates: [1] },
+  grad_norm: { inputs: 2, outputs: 2, accumulates: [1] },
   adam: { inputs: 2, outputs: 4, accumulates: [0, 1, 2, 3], attributes: ['beta1', 'beta2', 'epsilon'] },
 };
+
+/** Bytes of one slot: each holds a float64, whatever type of number begins there. */
+const SLOT = 2;
+const SLOTS: Readonly<Record<TensorRef['dtype'], number>> = { f16: 1, bf16: 1, f32: 2, f64: 4 };
 
 class SimulatedBuffer implements NativeBuffer {
   readonly bytes: number;
   readonly slots: Float64Array;
   constructor(bytes: number, poison: boolean) {
     this.bytes = bytes;
-    this.slots = new Float64Array(bytes / 4).fill(poison ? Number.NaN : 0);
+    this.slots = new Float64Array(bytes / SLOT).fill(poison ? Number.NaN : 0);
   }
   write(source: Float32Array | Float64Array | Uint8Array, byteOffset = 0): void {
-    const step = source.BYTES_PER_ELEMENT / 4;
-    for (let i = 0; i < source.length; i++) this.slots[byteOffset / 4 + i * step] = source[i]!;
+    const step = source.BYTES_PER_ELEMENT / SLOT;
+    for (let i = 0; i < source.length; i++) this.slots[byteOffset / SLOT + i * step] = source[i]!;
   }
   read(target: Float32Array | Float64Array | Uint8Array, byteOffset = 0): void {
-    const step = target.BYTES_PER_ELEMENT / 4;
-    for (let i = 0; i < target.length; i++) target[i] = this.slots[byteOffset / 4 + i * step]!;
+    const step = target.BYTES_PER_ELEMENT / SLOT;
+    for (let i = 0; i < target.length; i++) target[i] = this.slots[byteOffset / SLOT + i * step]!;
   }
   dispose(): void {}
 }
 
+/** Slot of the i-th number in dense order. */
+function slotOf({ offset, dtype, shape, pitch }: TensorRef, i: number): number {
+  const c = shape[3];
+  return offset / SLOT + (Math.floor(i / c) * pitch + (i % c)) * SLOTS[dtype];
+}
+
 function load(ref: TensorRef, buffers: readonly SimulatedBuffer[]): Array4 {
-  const step = ref.dtype === 'f64' ? 2 : 1;
   const data = new Float64Array(ref.shape.reduce((p, s) => p * s, 1));
   const { slots } = buffers[ref.buffer]!;
-  for (let i = 0; i < data.length; i++) data[i] = slots[ref.offset / 4 + i * step]!;
+  for (let i = 0; i < data.length; i++) data[i] = slots[slotOf(ref, i)]!;
   return { shape: ref.shape, data };
 }
 
 function store(ref: TensorRef, buffers: readonly SimulatedBuffer[], data: ArrayLike<number>): void {
-  const step = ref.dtype === 'f64' ? 2 : 1;
   const { slots } = buffers[ref.buffer]!;
-  if (ref.offset / 4 + data.length * step > slots.length) throw new Error('a tensor ends outside of its buffer');
-  for (let i = 0; i < data.length; i++) slots[ref.offset / 4 + i * step] = data[i]!;
+  const [c, { pitch }] = [ref.shape[3], ref];
+  const end = slotOf(ref, 0) + Math.ceil(data.length / c) * pitch * SLOTS[ref.dtype];
+  if (end > slots.length) throw new Error('a tensor ends outside of its buffer');
+  for (let i = 0; i < data.length; i++) slots[slotOf(ref, i)] = data[i]!;
+  // who writes an image writes zeros into its padding
+  for (let k = c; k < pitch; k++)
+    for (let p = 0; p < data.length / c; p++) slots[ref.offset / SLOT + (p * pitch + k) * SLOTS[ref.dtype]] = 0;
 }
 
 function execute(instruction: Instruction, buffers: readonly SimulatedBuffer[]): void {
@@ -107,6 +121,8 @@ export interface ReferenceDeviceOptions {
   readonly poison?: boolean;
   /** Scratch bytes that every instruction with a workspace asks for. */
   readonly scratch?: number;
+  /** Pixels are padded to this many bytes, as CUDA's are; default 1. */
+  readonly rowBytes?: number;
 }
 
 export class ReferenceDevice implements NativeDevice {
@@ -116,7 +132,8 @@ export class ReferenceDevice implements NativeDevice {
     this.#options = options;
   }
   info(): DeviceInfo {
-    return { kind: 'cpu', name: 'float64 reference', threads: 1, isa: 'baseline', channelMultiple: 1 };
+    const { rowBytes = 1 } = this.#options;
+    return { kind: 'cpu', name: 'float64 reference', threads: 1, isa: 'baseline', rowBytes, memoryBytes: 0 };
   }
   memory(): MemoryInfo {
     return { buffers: 0, bytes: this.allocated, peakBytes: this.allocated };
@@ -130,17 +147,25 @@ export class ReferenceDevice implements NativeDevice {
   }
   compile(description: ProgramDescription, buffers: readonly NativeBuffer[]): NativeProgram {
     const memory = buffers as readonly SimulatedBuffer[];
+    let aborts = 0;
     return {
       async run(inputs, outputs) {
+        const asked = aborts;
         description.inputs.forEach(({ tensor }, i) => {
           store(tensor, memory, inputs[i]!);
         });
-        for (const instruction of description.instructions) execute(instruction, memory);
+        for (const instruction of description.instructions) {
+          await Promise.resolve();
+          if (aborts !== asked) throw Object.assign(new Error('the run was aborted'), { code: 'ERR_ABORTED' });
+          execute(instruction, memory);
+        }
         description.outputs.forEach(({ tensor }, i) => {
           outputs[i]!.set(load(tensor, memory).data);
         });
       },
-      abort() {},
+      abort() {
+        aborts++;
+      },
       profile: () => [],
       dispose() {},
     };

@@ -34,6 +34,7 @@ export const spectralLossReference: Kernel = ([pred, target, pixelMask, bandMask
   const bands = good.filter((g) => g).length;
   const pairs = good.filter((g, c) => g && good[c + 1] === true).length;
   const pixels = valid!.data[0]!;
+  const scale = valid!.data[1] ?? 1;
   const terms = Float64Array.of(0, 0, 0, 0, 0, -1);
   const dpred = new Float64Array(pred!.data.length);
   for (let i = 0; i < pred!.data.length / C; i++) {
@@ -60,7 +61,7 @@ export const spectralLossReference: Kernel = ([pred, target, pixelMask, bandMask
   }
   terms[0] =
     weights.l1! * terms[1]! + weights.l2! * terms[2]! + weights.sam! * terms[3]! + weights.gradient! * terms[4]!;
-  return attributes.withGradient === true ? [terms, dpred] : [terms];
+  return attributes.withGradient === true ? [terms, dpred.map((d) => d * scale)] : [terms];
 };
 
 export const spectralMetricsReference: Kernel = ([pred, target, pixelMask, scale, offset]) => {

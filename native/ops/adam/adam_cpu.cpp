@@ -14,7 +14,7 @@ size_t CpuBackend::grad_norm_workspace(Tensor g) const {
   return static_cast<size_t>(task_count(g.elements(), kChunk)) * sizeof(double);
 }
 
-void CpuBackend::grad_norm(Tensor g, Tensor norm, Tensor scalars, Tensor workspace) {
+void CpuBackend::grad_norm(Tensor g, Tensor loss_terms, Tensor norm, Tensor scalars, Tensor workspace) {
   const int64_t count = g.elements(), tasks = task_count(count, kChunk);
   double* partial = static_cast<double*>(workspace.data);
   pool_.parallel_for(tasks, [&](int64_t task, int) {
@@ -29,11 +29,13 @@ void CpuBackend::grad_norm(Tensor g, Tensor norm, Tensor scalars, Tensor workspa
   });
   double sum = 0;
   for (int64_t task = 0; task < tasks; ++task) sum += partial[task];
-  const double value = sqrt(sum), limit = scalars.f32()[kMaxNorm];
+  const double loss_scale = scalars.f32()[kLossScale] == 0 ? 1 : scalars.f32()[kLossScale];
+  const double value = sqrt(sum) / loss_scale, limit = scalars.f32()[kMaxNorm];
   norm.f64()[0] = value;
   double scale = limit > 0 ? limit / (value + 1e-6) : 1;
   if (scale > 1) scale = 1;
-  scalars.f32()[kGradScale] = std::isfinite(value) ? static_cast<float>(scale) : 0;
+  const bool usable = std::isfinite(value) && (!loss_terms || std::isfinite(loss_terms.f64()[kLossTotal]));
+  scalars.f32()[kGradScale] = usable ? static_cast<float>(scale / loss_scale) : 0;
 }
 
 // ---- update ----

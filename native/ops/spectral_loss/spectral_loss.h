@@ -1,6 +1,7 @@
 // The training loss and its gradient in one pass over each pixel: L1, L2, spectral angle (SAM), spectral gradient.
 //
-// pred, target [n,h,w,c]; pixel_mask [n,h,w,1], band_mask [1,1,1,c] with 0 or 1, optional; valid_pixels f64 [1] = N.
+// pred, target [n,h,w,c]; pixel_mask [n,h,w,1], band_mask [1,1,1,c] with 0 or 1, optional; valid_pixels f64 [1] = N,
+// or f64 [2] = N, s.
 // B = good bands, P = neighbouring pairs of good bands, d = p - t:
 //   l1       = sum |d| / (N B)
 //   l2       = sum d^2 / (N B)
@@ -20,6 +21,6 @@
 // |p|, is left out.) Where |p| or |t| is 0 (below 1e-18) the value is acos(0) = pi/2, as the formula says, and the
 // gradient of this term is zero.
 //
-// dpred (optional, may be pred itself) = d total / d pred, 0 where masked; the derivative of |x| at 0 is 0.
+// dpred (optional, may be pred itself) = s d total / d pred (s = 1 where it is not given), 0 where masked; the derivative of |x| at 0 is 0.
 // terms f64 [kLossTermCount]; kLossFirstBad = flat index of the first prediction that is not finite, or -1.
 #pragma once

@@ -149,8 +149,10 @@ void CpuBackend::spectral_loss(SpectralLossParams p, Tensor pred, Tensor target,
   const double n = valid_pixels.f64()[0];
   const auto share = [n](int64_t count) { return n > 0 && count > 0 ? 1 / (n * static_cast<double>(count)) : 0.0; };
   const double per_band = share(bands), per_pair = share(pairs), per_pixel = share(1);
-  const Weights weights = {static_cast<float>(p.l1 * per_band), static_cast<float>(p.l2 * per_band),
-                           static_cast<float>(p.sam * per_pixel), static_cast<float>(p.gradient * per_pair)};
+  const double scale = valid_pixels.c > 1 ? valid_pixels.f64()[1] : 1;  // of dpred
+  const Weights weights = {static_cast<float>(scale * p.l1 * per_band), static_cast<float>(scale * p.l2 * per_band),
+                           static_cast<float>(scale * p.sam * per_pixel),
+                           static_cast<float>(scale * p.gradient * per_pair)};
 
   auto* partials = static_cast<Partial*>(workspace.data);
   float* rows = workspace.f32() + partial_floats(pred);

@@ -33,6 +33,7 @@ export const normalEquationsOp: OpDefinition = {
     [3, 0],
     [4, 1],
   ],
+  plain: [0, 1, 2],
   workspace: true,
 };
 

@@ -1,15 +1,19 @@
 /**
  * The update of all parameters, on flat vectors (zeros between parameters stay zeros).
  *
- *     grad_norm: norm = |g|_2;  scalars[5] = min(1, max_norm / (norm + 1e-6)); 1 without clipping, 0 if not finite
+ *     grad_norm: s = scalars[6] (0 means 1);  norm = |g|_2 / s
+ *       scalars[5] = min(1, max_norm / (norm + 1e-6)) / s;  1 / s without clipping;  0 if the norm, or the total of
+ *       loss_terms where they are given, is not finite
  *     adam (Kingma & Ba 2015, as torch.optim.Adam), g' = g * scalars[5]; nothing happens when scalars[5] is 0:
  *       m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2;  p -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)
  *       ema (optional) = decay ema + (1-decay) p
  *
- * scalars f32 [8] is ScalarSlot in native/backend.h: learning rate, 1-b1^t, 1-b2^t, decay, max norm, gradient scale.
+ * scalars f32 [8] is ScalarSlot in native/backend.h: learning rate, 1-b1^t, 1-b2^t, decay, max norm, gradient scale,
+ * loss scale.
  */
 import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
 import { expectShape, f64, required, streamingCost } from './common.js';
+import { LOSS_TERMS } from './spectral_loss.js';
 
 /** ScalarSlot in native/backend.h. */
 export const SCALARS = {
@@ -19,20 +23,22 @@ export const SCALARS = {
   emaDecay: 3,
   maxNorm: 4,
   gradScale: 5,
+  lossScale: 6,
 };
 export const SCALAR_COUNT = 8;
 
 export const gradNormOp: OpDefinition = {
   name: 'grad_norm',
-  inputs: ['g', 'scalars'],
-  infer([g, scalars], _attributes, label) {
+  inputs: ['g', 'loss_terms', 'scalars'],
+  infer([g, lossTerms, scalars], _attributes, label) {
     required(g, 'grad_norm', label, 'g');
     const table = required(scalars, 'grad_norm', label, 'scalars');
     expectShape(table, [1, 1, 1, SCALAR_COUNT], 'grad_norm', label, 'scalars');
+    expectShape(lossTerms, [1, 1, 1, LOSS_TERMS], 'grad_norm', label, 'loss_terms');
     return [f64([1, 1, 1, 1]), table];
   },
   cost: streamingCost(2),
-  accumulates: [[1, 1]],
+  accumulates: [[2, 1]],
   workspace: true,
 };
 
@@ -71,13 +77,17 @@ export interface OptimizerState {
   readonly ema: Value | null;
 }
 
-/** Norm, clipping and Adam; returns the norm before clipping (f64 [1,1,1,1]). */
+/**
+ * Norm, clipping and Adam; returns the norm before clipping (f64 [1,1,1,1]). With `lossTerms` a loss that is not finite
+ * leaves everything as it was.
+ */
 export function optimizerStep(
   builder: GraphBuilder,
   s: OptimizerState,
   options: { readonly beta1: number; readonly beta2: number; readonly epsilon: number },
+  lossTerms: Value | null = null,
 ): { norm: Value; updated: Value[] } {
-  const [norm, scalars] = builder.apply(gradNormOp, [s.g, s.scalars], {}, 'grad_norm');
+  const [norm, scalars] = builder.apply(gradNormOp, [s.g, lossTerms, s.scalars], {}, 'grad_norm');
   const { beta1, beta2, epsilon } = options;
   const updated = builder.apply(adamOp, [s.g, scalars!, s.param, s.m, s.v, s.ema], { beta1, beta2, epsilon }, 'adam');
   return { norm: norm!, updated };

@@ -7,7 +7,8 @@
  *     total = sum of weight * term
  *
  * pred, target [n,h,w,c]; pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1 and may be absent; valid_pixels f64
- * [1,1,1,1] counts the valid pixels of the whole batch, so that the terms and gradients of micro-batches add up.
+ * [1,1,1,1] counts the valid pixels of the whole batch, so that the terms and gradients of micro-batches add up; as
+ * [1,1,1,2] its second number multiplies dpred (loss scaling: gradients of f16 images must not vanish).
  * -> terms f64 [1,1,1,6]: total, l1, l2, sam, gradient, index of the first value that is not finite (-1: none);
  * with the attribute withGradient also dpred [n,h,w,c] = d total / d pred.
  * The derivative of acos is taken through |u - v| and |u + v| of the unit vectors and is finite everywhere; a pixel
@@ -29,11 +30,12 @@ export const spectralLossOp: OpDefinition = {
     expectShape(pixelMask, [n, h, w, 1], 'spectral_loss', label, 'pixel_mask');
     expectShape(bandMask, [1, 1, 1, c], 'spectral_loss', label, 'band_mask');
     const valid = required(validPixels, 'spectral_loss', label, 'valid_pixels');
-    expectShape(valid, [1, 1, 1, 1], 'spectral_loss', label, 'valid_pixels');
+    expectShape(valid, [1, 1, 1, valid.shape[3] === 2 ? 2 : 1], 'spectral_loss', label, 'valid_pixels');
     const terms = f64([1, 1, 1, LOSS_TERMS]);
     return withGradient === true ? [terms, f32(pred.shape)] : [terms];
   },
   cost: streamingCost(16),
+  plain: [1, 2, 3, 4],
   lossGradient: { withGradient: true },
   inPlace: [[0, 1]],
   params: ({ l1, l2, sam, gradient }) => [l1, l2, sam, gradient] as number[],

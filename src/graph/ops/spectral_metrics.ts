@@ -23,6 +23,7 @@ export const spectralMetricsOp: OpDefinition = {
     return [f64([1, 1, 1, metricSumsLength(c)])];
   },
   cost: streamingCost(16),
+  plain: [1, 2, 3, 4],
   workspace: true,
 };
 

@@ -1,0 +1,152 @@
+#include "cuda/cuda_device.h"
+
+#include <cstdlib>
+#include <string_view>
+
+namespace bandlift::cuda {
+
+namespace {
+
+class DeviceBuffer final : public Buffer {
+ public:
+  DeviceBuffer(size_t bytes, std::shared_ptr<Allocator> allocator, std::shared_ptr<Staging> staging,
+               std::shared_ptr<MemoryStats> stats)
+      : Buffer(static_cast<char*>(allocator->allocate(bytes)), bytes, std::move(stats)),
+        allocator_(std::move(allocator)),
+        staging_(std::move(staging)) {}
+  ~DeviceBuffer() override { allocator_->free(data(), bytes()); }
+  void write(const void* source, size_t offset, size_t bytes) override {
+    staging_->upload(data() + offset, source, bytes);
+  }
+  void read(void* target, size_t offset, size_t bytes) const override {
+    staging_->download(target, data() + offset, bytes);
+  }
+
+ private:
+  std::shared_ptr<Allocator> allocator_;
+  std::shared_ptr<Staging> staging_;
+};
+
+class GraphRecording final : public Recording {
+ public:
+  explicit GraphRecording(cudaGraphExec_t graph) : graph(graph) {}
+  ~GraphRecording() override { cudaGraphExecDestroy(graph); }
+  cudaGraphExec_t graph;
+};
+
+bool flag(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && std::string_view(value) == "1";
+}
+
+const char* status_text(int code) {
+  return code == kStatusTableOutside ? "resample: a table points outside of x" : "a kernel reported an unknown fault";
+}
+
+}  // namespace
+
+CudaDevice::CudaDevice(const CudaOptions& options) {
+  const CudaReport found = report();
+  BANDLIFT_CHECK(found.reason.empty(), device, found.reason);
+  BANDLIFT_CHECK(options.index >= 0 && static_cast<size_t>(options.index) < found.gpus.size(), device,
+                 "there is no cuda:" + std::to_string(options.index) + ": this machine has " +
+                     std::to_string(found.gpus.size()) + " GPU" + (found.gpus.size() == 1 ? "" : "s") +
+                     ", numbered from 0");
+  const CudaReport::Gpu& gpu = found.gpus[static_cast<size_t>(options.index)];
+  BANDLIFT_CHECK(gpu.reason.empty(), device, gpu.reason);
+
+  Context context;
+  context.device = options.index;
+  check(cudaSetDevice(context.device), "opening cuda:" + std::to_string(options.index));
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, context.device), "asking for the GPU's properties");
+  context.major = properties.major;
+  context.minor = properties.minor;
+  context.multiprocessors = properties.multiProcessorCount;
+  context.shared_limit = static_cast<int>(properties.sharedMemPerBlockOptin);
+  context.tf32 = options.tf32 && properties.major >= 8;
+  context.deterministic = options.deterministic;
+  context.synchronous = flag("BANDLIFT_SYNC");
+  BANDLIFT_CHECK(!options.tf32 || context.tf32, device,
+                 "tf32 needs compute capability 8.0, " + gpu.name + " has " + gpu.compute_capability +
+                     ": use --precision fp32 or fp16");
+  capability_ = properties.major * 10 + properties.minor;
+  size_t free_bytes = 0, total = 0;
+  check(cudaMemGetInfo(&free_bytes, &total), "asking for the GPU's memory");
+  info_ = {"cuda", gpu.name, "sm_" + std::to_string(capability_), 0, 16, static_cast<int64_t>(free_bytes)};
+
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+  context.stream = stream_;
+  check(cudaMalloc(reinterpret_cast<void**>(&status_), sizeof(Status)), "allocating the status word");
+  check(cudaMallocHost(reinterpret_cast<void**>(&host_status_), sizeof(Status)), "allocating the status word");
+  check(cudaMemset(status_, 0, sizeof(Status)), "clearing the status word");
+  context.status = status_;
+  allocator_ = std::make_shared<Allocator>(context.device);
+  staging_ = std::make_shared<Staging>(context.device);
+  std::vector<std::shared_ptr<ConvProvider>> providers;
+  providers.push_back(make_own_conv_provider(context));
+  backend_ = std::make_unique<CudaBackend>(context, std::move(providers));
+  submit([device = context.device] { cudaSetDevice(device); });  // the current device is per thread
+}
+
+// Errors are not looked at: at the end of a process the driver may be gone already.
+CudaDevice::~CudaDevice() {
+  stop();
+  cudaSetDevice(backend_->context().device);
+  backend_.reset();
+  cudaStreamSynchronize(stream_);
+  cudaStreamDestroy(stream_);
+  cudaFree(status_);
+  cudaFreeHost(host_status_);
+}
+
+bool CudaDevice::stores(DType type) const {
+  return type == DType::f32 || type == DType::f16 || (type == DType::bf16 && capability_ >= 80);
+}
+
+std::shared_ptr<Buffer> CudaDevice::allocate(size_t bytes) {
+  auto buffer = std::make_shared<DeviceBuffer>(bytes, allocator_, staging_, stats_);
+  check(cudaSetDevice(backend_->context().device), "choosing the device");
+  check(cudaMemset(buffer->data(), 0, bytes), "clearing a buffer");
+  check(cudaStreamSynchronize(cudaStreamLegacy), "clearing a buffer");  // streams that compute do not wait for it
+  return buffer;
+}
+
+void CudaDevice::finish() {
+  check(cudaMemcpyAsync(host_status_, status_, sizeof(Status), cudaMemcpyDeviceToHost, stream_), "reading the status");
+  const cudaError_t error = cudaStreamSynchronize(stream_);
+  if (error != cudaSuccess)
+    throw DeviceFault(ErrorCode::device, -1,
+                      std::string("the GPU failed while it ran the program: ") + cudaGetErrorString(error) + " (" +
+                          cudaGetErrorName(error) + "); BANDLIFT_SYNC=1 names the kernel");
+  if (host_status_->code == kStatusOk) return;
+  const Status status = *host_status_;
+  check(cudaMemset(status_, 0, sizeof(Status)), "clearing the status word");
+  throw DeviceFault(ErrorCode::shape, status.instruction, status_text(status.code));
+}
+
+std::unique_ptr<Recording> CudaDevice::record(const std::function<void()>& enqueue) {
+  if (backend_->context().synchronous) return nullptr;
+  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a program");
+  cudaGraph_t graph = nullptr;
+  try {
+    enqueue();
+  } catch (...) {
+    cudaStreamEndCapture(stream_, &graph);  // an error was found already
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    cudaGetLastError();
+    throw;
+  }
+  check(cudaStreamEndCapture(stream_, &graph), "recording a program");
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  check(error, "recording a program");
+  return std::make_unique<GraphRecording>(executable);
+}
+
+void CudaDevice::replay(Recording& recording) {
+  check(cudaGraphLaunch(static_cast<GraphRecording&>(recording).graph, stream_), "launching a recorded program");
+}
+
+}  // namespace bandlift::cuda

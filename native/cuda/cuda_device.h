@@ -1,0 +1,64 @@
+// One GPU as a Device: its memory, its stream, the backend that enqueues on it, and programs as CUDA graphs.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cuda/allocator.h"
+#include "cuda/context.h"
+#include "cuda/cuda_backend.h"
+#include "cuda/staging.h"
+#include "program/device.h"
+
+namespace bandlift::cuda {
+
+struct CudaOptions {
+  int index = 0;
+  bool tf32 = false;
+  bool deterministic = true;
+};
+
+// Compute capabilities this build has machine code for, as 10 major + minor, ascending.
+const std::vector<int>& built_architectures();
+
+// What a machine offers. Opens nothing; never throws.
+struct CudaReport {
+  struct Gpu {
+    int index;
+    std::string name, compute_capability;  // "9.0"
+    size_t memory_bytes;
+    std::string reason;  // why it cannot be used; empty where it can
+  };
+  std::string runtime, driver;  // "12.4"; driver empty where there is none
+  std::vector<Gpu> gpus;
+  std::string reason;  // why no GPU can be used, and what to do; empty where one can
+};
+CudaReport report();
+
+class CudaDevice final : public Device {
+ public:
+  // Throws Error(device) with a reason and a remedy where this GPU cannot be used.
+  explicit CudaDevice(const CudaOptions& options);
+  ~CudaDevice() override;
+
+  DeviceInfo info() const override { return info_; }
+  Backend& backend() override { return *backend_; }
+  bool stores(DType type) const override;
+  std::shared_ptr<Buffer> allocate(size_t bytes) override;
+  void begin(int instruction) override { backend_->context().instruction = instruction; }
+  void finish() override;
+  std::unique_ptr<Recording> record(const std::function<void()>& enqueue) override;
+  void replay(Recording& recording) override;
+
+ private:
+  DeviceInfo info_;
+  int capability_ = 0;
+  std::shared_ptr<Allocator> allocator_;  // shared with buffers, which may outlive the device
+  std::shared_ptr<Staging> staging_;
+  cudaStream_t stream_ = nullptr;
+  Status* status_ = nullptr;       // on the device
+  Status* host_status_ = nullptr;  // pinned
+  std::unique_ptr<CudaBackend> backend_;
+};
+
+}  // namespace bandlift::cuda
