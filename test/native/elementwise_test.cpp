@@ -21,20 +21,34 @@ double activated(Activation kind, double x) {
   }
 }
 
-std::string name_of(Activation kind, const Shape& s) {
-  return "activation " + std::to_string(static_cast<int>(kind)) + " " + text(s);
+// The x that activated() makes y of; any x <= 0 where relu made 0.
+double inverse(Activation kind, double y) {
+  switch (kind) {
+    case Activation::relu:
+      return y > 0 ? y : -1;
+    case Activation::sigmoid:
+      return std::log(y / (1 - y));
+    case Activation::softplus:
+      return std::log(std::expm1(y));
+    default:
+      return y;
+  }
+}
+
+std::string name_of(Activation kind, const Shape& s, DType type) {
+  return "activation " + std::to_string(static_cast<int>(kind)) + " " + text(s, type);
 }
 
 }  // namespace
 
 TEST("elementwise: activations equal their formulas, also in place") {
-  for (const Shape& s : kShapes)
+  for (const auto& [s, type] : stored(kShapes)) {
     for (Activation kind : kKinds) {
-      const Image x = Image::random(s, 1, -6, 6);
+      const Image x = Image::random(s, 1, -6, 6, type);
       everywhere(
-          name_of(kind, s),
+          name_of(kind, s, type),
           [&](Backend& backend) {
-            std::vector<Image> r{Image(s), x};
+            std::vector<Image> r{Image(s, type), x};
             backend.activation_forward(kind, x.t, r[0].t);
             backend.activation_forward(kind, r[1].t, r[1].t);
             return r;
@@ -47,64 +61,71 @@ TEST("elementwise: activations equal their formulas, also in place") {
             REQUIRE(r[1].same_bits(r[0]));
           });
     }
+  }
 }
 
 TEST("elementwise: activations of huge and tiny numbers, infinities and NaN") {
   const double infinity = std::numeric_limits<double>::infinity();
-  const Image x =
-      Image::vector({-infinity, -3e38, -104, -88.8, -1e-30, 0, 1e-30, 19.99, 20.01, 88.8, 104, 3e38, infinity});
-  for (Activation kind : kKinds)
-    everywhere(
-        name_of(kind, {1, 1, 1, 13}),
-        [&](Backend& backend) {
-          std::vector<Image> r{x, Image::vector({std::nan("")})};
-          for (Image& image : r) backend.activation_forward(kind, image.t, image.t);
-          return r;
-        },
-        [&](const std::vector<Image>& r) {
-          for (int64_t i = 0; i < 13; ++i) {
-            const double expected = activated(kind, x[i]);
-            if (std::isinf(expected))
-              REQUIRE(r[0][i] == expected);
-            else
-              check::close(r[0][i], expected, 1e-37, 1e-6, "activation of " + std::to_string(x[i]));
-          }
-          REQUIRE(std::isnan(r[1][0]));  // a diverged run must show, as it does through conv2d's ReLU
-        });
+  const std::vector<double> values = {-infinity, -3e38, -104, -88.8, -1e-30, 0,       1e-30,
+                                      19.99,     20.01, 88.8, 104,   3e38,   infinity};
+  for (DType type : kImageTypes)
+    for (Activation kind : kKinds) {
+      const Image x = Image::vector(values, type);
+      everywhere(
+          name_of(kind, {1, 1, 1, 13}, type),
+          [&](Backend& backend) {
+            std::vector<Image> r{x, Image::vector({std::nan("")}, type)};
+            for (Image& image : r) backend.activation_forward(kind, image.t, image.t);
+            return r;
+          },
+          [&](const std::vector<Image>& r) {
+            for (int64_t i = 0; i < 13; ++i) {
+              const double expected = activated(kind, x[i]);
+              if (std::isinf(expected))
+                REQUIRE(r[0][i] == expected);
+              else
+                r[0].close(i, expected, 1e-37, 1e-6, "activation of " + std::to_string(x[i]));
+            }
+            REQUIRE(std::isnan(r[1][0]));  // a diverged run must show, as it does through conv2d's ReLU
+          });
+    }
 }
 
 TEST("elementwise: gradients of activations equal central differences, also in place") {
-  for (const Shape& s : kShapes)
+  for (const auto& [s, type] : stored(kShapes)) {
     for (Activation kind : kKinds) {
-      const Image x = Image::random(s, 2, -4, 4), dy = Image::random(s, 3);
-      Image y(s);
+      const Image x = Image::random(s, 2, -4, 4), dy = Image::random(s, 3, -1, 1, type);
+      Image y = Image::input(s, type);
       for (int64_t i = 0; i < y.t.elements(); ++i) y.set(i, activated(kind, x[i]));
       everywhere(
-          name_of(kind, s),
+          name_of(kind, s, type),
           [&](Backend& backend) {
-            std::vector<Image> r{Image(s), dy};
+            std::vector<Image> r{Image(s, type), dy};
             backend.activation_backward(kind, y.t, dy.t, r[0].t);
             backend.activation_backward(kind, y.t, r[1].t, r[1].t);
             return r;
           },
           [&](const std::vector<Image>& r) {
             for (int64_t i = 0; i < x.t.elements(); ++i) {
-              const double expected = slope({x[i]}, 0, [&](const auto& v) { return dy[i] * activated(kind, v[0]); });
-              // y is rounded to float32 before 1 - y is taken: 6e-8 absolute, and differences with step 1e-6: 1e-9
-              check::close(r[0][i], expected, 3e-7, 1e-6, "dx");
+              // of the stored y, which is rounded; float32 rounds 1 - y (6e-8), differences with step 1e-6 err by 1e-9
+              const double expected =
+                  slope({inverse(kind, y[i])}, 0, [&](const auto& v) { return dy[i] * activated(kind, v[0]); });
+              r[0].close(i, expected, 3e-7, 1e-6, "dx");
             }
             REQUIRE(r[1].same_bits(r[0]));
           });
     }
+  }
 }
 
 TEST("elementwise: add, also onto either operand") {
-  for (const Shape& s : kShapes) {
-    const Image a = Image::random(s, 4), b = Image::random({s.n, s.h, s.w, s.c, s.extra + 3}, 5);
+  for (const auto& [s, type] : stored(kShapes)) {
+    const Image a = Image::random(s, 4, -1, 1, type),
+                b = Image::random({s.n, s.h, s.w, s.c, s.extra + 3}, 5, -1, 1, type);
     everywhere(
-        "add " + text(s),
+        "add " + text(s, type),
         [&](Backend& backend) {
-          std::vector<Image> r{Image(s), a, b};
+          std::vector<Image> r{Image(s, type), a, b};
           backend.add(a.t, b.t, r[0].t);
           backend.add(r[1].t, b.t, r[1].t);
           backend.add(a.t, r[2].t, r[2].t);
@@ -112,19 +133,20 @@ TEST("elementwise: add, also onto either operand") {
         },
         [&](const std::vector<Image>& r) {
           for (int64_t i = 0; i < a.t.elements(); ++i) {
-            const float sum = static_cast<float>(a[i]) + static_cast<float>(b[i]);  // one IEEE operation: exact
+            // one IEEE operation and one rounding where it is stored: exact
+            const double sum = storage::rounded(type, static_cast<float>(a[i]) + static_cast<float>(b[i]));
             for (const Image& y : r) REQUIRE(y[i] == sum);
           }
         });
   }
 }
 
-TEST("elementwise: fill of f32 and f64") {
-  for (const Shape& s : kShapes)
+TEST("elementwise: fill of images and of f64") {
+  for (const auto& [s, type] : stored(kShapes)) {
     everywhere(
-        "fill " + text(s),
+        "fill " + text(s, type),
         [&](Backend& backend) {
-          std::vector<Image> r{Image(s), Image(s, DType::f64)};
+          std::vector<Image> r{Image(s, type), Image(s, DType::f64)};
           for (Image& image : r) backend.fill(-2.5f, image.t);
           return r;
         },
@@ -132,4 +154,5 @@ TEST("elementwise: fill of f32 and f64") {
           for (const Image& y : r)
             for (double v : y.values()) REQUIRE(v == -2.5);
         });
+  }
 }

@@ -23,12 +23,12 @@ Shape output_shape(const Shape& s) {
 }  // namespace
 
 TEST("quadratic features: x, then x_i x_j for i <= j, row by row") {
-  for (const Shape& s : kInputs) {
-    const Image x = Image::random(s, 31);
+  for (const auto& [s, type] : stored(kInputs)) {
+    const Image x = Image::random(s, 31, -1, 1, type);
     everywhere(
-        "features of " + text(s),
+        "features of " + text(s, type),
         [&](Backend& backend) {
-          std::vector<Image> r{Image(output_shape(s))};
+          std::vector<Image> r{Image(output_shape(s), type)};
           backend.quadratic_features_forward(x.t, r[0].t);
           return r;
         },
@@ -38,19 +38,19 @@ TEST("quadratic features: x, then x_i x_j for i <= j, row by row") {
             for (int64_t k = 0; k < s.c; ++k) in.push_back(x[p * s.c + k]);
             const std::vector<double> y = features(in);
             for (size_t k = 0; k < y.size(); ++k)  // one rounding to float32
-              check::close(r[0][p * r[0].t.c + static_cast<int64_t>(k)], y[k], 1e-12, 6e-8, "y");
+              r[0].close(p * r[0].t.c + static_cast<int64_t>(k), y[k], 1e-12, 6e-8, "y");
           }
         });
   }
 }
 
 TEST("quadratic features: gradient equals central differences") {
-  for (const Shape& s : kInputs) {
-    const Image x = Image::random(s, 32), dy = Image::random(output_shape(s), 33);
+  for (const auto& [s, type] : stored(kInputs)) {
+    const Image x = Image::random(s, 32, -1, 1, type), dy = Image::random(output_shape(s), 33, -1, 1, type);
     everywhere(
-        "gradient of features of " + text(s),
+        "gradient of features of " + text(s, type),
         [&](Backend& backend) {
-          std::vector<Image> r{Image(s)};
+          std::vector<Image> r{Image(s, type)};
           backend.quadratic_features_backward(dy.t, x.t, r[0].t);
           return r;
         },
@@ -66,7 +66,7 @@ TEST("quadratic features: gradient equals central differences") {
             };
             // quadratic: central differences are exact for any step; c + 2 float32 additions of numbers below 1
             for (size_t i = 0; i < in.size(); ++i)
-              check::close(r[0][p * s.c + static_cast<int64_t>(i)], slope(in, i, loss, 1), 5e-6, 0, "dx");
+              r[0].close(p * s.c + static_cast<int64_t>(i), slope(in, i, loss, 1), 5e-6, 0, "dx");
           }
         });
   }

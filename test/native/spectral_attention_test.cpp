@@ -24,12 +24,12 @@ std::vector<double> means(const Shape& s, const std::vector<double>& x) {
 }  // namespace
 
 TEST("spectral attention: means over the pixels of each sample, and their gradient") {
-  for (const Shape& s : kShapes) {
-    const Image x = Image::random(s, 11), dmean = Image::random(per_sample(s), 12);
+  for (const auto& [s, type] : stored(kShapes)) {
+    const Image x = Image::random(s, 11, -1, 1, type), dmean = Image::random(per_sample(s), 12);
     everywhere(
-        "mean " + text(s),
+        "mean " + text(s, type),
         [&](Backend& backend) {
-          std::vector<Image> r{Image(per_sample(s)), Image(s)};
+          std::vector<Image> r{Image(per_sample(s)), Image(s, type)};
           backend.global_mean_forward(x.t, r[0].t);
           backend.global_mean_backward(dmean.t, r[1].t);
           return r;
@@ -44,19 +44,19 @@ TEST("spectral attention: means over the pixels of each sample, and their gradie
             return sum;
           };
           for (size_t i : spread(x.values().size(), 40))
-            check::close(r[1][static_cast<int64_t>(i)], slope(x.values(), i, loss, 1), 1e-10, 1e-6, "dx");
+            r[1].close(static_cast<int64_t>(i), slope(x.values(), i, loss, 1), 1e-10, 1e-6, "dx");
         });
   }
 }
 
 TEST("spectral attention: y = x gate (+ residual), also in place") {
-  for (const Shape& s : kShapes) {
-    const Image x = Image::random(s, 13), gate = Image::random(per_sample(s), 14, 0, 1),
-                residual = Image::random(s, 15);
+  for (const auto& [s, type] : stored(kShapes)) {
+    const Image x = Image::random(s, 13, -1, 1, type), gate = Image::random(per_sample(s), 14, 0, 1),
+                residual = Image::random(s, 15, -1, 1, type);
     everywhere(
-        "gate " + text(s),
+        "gate " + text(s, type),
         [&](Backend& backend) {
-          std::vector<Image> r{Image(s), Image(s), x};
+          std::vector<Image> r{Image(s, type), Image(s, type), x};
           backend.gate_forward(x.t, gate.t, Tensor{}, r[0].t);
           backend.gate_forward(x.t, gate.t, residual.t, r[1].t);
           backend.gate_forward(r[2].t, gate.t, residual.t, r[2].t);
@@ -65,8 +65,8 @@ TEST("spectral attention: y = x gate (+ residual), also in place") {
         [&](const std::vector<Image>& r) {
           for (int64_t i = 0; i < x.t.elements(); ++i) {
             const double y = x[i] * gate[static_cast<int64_t>(of_sample(s, i))];
-            check::close(r[0][i], y, 1e-10, 1e-7, "y");
-            check::close(r[1][i], y + residual[i], 2e-7, 0, "y with residual");
+            r[0].close(i, y, 1e-10, 1e-7, "y");
+            r[1].close(i, y + residual[i], 2e-7, 0, "y with residual");
           }
           REQUIRE(r[2].same_bits(r[1]));
         });
@@ -75,9 +75,10 @@ TEST("spectral attention: y = x gate (+ residual), also in place") {
 
 // The loss is <x gate, dy> + <mean(x), dmean>: linear in x and in the gate.
 TEST("spectral attention: gradients of gate and input equal differences; masks close pixels; in place") {
-  for (const Shape& s : kShapes) {
-    const Image x = Image::random(s, 16), gate = Image::random(per_sample(s), 17, 0, 1), dy = Image::random(s, 18),
-                dmean = Image::random(per_sample(s), 19), mask = Image::random(s, 20);
+  for (const auto& [s, type] : stored(kShapes)) {
+    const Image x = Image::random(s, 16, -1, 1, type), gate = Image::random(per_sample(s), 17, 0, 1),
+                dy = Image::random(s, 18, -1, 1, type), dmean = Image::random(per_sample(s), 19),
+                mask = Image::random(s, 20, -1, 1, type);
     const auto output = [&](const std::vector<double>& v, const std::vector<double>& g) {
       double sum = 0;
       for (size_t i = 0; i < v.size(); ++i)
@@ -91,9 +92,9 @@ TEST("spectral attention: gradients of gate and input equal differences; masks c
       return sum;
     };
     everywhere(
-        "gate gradients " + text(s),
+        "gate gradients " + text(s, type),
         [&](Backend& backend) {
-          std::vector<Image> r{Image(per_sample(s)), Image(s), Image(s), dy};
+          std::vector<Image> r{Image(per_sample(s)), Image(s, type), Image(s, type), dy};
           backend.gate_backward_gate(dy.t, x.t, r[0].t);
           backend.gate_backward_input(dy.t, gate.t, Tensor{}, Tensor{}, r[1].t);
           backend.gate_backward_input(dy.t, gate.t, dmean.t, mask.t, r[2].t);
@@ -106,15 +107,15 @@ TEST("spectral attention: gradients of gate and input equal differences; masks c
             const double expected = slope(
                 gates, k, [&](const auto& g) { return output(xs, g); }, 1);
             // float32 sums of 64 products below 1: 64 * 6e-8 at worst for each of (pixels / 64)
-            check::close(r[0][static_cast<int64_t>(k)], expected, 2e-5, 0, "dgate");
+            r[0].close(static_cast<int64_t>(k), expected, 2e-5, 0, "dgate");
           }
           for (size_t i : spread(xs.size(), 40)) {
             const auto at = static_cast<int64_t>(i);
             const double direct = slope(
                 xs, i, [&](const auto& v) { return output(v, gates); }, 1);
             const double both = direct + slope(xs, i, mean_part, 1);
-            check::close(r[1][at], direct, 2e-7, 0, "dx");
-            check::close(r[2][at], mask[at] > 0 ? both : 0, 2e-7, 0, "dx with mean and mask");
+            r[1].close(at, direct, 2e-7, 0, "dx");
+            r[2].close(at, mask[at] > 0 ? both : 0, 2e-7, 0, "dx with mean and mask");
           }
           REQUIRE(r[3].same_bits(r[2]));
         });
