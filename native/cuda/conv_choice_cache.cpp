@@ -69,8 +69,10 @@ std::string replace_file(const fs::path& file, const std::string& text) {
   std::string why;
   for (size_t done = 0; done < text.size() && why.empty();) {
     const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
-    if (n >= 0) done += static_cast<size_t>(n);
-    else if (errno != EINTR) why = failure("cannot write", temporary);
+    if (n >= 0)
+      done += static_cast<size_t>(n);
+    else if (errno != EINTR)
+      why = failure("cannot write", temporary);
   }
   if (why.empty() && ::fsync(fd) != 0) why = failure("cannot write", temporary);
   ::close(fd);
@@ -98,8 +100,10 @@ class Lock {
 }  // namespace
 
 ConvChoiceCache::ConvChoiceCache(fs::path file) : file_(std::move(file)) {
-  if (file_.empty()) why_ = "no folder: HOME, XDG_CACHE_HOME and BANDLIFT_CACHE_DIR are not set";
-  else read_file(file_, choices_);
+  if (file_.empty())
+    why_ = "no folder: HOME, XDG_CACHE_HOME and BANDLIFT_CACHE_DIR are not set";
+  else
+    read_file(file_, choices_);
 }
 
 fs::path ConvChoiceCache::default_file() {

@@ -1,0 +1,259 @@
+#include "cuda/cudnn/provider.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <string_view>
+#include <utility>
+
+#include "cuda/cudnn/tuner.h"
+
+namespace bandlift::cuda {
+
+namespace {
+
+using namespace cudnn;
+
+// How many plans are made ready and measured: those that are compiled at run time take most of a second each.
+constexpr int kMostMeasured = 10, kMostCompiled = 4;
+constexpr size_t kMiB = size_t{1} << 20;
+
+// A problem with an epilogue: its graph, what the heuristics proposed, and the plan in use.
+struct Entry {
+  std::shared_ptr<Graph> graph;
+  std::vector<Descriptor> proposed;  // in the heuristics' order, those not tried yet at the back
+  std::optional<Plan> plan;
+  bool settled = false;  // the plan is not to be measured (any more)
+  std::string why;       // why there is no plan
+};
+
+class CudnnProvider final : public ConvProvider {
+ public:
+  CudnnProvider(const Context& context, const CudnnOptions& options)
+      : deterministic_(context.deterministic),
+        measure_(options.measure && (!deterministic_ || (options.cache && !options.cache->file().empty()))),
+        device_(context.device),
+        device_name_(options.device_name),
+        capability_(context.major * 10 + context.minor),
+        cache_(options.cache),
+        library_(find_cudnn(options.folders), context.major, context.minor),
+        target_{&library_.api(), library_.handle(), nullptr} {}
+
+  const char* name() const override { return "cudnn"; }
+  bool supports(const ConvProblem& p) const override { return usable(p, {}); }
+  bool fuses(const ConvProblem& p, const ConvEpilogue& e) const override { return usable(p, fusion_of(e)); }
+  DType weight_gradient_type(const ConvProblem& p) const override { return p.type; }
+  size_t workspace_bytes(const ConvProblem& p) const override {
+    const Sizes s = sizes_of(p);
+    return std::min(256 * kMiB, std::max(8 * kMiB, 2 * static_cast<size_t>(s.x + s.y + s.w)));
+  }
+  void prepare(const Context& context, const ConvProblem& p) override {
+    const std::lock_guard lock(mutex_);
+    Entry& e = entry(p, {});
+    use_stream(context.stream);
+    if (e.plan) settle(context, e, p, {});
+  }
+  void run(const Context& context, const ConvProblem& p, const ConvBuffers& b, const ConvEpilogue& epilogue,
+           void* workspace) override;
+
+ private:
+  bool usable(const ConvProblem& p, const Fusion& f) const;
+  void use_stream(cudaStream_t stream);
+  Entry& entry(const ConvProblem& p, const Fusion& f) const;
+  void open_cached(Entry& e, const ConvProblem& p, const Fusion& f) const;
+  std::optional<Plan> next_plan(Entry& e, const ConvProblem& p) const;
+  void settle(const Context& context, Entry& e, const ConvProblem& p, const Fusion& f);
+  void measure(const Context& context, Entry& e, const ConvProblem& p, const Fusion& f);
+  Rules rules(const ConvProblem& p) const {
+    return {p.type, p.tf32, deterministic_, static_cast<int64_t>(workspace_bytes(p))};
+  }
+  ConvKey key(const ConvProblem& p, const Fusion& f) const {
+    return {device_name_, capability_, version_text(library_.version()), name(),
+            describe(p, f) + (deterministic_ ? " deterministic" : "")};
+  }
+
+  bool deterministic_, measure_;
+  int device_;
+  std::string device_name_;
+  int capability_;
+  std::shared_ptr<ConvChoiceCache> cache_;
+  Library library_;
+  Target target_;
+  cudaStream_t stream_ = nullptr;
+  mutable std::mutex mutex_;
+  mutable std::map<std::string, Entry> entries_;  // by describe(p, f)
+};
+
+bool CudnnProvider::usable(const ConvProblem& p, const Fusion& f) const {
+  if (p.type == DType::f64) return false;
+  if (p.pass == ConvPass::backward_weights && f.any()) return false;
+  const std::lock_guard lock(mutex_);
+  cuda::check(cudaSetDevice(device_), "choosing the device");  // called from any thread
+  return entry(p, f).plan.has_value();
+}
+
+void CudnnProvider::use_stream(cudaStream_t stream) {
+  if (stream_ == stream) return;
+  check(library_.api(), library_.api().cudnnSetStream(library_.handle(), stream), "cudnnSetStream");
+  stream_ = stream;
+}
+
+// With the plan that was once chosen, or else the first of the heuristics' that can be made.
+Entry& CudnnProvider::entry(const ConvProblem& p, const Fusion& f) const {
+  const auto [it, is_new] = entries_.try_emplace(describe(p, f));
+  Entry& e = it->second;
+  if (!is_new) return e;
+  try {
+    e.graph = std::make_shared<Graph>(target_, p, f, weight_gradient_type(p));
+    if (measure_) open_cached(e, p, f);
+    if (e.plan) return e;
+    e.proposed = propose(target_, *e.graph, e.why);
+    std::reverse(e.proposed.begin(), e.proposed.end());  // taken from the back
+    e.plan = next_plan(e, p);
+    e.settled = !measure_;
+  } catch (const Error& error) {  // cuDNN does not take such a graph
+    e.why = error.what();
+  }
+  return e;
+}
+
+void CudnnProvider::open_cached(Entry& e, const ConvProblem& p, const Fusion& f) const {
+  const auto choice = cache_ ? cache_->find(key(p, f)) : std::nullopt;
+  const auto engine = choice ? Engine::parse(choice->choice) : std::nullopt;
+  auto config = engine ? configure(target_, *e.graph, *engine) : std::nullopt;
+  if (!config) return;
+  e.plan = make_plan(target_, e.graph, std::move(*config), rules(p), e.why);
+  e.settled = e.plan.has_value();
+}
+
+std::optional<Plan> CudnnProvider::next_plan(Entry& e, const ConvProblem& p) const {
+  while (!e.proposed.empty()) {
+    Descriptor config = std::move(e.proposed.back());
+    e.proposed.pop_back();
+    if (auto plan = make_plan(target_, e.graph, std::move(config), rules(p), e.why)) return plan;
+  }
+  return std::nullopt;
+}
+
+// Measures, unless there is nothing to choose between or no way to: while a stream is captured nothing may be run.
+void CudnnProvider::settle(const Context& context, Entry& e, const ConvProblem& p, const Fusion& f) {
+  if (e.settled) return;
+  cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  cuda::check(cudaStreamIsCapturing(context.stream, &capture), "asking for a stream's state");
+  if (capture != cudaStreamCaptureStatusNone) return;
+  e.settled = true;
+  try {
+    measure(context, e, p, f);
+  } catch (const Error& error) {
+    if (error.code != ErrorCode::out_of_memory) throw;  // with memory this short, as proposed
+  }
+  e.proposed.clear();
+}
+
+void CudnnProvider::measure(const Context& context, Entry& e, const ConvProblem& p, const Fusion& f) {
+  Bench bench(context, library_.handle(), p, f, workspace_bytes(p));
+  struct Measured {
+    Plan plan;
+    double microseconds;
+  };
+  std::vector<Measured> measured;
+  double best = std::numeric_limits<double>::infinity();
+  std::string failures;
+  int compiled = 0;
+  for (int tried = 0; tried < kMostMeasured && compiled < kMostCompiled; ++tried) {
+    std::optional<Plan> plan = tried == 0 ? std::exchange(e.plan, std::nullopt) : next_plan(e, p);
+    if (!plan) break;
+    compiled += plan->compiled_at_run_time();
+    try {
+      const double microseconds = bench.time(*plan, best);
+      best = std::min(best, microseconds);
+      measured.push_back({std::move(*plan), microseconds});
+    } catch (const Error& error) {
+      // An engine that cuDNN refuses at the last moment is left out; a GPU that failed stays failed.
+      cuda::check(cudaStreamSynchronize(context.stream), error.what());
+      failures += (failures.empty() ? "" : "; ") + std::string(error.what());
+    }
+  }
+  // The fastest that may write over what it adds; the first such in the heuristics' order where the choice could not
+  // be kept for the next run.
+  const auto fit = [&](const Measured& m) { return !f.add || bench.adds_in_place(m.plan); };
+  auto chosen = measured.end();
+  for (auto m = measured.begin(); m != measured.end(); ++m)
+    if ((chosen == measured.end() || m->microseconds < chosen->microseconds) && fit(*m)) chosen = m;
+  if (chosen == measured.end()) {
+    e.why = "no engine works" + (failures.empty() ? "" : ": " + failures);
+    return;
+  }
+  const bool kept = cache_ && cache_->store(key(p, f), {chosen->plan.engine().text(), chosen->microseconds});
+  if (deterministic_ && !kept) chosen = std::find_if(measured.begin(), measured.end(), fit);
+  e.plan = std::move(chosen->plan);
+}
+
+void CudnnProvider::run(const Context& context, const ConvProblem& p, const ConvBuffers& b,
+                        const ConvEpilogue& epilogue, void* workspace) {
+  const std::lock_guard lock(mutex_);
+  const Fusion f = fusion_of(epilogue);
+  Entry& e = entry(p, f);
+  use_stream(context.stream);
+  if (e.plan) settle(context, e, p, f);
+  BANDLIFT_CHECK(e.plan, device, "cuDNN cannot compute " + describe(p, f) + ": " + e.why);
+  try {
+    e.plan->execute(library_.handle(), bind(b, epilogue), workspace);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::device, describe(p, f) + ": " + error.what());
+  }
+  launched(context, "cudnn");
+}
+
+// Calls `open`, which throws, for a report, which does not.
+template <typename Open>
+void report_into(LibraryReport& report, const FoundLibrary& found, const std::string& missing, const Open& open) {
+  report.tried = found.tried;
+  report.path = found.path;
+  if (!found.found()) {
+    report.problem = found.why() + ". " + missing;
+    return;
+  }
+  try {
+    open();
+  } catch (const std::exception& error) {
+    report.problem = error.what();
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<ConvProvider> make_cudnn_provider(const Context& context, const CudnnOptions& options) {
+  CudnnOptions effective = options;
+  const char* measure = std::getenv("BANDLIFT_MEASURE");
+  if (measure && std::string_view(measure) == "0") effective.measure = false;
+  return std::make_shared<CudnnProvider>(context, effective);
+}
+
+LibraryReport report_cudnn(const std::vector<std::string>& folders, int major, int minor) {
+  LibraryReport report;
+  const FoundLibrary found = find_cudnn(folders);
+  report_into(report, found, "Install it (pip install nvidia-cudnn-cu12) or set BANDLIFT_CUDNN to its file or folder",
+              [&] {
+                const size_t version = resolve(found).cudnnGetVersion();
+                report.version = version_text(version);
+                if (major > 0) report.problem = unfit(version, major, minor);
+              });
+  return report;
+}
+
+LibraryReport report_nccl(const std::vector<std::string>& folders) {
+  LibraryReport report;
+  const FoundLibrary found = find_nccl(folders);
+  report_into(report, found, "Install it (pip install nvidia-nccl-cu12) or set BANDLIFT_NCCL to its file or folder",
+              [&] {
+                const int version = nccl_version(found);
+                BANDLIFT_CHECK(version >= 20000, device, "NCCL at " + found.path + " does not tell its version");
+                report.version = version_text(static_cast<size_t>(version));
+              });
+  return report;
+}
+
+}  // namespace bandlift::cuda
