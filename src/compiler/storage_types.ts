@@ -26,8 +26,33 @@ export function imagePitch(c: number, rules: StorageRules): number {
   return c === 1 ? 1 : Math.ceil(c / perRow) * perRow;
 }
 
-/** Whether a value of this shape between operators is kept as an image. */
-const isImageShaped = ({ shape: [, h, w], dtype }: Value): boolean => dtype === 'f32' && h * w > 1;
+/** Operators whose operands and results are all kept alike. */
+const ALIKE = new Set(['activation_forward', 'activation_backward', 'add']);
+
+/**
+ * Values that belong to parameters (what is computed from them elementwise, what is added to their gradients): plain
+ * whatever their shape.
+ */
+function ofParameters(graph: Graph): Set<ValueId> {
+  const parent = graph.values.map((value) => value.id);
+  const root = (id: ValueId): ValueId => {
+    let at = id;
+    while (parent[at] !== at) at = parent[at]!;
+    return at;
+  };
+  const join = (a: ValueId, b: ValueId) => {
+    parent[root(a)] = root(b);
+  };
+  for (const { op, inputs, outputs } of graph.nodes) {
+    const alike = ALIKE.has(op.name) ? [...inputs.filter((id) => id !== null), ...outputs] : [];
+    for (const id of alike) join(id, alike[0]!);
+    for (const [input, output] of op.accumulates ?? [])
+      if (inputs[input] != null && outputs[output] !== undefined) join(inputs[input]!, outputs[output]!);
+  }
+  const kept = ['parameter', 'state', 'constant'];
+  const roots = new Set(graph.values.filter(({ role }) => kept.includes(role)).map(({ id }) => root(id)));
+  return new Set(graph.values.filter(({ id }) => roots.has(root(id))).map(({ id }) => id));
+}
 
 export function assignStorage(graph: Graph, rules: StorageRules): Graph {
   if (rules.image === 'f32' && rules.rowBytes <= 4) return graph;
@@ -39,6 +64,7 @@ class Storage {
   readonly #rules: StorageRules;
   readonly #values: Value[];
   readonly #nodes: GraphNode[] = [];
+  readonly #ofParameters: ReadonlySet<ValueId>;
   /** Values kept as images. */
   readonly #images = new Set<ValueId>();
   /** The same numbers in the other form, where both were wanted. */
@@ -49,6 +75,7 @@ class Storage {
     this.#graph = graph;
     this.#rules = rules;
     this.#values = [...graph.values];
+    this.#ofParameters = ofParameters(graph);
     for (const node of graph.nodes) this.#node(node);
   }
 
@@ -66,10 +93,7 @@ class Storage {
     const inputs = node.inputs.map((id, i) =>
       id === null ? null : plain.has(i) ? this.#plain(id) : this.#operand(id),
     );
-    const accumulated = new Set((node.op.accumulates ?? []).map(([, output]) => output));
-    node.outputs.forEach((id, i) => {
-      if (!accumulated.has(i) && isImageShaped(this.#values[id]!)) this.#makeImage(id);
-    });
+    for (const id of node.outputs) if (this.#isImage(id)) this.#makeImage(id);
     this.#nodes.push({ ...node, inputs });
   }
 
@@ -77,7 +101,7 @@ class Storage {
   #reshape(node: GraphNode): void {
     const [from, to] = [node.inputs[0]!, node.outputs[0]!];
     const source = this.#images.has(from) ? from : (this.#asImage.get(from) ?? from);
-    if (isImageShaped(this.#values[to]!)) this.#makeImage(to);
+    if (this.#isImage(to)) this.#makeImage(to);
     const [a, b] = [this.#values[source]!, this.#values[to]!];
     const dense = valuePitch(a) === a.shape[3] && valuePitch(b) === b.shape[3];
     const view = a.dtype === b.dtype && (dense || (a.shape[3] === b.shape[3] && valuePitch(a) === valuePitch(b)));
@@ -87,7 +111,7 @@ class Storage {
   /** The value as an operator takes it among its images: converted where it is a plain input of an image's shape. */
   #operand(id: ValueId): ValueId {
     const value = this.#values[id]!;
-    if (this.#images.has(id) || value.role !== 'input' || !isImageShaped(value)) return id;
+    if (this.#images.has(id) || value.role !== 'input' || !this.#isImage(id)) return id;
     if (this.#rules.image === 'f32' && imagePitch(value.shape[3], this.#rules) === value.shape[3]) return id;
     return this.#once(this.#asImage, id, (copy) => this.#makeImage(copy));
   }
@@ -109,6 +133,12 @@ class Storage {
     this.#nodes.push({ op: convertOp, inputs: [id], outputs: [copy], attributes: {}, label: `convert ${name}` });
     known.set(id, copy);
     return copy;
+  }
+
+  /** Whether a value is kept as an image: it has pixels, and does not belong to parameters. */
+  #isImage(id: ValueId): boolean {
+    const { shape, dtype } = this.#values[id]!;
+    return dtype === 'f32' && shape[1] * shape[2] > 1 && !this.#ofParameters.has(id);
   }
 
   #makeImage(id: ValueId): void {

@@ -254,7 +254,9 @@ describe.each(Object.entries(SESSIONS))('a session on the %s', (_name, openIt: O
   });
 
   it('aborts between parts of a step and works afterwards', async () => {
-    const session = await open({ ...OPTIONS, batchSize: 5 });
+    const whole = await open({ ...OPTIONS, batchSize: 5 });
+    const session = await open({ ...OPTIONS, batchSize: 5, maxMemory: whole.plan.totalBytes - 1 });
+    expect(session.plan.microBatch).toBeLessThan(5);
     start(session);
     const batch = makeBatch(OPTIONS, 5);
     const before = session.read('parameters');
