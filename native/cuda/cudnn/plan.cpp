@@ -29,9 +29,9 @@ const char* forbidden(const std::vector<int>& notes, const Rules& rules) {
 }  // namespace
 
 std::string Engine::text() const {
-  std::string text = std::to_string(id) + ":";
+  std::string text = std::to_string(id);
   for (const auto& [type, value] : knobs)
-    text += (text.back() == ':' ? "" : ",") + std::to_string(type) + "=" + std::to_string(value);
+    text += (&type == &knobs[0].first ? ":" : ",") + std::to_string(type) + "=" + std::to_string(value);
   return text;
 }
 
@@ -45,7 +45,7 @@ std::optional<Engine> Engine::parse(const std::string& text) {
     at = next + (next != end);
     return true;
   };
-  if (text.find(':') == std::string::npos || !number(engine.id, ':') || engine.id < 0) return std::nullopt;
+  if (!number(engine.id, ':') || engine.id < 0) return std::nullopt;
   while (at != end) {
     std::pair<int, int64_t> knob;
     if (!number(knob.first, '=') || !number(knob.second, ',')) return std::nullopt;

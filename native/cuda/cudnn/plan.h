@@ -14,7 +14,7 @@ namespace bandlift::cuda::cudnn {
 struct Engine {
   int64_t id = 0;
   std::vector<std::pair<int, int64_t>> knobs;
-  std::string text() const;  // "12:2=4,24=7"
+  std::string text() const;  // "12:2=4,24=7", or "12"
   static std::optional<Engine> parse(const std::string& text);
 };
 
