@@ -156,3 +156,34 @@ TEST("elementwise: fill of images and of f64") {
         });
   }
 }
+
+TEST("elementwise: tensors that start anywhere") {
+  const auto from = [](const Image& image, int64_t first) {  // the image's numbers from `first` on
+    Tensor t = image.t;
+    t.data = static_cast<char*>(t.data) + first * bandlift::element_bytes(t.dtype);
+    t.c = t.pitch = t.c - first;
+    return t;
+  };
+  for (DType type : kImageTypes)
+    for (int64_t first : {1, 2, 3, 4}) {
+      const Shape s = {1, 1, 1, 64 + first};
+      const Image a = Image::random(s, 6, -1, 1, type), b = Image::random(s, 7, -1, 1, type);
+      everywhere(
+          "from number " + std::to_string(first) + " " + storage::name(type),
+          [&](Backend& backend) {
+            std::vector<Image> r(4, Image::vector(std::vector<double>(static_cast<size_t>(s.c), 7), type));
+            backend.add(from(a, first), from(b, first), from(r[0], first));
+            backend.activation_forward(Activation::relu, from(a, first), from(r[1], first));
+            backend.activation_backward(Activation::relu, from(a, first), from(b, first), from(r[2], first));
+            backend.fill(0.5f, from(r[3], first));
+            return r;
+          },
+          [&](const std::vector<Image>& r) {
+            for (int64_t i = 0; i < s.c; ++i) {
+              const double sum = storage::rounded(type, static_cast<float>(a[i]) + static_cast<float>(b[i]));
+              const double expected[] = {sum, std::max(a[i], 0.0), a[i] > 0 ? b[i] : 0, 0.5};
+              for (size_t op = 0; op < r.size(); ++op) REQUIRE(r[op][i] == (i < first ? 7 : expected[op]));
+            }
+          });
+    }
+}

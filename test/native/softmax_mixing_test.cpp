@@ -1,5 +1,6 @@
 // Abundances, mixed spectra and their gradients against plain double loops and central differences.
 #include "backends.h"
+#include "core/error.h"
 
 using namespace backends;
 
@@ -37,7 +38,7 @@ double formula(const std::vector<double>& a, size_t i, const Loss& loss) {
   return a[i] * (slope(a, i, loss, 1) - mean);
 }
 
-constexpr int64_t kEndmembers[] = {1, 4, 13};
+constexpr int64_t kEndmembers[] = {1, 4, 13, 37};
 
 }  // namespace
 
@@ -130,3 +131,21 @@ TEST("softmax mixing: gradients equal central differences; those of the endmembe
           });
     }
 }
+
+#ifdef BANDLIFT_EMULATED
+TEST("softmax mixing: more endmembers than shared memory holds are refused") {
+  const int64_t k = 769;  // 16 abundances of 4 bytes for each of 768 fill 48 KiB
+  each_backend([&](const std::string&, Backend& backend) {
+    Image abundances({1, 1, 1, k}), y({1, 1, 1, 2});
+    try {
+      backend.softmax_mixing_forward(Image::random({1, 1, 1, k}, 27).t, Image::random({1, 1, 1, k * 2}, 28).t,
+                                     abundances.t, y.t);
+    } catch (const bandlift::Error& e) {
+      REQUIRE(e.code == bandlift::ErrorCode::shape);
+      REQUIRE(std::string(e.what()) == "softmax_mixing_forward: found 769 endmembers, expected at most 768");
+      return;
+    }
+    check::fail("769 endmembers were taken");
+  });
+}
+#endif
