@@ -5,12 +5,11 @@
 #include <limits>
 #include <memory>
 
+#include "cpu/cpu_device.h"
+#include "cpu/thread_pool.h"
 #include "image.h"
 #ifdef BANDLIFT_EMULATED
 #include "emulated/emulated_backend.h"
-#else
-#include "cpu/cpu_device.h"
-#include "cpu/thread_pool.h"
 #endif
 
 namespace backends {
