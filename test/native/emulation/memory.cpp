@@ -1,9 +1,16 @@
 // Device and pinned memory: known allocations, bounds of copies. Device memory starts as 0xff bytes (NaN).
+#include <sys/mman.h>
+
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "emulation.h"
 #include "state.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 using namespace bandlift::emulation;
 
@@ -14,7 +21,10 @@ constexpr size_t kMargin = 0;  // exactly its bytes, so that every access beside
 #else
 constexpr size_t kMargin = 256;
 #endif
+constexpr size_t kPage = 4096;
 constexpr unsigned char kMarginByte = 0xc5;
+
+int access_depth = 0;  // DeviceAccess objects alive
 
 std::map<uintptr_t, Allocation>::iterator find(const void* p) {
   auto& all = state().allocations;
@@ -25,6 +35,52 @@ std::map<uintptr_t, Allocation>::iterator find(const void* p) {
   return address - it->first <= it->second.bytes ? it : all.end();
 }
 
+#if !defined(__SANITIZE_ADDRESS__)
+size_t mapped_bytes(const Allocation& allocation) {
+  return (allocation.bytes + 2 * kMargin + kPage - 1) / kPage * kPage;
+}
+#endif
+
+// Device memory can be touched only while a stream's work runs: host code that reads it must fail as it would on a GPU.
+// AddressSanitizer reports it; without it, the pages themselves refuse.
+void let(const Allocation& allocation, bool touch) {
+  if (!allocation.device) return;
+#if defined(__SANITIZE_ADDRESS__)
+  if (touch)
+    __asan_unpoison_memory_region(allocation.memory, allocation.bytes);
+  else
+    __asan_poison_memory_region(allocation.memory, allocation.bytes);
+#else
+  if (mprotect(allocation.memory, mapped_bytes(allocation), touch ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+    std::perror("emulation: protection of device memory");
+    std::abort();
+  }
+#endif
+}
+
+// `memory` for `bytes` and the margins.
+bool obtain(Allocation& allocation) {
+#if !defined(__SANITIZE_ADDRESS__)
+  if (allocation.device) {
+    allocation.memory =
+        mmap(nullptr, mapped_bytes(allocation), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return allocation.memory != MAP_FAILED;
+  }
+#endif
+  return posix_memalign(&allocation.memory, 256, allocation.bytes + 2 * kMargin) == 0;
+}
+
+void give_back(const Allocation& allocation) {
+  let(allocation, true);
+#if !defined(__SANITIZE_ADDRESS__)
+  if (allocation.device) {
+    munmap(allocation.memory, mapped_bytes(allocation));
+    return;
+  }
+#endif
+  std::free(allocation.memory);
+}
+
 cudaError_t allocate(void** p, size_t bytes, bool device) {
   *p = nullptr;
   State& s = state();
@@ -32,13 +88,14 @@ cudaError_t allocate(void** p, size_t bytes, bool device) {
   if (bytes == 0) return cudaSuccess;
   size_t& used = s.used[current_device()];
   if (device && (bytes > s.settings.memory || used + bytes > s.settings.memory)) return fail(cudaErrorMemoryAllocation);
-  void* memory = nullptr;
-  if (posix_memalign(&memory, 256, bytes + 2 * kMargin) != 0) return fail(cudaErrorMemoryAllocation);
-  auto* data = static_cast<unsigned char*>(memory) + kMargin;
-  std::memset(memory, kMarginByte, kMargin);
+  Allocation allocation{bytes, device, current_device(), nullptr};
+  if (!obtain(allocation)) return fail(cudaErrorMemoryAllocation);
+  auto* data = static_cast<unsigned char*>(allocation.memory) + kMargin;
+  std::memset(allocation.memory, kMarginByte, kMargin);
   std::memset(data, 0xff, bytes);
   std::memset(data + bytes, kMarginByte, kMargin);
-  s.allocations[reinterpret_cast<uintptr_t>(data)] = {bytes, device, current_device(), memory};
+  if (access_depth == 0) let(allocation, false);
+  s.allocations[reinterpret_cast<uintptr_t>(data)] = allocation;
   if (device) used += bytes;
   *p = data;
   return cudaSuccess;
@@ -52,7 +109,7 @@ cudaError_t release(void* p, bool device) {
   if (it == s.allocations.end() || it->second.device != device) return fail(cudaErrorInvalidValue);
   drain_device(it->second.on);  // CUDA waits, too
   if (device) s.used[it->second.on] -= it->second.bytes;
-  std::free(it->second.memory);
+  give_back(it->second);
   s.allocations.erase(it);
   return fail(s.sticky);
 }
@@ -174,23 +231,28 @@ size_t allocation_count() {
 
 void check_canaries(const std::string& after) {
   if constexpr (kMargin == 0) return;
+  static const std::vector<unsigned char> intact(kMargin, kMarginByte);
   for (const auto& [address, allocation] : state().allocations) {
     const auto* before = static_cast<const unsigned char*>(allocation.memory);
     const unsigned char* behind = before + kMargin + allocation.bytes;
-    for (size_t i = 0; i < kMargin; ++i) {
-      const bool low = before[kMargin - 1 - i] != kMarginByte, high = behind[i] != kMarginByte;
-      if (low || high) {
-        set_fault(cudaErrorIllegalAddress, after + " wrote " + std::to_string(low ? i + 1 : i) + " bytes " +
-                                               (low ? "before" : "behind") + " an allocation of " +
-                                               std::to_string(allocation.bytes) + " bytes");
-        return;
-      }
-    }
+    const bool low = std::memcmp(before, intact.data(), kMargin) != 0;
+    if (!low && std::memcmp(behind, intact.data(), kMargin) == 0) continue;
+    return set_fault(cudaErrorIllegalAddress, after + " wrote " + (low ? "before" : "behind") + " an allocation of " +
+                                                  std::to_string(allocation.bytes) + " bytes");
   }
 }
 
+DeviceAccess::DeviceAccess() {
+  if (access_depth++ > 0) return;
+  for (const auto& [address, allocation] : state().allocations) let(allocation, true);
+}
+DeviceAccess::~DeviceAccess() {
+  if (--access_depth > 0) return;
+  for (const auto& [address, allocation] : state().allocations) let(allocation, false);
+}
+
 void release_all_memory() {
-  for (const auto& [address, allocation] : state().allocations) std::free(allocation.memory);
+  for (const auto& [address, allocation] : state().allocations) give_back(allocation);
   state().allocations.clear();
   state().used.clear();
 }

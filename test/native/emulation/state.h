@@ -40,7 +40,7 @@ struct Allocation {
   size_t bytes = 0;
   bool device = false;  // else pinned memory of the host
   int on = 0;
-  void* memory = nullptr;  // what free() gets
+  void* memory = nullptr;  // where it was obtained from, margins included
 };
 
 struct Settings {
@@ -121,6 +121,13 @@ cudaError_t capture_record(CUstream_st& stream, CUevent_st& event);
 cudaError_t capture_wait(const StreamPtr& stream, CUevent_st& event);
 
 // ---- memory.cpp ----
+// While one lives, device memory can be touched.
+struct DeviceAccess {
+  DeviceAccess();
+  ~DeviceAccess();
+  DeviceAccess(const DeviceAccess&) = delete;
+  DeviceAccess& operator=(const DeviceAccess&) = delete;
+};
 // After a kernel: whether something was written beside an allocation (AddressSanitizer tells where there is one).
 void check_canaries(const std::string& after);
 void release_all_memory();

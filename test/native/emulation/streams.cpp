@@ -70,6 +70,8 @@ cudaError_t enqueue(const StreamPtr& stream, std::function<void()> run) {
 }
 
 void drain(CUstream_st& stream, uint64_t until) {
+  if (stream.executed >= until) return;
+  const DeviceAccess access;
   while (stream.executed < until) {
     const Work work = std::move(stream.queue.front());
     stream.queue.pop_front();
