@@ -32,7 +32,8 @@ const Wanted kNccl = {"libnccl.so.2",
                       {"nvidia/nccl/lib", "nvidia/cu13/lib"},
                       {"NCCL_ROOT", "NCCL_HOME", "NCCL_PATH", "CONDA_PREFIX"}};
 
-// Each needs those before it. libcudnn_adv (attention, recurrent networks) has no convolutions.
+// Each needs those before it. Versions from 9.2x have further parts, which need these; libcudnn_adv (recurrent
+// networks, attention) has no convolutions.
 constexpr const char* kCudnnParts[] = {
     "libcudnn_graph.so.9",     "libcudnn_ops.so.9",
     "libcudnn_cnn.so.9",       "libcudnn_engines_precompiled.so.9",
@@ -52,8 +53,8 @@ std::vector<std::string> split_paths(const std::string& list) {
   return paths;
 }
 
-// Subfolders of `folder` whose name starts so, the highest last component first (python3.12 before python3.9).
-std::vector<fs::path> subfolders(const fs::path& folder, const std::string& prefix) {
+// What lies in `folder` and starts so, the highest number first (python3.12 before python3.9).
+std::vector<fs::path> starting_with(const fs::path& folder, const std::string& prefix) {
   std::vector<fs::path> found;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
@@ -74,7 +75,7 @@ std::vector<fs::path> site_packages() {
   roots.emplace_back("/usr");
   for (const fs::path& root : roots)
     for (const char* lib : {"lib", "lib64"})
-      for (const fs::path& python : subfolders(root / lib, "python3"))
+      for (const fs::path& python : starting_with(root / lib, "python3"))
         for (const char* packages : {"site-packages", "dist-packages"}) folders.push_back(python / packages);
   return folders;
 }
@@ -99,7 +100,7 @@ void open_neighbours(const fs::path& folder) {
   for (const char* name : {"libnvrtc.so.", "libcublasLt.so."})
     for (const fs::path& place : around) {
       bool opened = false;
-      for (const fs::path& file : subfolders(place, name)) {
+      for (const fs::path& file : starting_with(place, name)) {
         void* handle = nullptr;
         if (!opened) opened = open(file.string(), &handle).empty();
       }
@@ -111,12 +112,15 @@ void open_neighbours(const fs::path& folder) {
 std::string open_with_parts(const Wanted& wanted, const fs::path& file, void** handle) {
   if (&wanted == &kCudnn) {
     open_neighbours(file.parent_path());
-    for (const char* part : kCudnnParts) {
-      const fs::path path = file.parent_path() / part;
-      std::error_code error;
+    std::vector<fs::path> parts;
+    std::error_code error;
+    for (const char* part : kCudnnParts)
+      if (fs::exists(file.parent_path() / part, error)) parts.push_back(file.parent_path() / part);
+    for (const fs::path& part : starting_with(file.parent_path(), "libcudnn_"))
+      if (part.extension() == ".9" && part.filename().string().rfind("libcudnn_adv", 0) != 0) parts.push_back(part);
+    for (const fs::path& part : parts) {
       void* part_handle = nullptr;
-      if (!fs::exists(path, error)) continue;  // a cuDNN of one piece
-      if (const std::string failure = open(path.string(), &part_handle); !failure.empty()) return failure;
+      if (const std::string failure = open(part.string(), &part_handle); !failure.empty()) return failure;
     }
   }
   return open(file.string(), handle);

@@ -1,6 +1,6 @@
 // The part of cuDNN 9's backend ("graph") API in use, declared here so that building needs no cuDNN: the library is
 // opened at run time (native/cuda/library_search.h). Names and values are cuDNN's; every value and prototype was
-// compared with the headers of 9.10.2 and 9.14.0 by static_asserts. Values never change within a major version.
+// compared with the headers of 9.10.2, 9.14.0 and 9.28.1 by static_asserts. Values never change within a major version.
 #pragma once
 #include <cuda_runtime.h>
 

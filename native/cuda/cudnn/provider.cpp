@@ -176,19 +176,21 @@ void CudnnProvider::measure(const Context& context, Entry& e, const ConvProblem&
       failures += (failures.empty() ? "" : "; ") + std::string(error.what());
     }
   }
-  // The fastest that may write over what it adds; the first such in the heuristics' order where the choice could not
-  // be kept for the next run.
   const auto fit = [&](const Measured& m) { return !f.add || bench.adds_in_place(m.plan); };
+  // cuDNN 9.10 does not take every engine that it proposes when it is named: such a choice could not be repeated.
+  const auto repeatable = [&](const Measured& m) { return configure(target_, *e.graph, m.plan.engine()).has_value(); };
   auto chosen = measured.end();
   for (auto m = measured.begin(); m != measured.end(); ++m)
-    if ((chosen == measured.end() || m->microseconds < chosen->microseconds) && fit(*m)) chosen = m;
-  if (chosen == measured.end()) {
+    if ((chosen == measured.end() || m->microseconds < chosen->microseconds) && repeatable(*m) && fit(*m)) chosen = m;
+  const bool kept = chosen != measured.end() && cache_ &&
+                    cache_->store(key(p, f), {chosen->plan.engine().text(), chosen->microseconds});
+  // What cannot be kept for the next run must not depend on the clock.
+  if (chosen == measured.end() || (deterministic_ && !kept))
+    chosen = std::find_if(measured.begin(), measured.end(), fit);
+  if (chosen != measured.end())
+    e.plan = std::move(chosen->plan);
+  else
     e.why = "no engine works" + (failures.empty() ? "" : ": " + failures);
-    return;
-  }
-  const bool kept = cache_ && cache_->store(key(p, f), {chosen->plan.engine().text(), chosen->microseconds});
-  if (deterministic_ && !kept) chosen = std::find_if(measured.begin(), measured.end(), fit);
-  e.plan = std::move(chosen->plan);
 }
 
 void CudnnProvider::run(const Context& context, const ConvProblem& p, const ConvBuffers& b,

@@ -1,6 +1,6 @@
 // Which engine computes, and what is remembered of it. Of the stand-in's engines (test/native/fake_cudnn/engines.h)
-// 1 is fastest but varies from run to run, 2 fails, 4 wants too much memory, 5 uses tensor cores, and 5 < 0 < 3 in
-// time.
+// 1 is fastest but varies from run to run, 7 cannot be asked for again, 2 fails, 4 wants too much memory, 5 uses tensor
+// cores, and 5 < 0 < 3 in time.
 #include <sys/wait.h>
 
 #include "cudnn_fixture.h"

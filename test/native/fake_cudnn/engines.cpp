@@ -36,6 +36,8 @@ EngineFacts facts(int64_t id, const Problem& p) {
       return {id, {}, kMiB, 4, {}, {}};
     case kHuge:
       return {id, {}, 1024 * kMiB, 0, {}, {}};
+    case kUnnamed:
+      return {id, {}, 0, 0.5, {}, {}};
     case kTensorCore:
       return {id, {kNoteTensorCore}, 256, 1, {f32, false}, {{2, 4}, {24, -1}}};
     case kClobbers:
@@ -49,7 +51,7 @@ EngineFacts facts(int64_t id, const Problem& p) {
 std::vector<int64_t> propose(const Problem& p, HeuristicMode mode) {
   if (!supported(p)) return {};
   if (mode == kHeuristicFallback) return {kPlain};
-  std::vector<int64_t> ids = {kSlow, kRefuses, kNondeterministic, kClobbers, kTensorCore, kHuge};
+  std::vector<int64_t> ids = {kSlow, kRefuses, kNondeterministic, kClobbers, kUnnamed, kTensorCore, kHuge};
   if (!adds_image(p)) ids.erase(std::find(ids.begin(), ids.end(), kClobbers));
   return ids;
 }

@@ -14,6 +14,7 @@ enum EngineId : int64_t {
   kClobbers = 6,          // as fast, but cannot add in place; only proposed where something is added
   kTensorCore = 5,        // rounds f32 operands; proposed with a knob
   kHuge = 4,              // wants more workspace than anyone gives
+  kUnnamed = 7,           // fast, but refused when it is asked for by its id
   kPlain = 0
 };
 

@@ -202,7 +202,8 @@ EXPORT Status cudnnBackendFinalize(BackendDescriptor d) {
   return guarded([&] {
     Descriptor& descriptor = *held(d);
     finalize(descriptor);
-    if (descriptor.type == api::kEngineDescriptor) facts_of_engine(descriptor);  // is there such an engine?
+    if (descriptor.type == api::kEngineDescriptor)
+      require(facts_of_engine(descriptor).id != kUnnamed, kNotSupported, "engine 7 cannot be asked for");
     if (descriptor.type != api::kEngineConfigDescriptor || !descriptor.has(api::kEngineConfigKnobChoices)) return;
     const auto known = facts_of_engine(descriptor.link(api::kEngineConfigEngine)).knobs;
     for (const Link& knob : descriptor.value(api::kEngineConfigKnobChoices).descriptors) {
