@@ -58,6 +58,19 @@ static bool flag_option(const Napi::Object& options, const char* name, bool othe
   return value.As<Napi::Boolean>().Value();
 }
 
+static std::vector<std::string> folders_option(const Napi::Value& value) {
+  std::vector<std::string> folders;
+  if (value.IsUndefined()) return folders;
+  BANDLIFT_CHECK(value.IsArray(), device, "library folders must be an array of paths");
+  const Napi::Array list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    const Napi::Value item = list.Get(i);
+    BANDLIFT_CHECK(item.IsString(), device, "library folders must be an array of paths");
+    folders.push_back(item.As<Napi::String>().Utf8Value());
+  }
+  return folders;
+}
+
 static std::shared_ptr<bandlift::Device> open_cuda(const Napi::Object& options) {
   bandlift::cuda::CudaOptions wanted;
   const Napi::Value index = options.Get("index");
@@ -69,34 +82,57 @@ static std::shared_ptr<bandlift::Device> open_cuda(const Napi::Object& options) 
   }
   wanted.tf32 = flag_option(options, "tf32", wanted.tf32);
   wanted.deterministic = flag_option(options, "deterministic", wanted.deterministic);
+  wanted.library_folders = folders_option(options.Get("libraryFolders"));
   return std::make_shared<bandlift::cuda::CudaDevice>(wanted);
 }
 
+static Napi::Array library_list(Napi::Env env, const bandlift::cuda::CudaReport& report) {
+  Napi::Array list = Napi::Array::New(env);
+  for (const auto& [name, library] : report.libraries) {
+    Napi::Object item = Napi::Object::New(env);
+    item.Set("name", name);
+    item.Set("version", library.version);
+    item.Set("path", library.path);
+    item.Set("problem", library.problem);
+    Napi::Array tried = Napi::Array::New(env);
+    for (const auto& place : library.tried)
+      tried.Set(tried.Length(), place.failure.empty() ? place.place : place.place + ": " + place.failure);
+    item.Set("tried", tried);
+    list.Set(list.Length(), item);
+  }
+  return list;
+}
+
+// With an argument (folders to look in besides) also the libraries, which are opened for that.
 static Napi::Value cuda_report(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const bandlift::cuda::CudaReport report = bandlift::cuda::report();
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("built", true);
-  Napi::Array architectures = Napi::Array::New(env), devices = Napi::Array::New(env);
-  for (int a : bandlift::cuda::built_architectures())
-    architectures.Set(architectures.Length(), "sm_" + std::to_string(a));
-  for (const auto& gpu : report.gpus) {
-    Napi::Object device = Napi::Object::New(env);
-    device.Set("index", gpu.index);
-    device.Set("name", gpu.name);
-    device.Set("computeCapability", gpu.compute_capability);
-    device.Set("memoryBytes", static_cast<double>(gpu.memory_bytes));
-    device.Set("usable", gpu.reason.empty());
-    device.Set("reason", gpu.reason);
-    devices.Set(devices.Length(), device);
-  }
-  result.Set("architectures", architectures);
-  result.Set("devices", devices);
-  result.Set("runtime", report.runtime);
-  result.Set("driver", report.driver);
-  result.Set("reason", report.reason);
-  result.Set("libraries", Napi::Array::New(env));
-  return result;
+  return guarded(env, [&]() -> Napi::Value {
+    const bool libraries = info.Length() > 0 && !info[0].IsUndefined();
+    const bandlift::cuda::CudaReport report =
+        libraries ? bandlift::cuda::report(folders_option(info[0])) : bandlift::cuda::report();
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("built", true);
+    Napi::Array architectures = Napi::Array::New(env), devices = Napi::Array::New(env);
+    for (int a : bandlift::cuda::built_architectures())
+      architectures.Set(architectures.Length(), "sm_" + std::to_string(a));
+    for (const auto& gpu : report.gpus) {
+      Napi::Object device = Napi::Object::New(env);
+      device.Set("index", gpu.index);
+      device.Set("name", gpu.name);
+      device.Set("computeCapability", gpu.compute_capability);
+      device.Set("memoryBytes", static_cast<double>(gpu.memory_bytes));
+      device.Set("usable", gpu.reason.empty());
+      device.Set("reason", gpu.reason);
+      devices.Set(devices.Length(), device);
+    }
+    result.Set("architectures", architectures);
+    result.Set("devices", devices);
+    result.Set("runtime", report.runtime);
+    result.Set("driver", report.driver);
+    result.Set("reason", report.reason);
+    result.Set("libraries", library_list(env, report));
+    return result;
+  });
 }
 
 #else

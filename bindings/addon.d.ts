@@ -23,6 +23,8 @@ export interface CudaOptions {
   tf32?: boolean;
   /** Only kernels whose results do not vary from run to run. Default true. */
   deterministic?: boolean;
+  /** Where else to look for cuDNN. */
+  libraryFolders?: readonly string[];
 }
 
 export interface DeviceInfo {
@@ -57,7 +59,8 @@ export interface CudaReport {
   }[];
   /** Why there is no usable device, and what to do; '' where there is one. */
   reason: string;
-  libraries: { name: string; version: string; path: string; tried: string[] }[];
+  /** cuDNN and NCCL, where they were asked for: version and path are '' where there is none, `problem` says why. */
+  libraries: { name: string; version: string; path: string; problem: string; tried: string[] }[];
 }
 
 export interface MemoryInfo {
@@ -105,6 +108,7 @@ export interface Addon {
   readonly opcodes: readonly string[];
   /** What this processor has, best first. */
   cpuFeatures(): { name: string; isa: ('avx512' | 'avx2' | 'baseline')[]; physicalCores: number };
-  cudaReport(): CudaReport;
+  /** With folders to look in besides the usual places also tells of libraries, which are opened for that. */
+  cudaReport(libraryFolders?: readonly string[]): CudaReport;
   createDevice(options: DeviceOptions): NativeDevice;
 }

@@ -1,8 +1,8 @@
 /**
- * Finds and loads the native addon: BANDLIFT_ADDON, then the build in this checkout. Every failure is remembered and told
+ * Finds and loads the native addon: BANDLIFT_ADDON, then the builds in this checkout. Every failure is remembered and told
  * at once, with what to do.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,9 +21,23 @@ function packageRoot(): string {
   }
 }
 
+/** The build with CUDA comes first: it is the same engine with more devices. An older one than the plain build is left. */
 function candidates(): string[] {
   const asked = process.env.BANDLIFT_ADDON;
-  return asked ? [asked] : [join(packageRoot(), 'build/release/Release/bandlift.node')];
+  if (asked) return [asked];
+  const [plain, cuda] = ['release', 'cuda'].map((kind) => join(packageRoot(), `build/${kind}/Release/bandlift.node`));
+  const time = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -1;
+  return time(cuda!) >= time(plain!) && time(cuda!) >= 0 ? [cuda!, plain!] : [plain!];
+}
+
+/** Folders of node_modules that may hold cuDNN or NCCL: side packages named after them. */
+export function libraryFolders(): string[] {
+  const modules = join(packageRoot(), 'node_modules');
+  if (!existsSync(modules)) return [];
+  const packages = readdirSync(modules).flatMap((name) =>
+    name.startsWith('@') ? readdirSync(join(modules, name)).map((inner) => join(name, inner)) : [name],
+  );
+  return packages.filter((name) => /cudnn|nccl/i.test(name)).map((name) => join(modules, name));
 }
 
 /** The addon; loaded once per process (and once per worker). */

@@ -39,6 +39,21 @@ bool flag(const char* name) {
   return value != nullptr && std::string_view(value) == "1";
 }
 
+// cuDNN where it is found and fits, else null: our own kernels compute every convolution. BANDLIFT_CONV=cudnn asks for
+// it, and then what is wrong with it is an error.
+std::shared_ptr<ConvProvider> open_cudnn(const Context& context, const CudaOptions& options,
+                                         const CudaReport::Gpu& gpu) {
+  const char* asked = std::getenv("BANDLIFT_CONV");
+  const bool required = asked != nullptr && std::string_view(asked) == "cudnn";
+  if (asked != nullptr && std::string_view(asked) == "own") return nullptr;
+  if (!required && !report_cudnn(options.library_folders, gpu.major, gpu.minor).problem.empty()) return nullptr;
+  CudnnOptions cudnn;
+  cudnn.folders = options.library_folders;
+  cudnn.device_name = gpu.name;
+  cudnn.cache = std::make_shared<ConvChoiceCache>(ConvChoiceCache::default_file());
+  return make_cudnn_provider(context, cudnn);
+}
+
 const char* status_text(int code) {
   return code == kStatusTableOutside ? "resample: a table points outside of x" : "a kernel reported an unknown fault";
 }
@@ -84,6 +99,7 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   allocator_ = std::make_shared<Allocator>(context.device);
   staging_ = std::make_shared<Staging>(context.device);
   std::vector<std::shared_ptr<ConvProvider>> providers;
+  if (auto cudnn = open_cudnn(context, options, gpu)) providers.push_back(std::move(cudnn));
   providers.push_back(make_own_conv_provider(context));
   backend_ = std::make_unique<CudaBackend>(context, std::move(providers));
   submit([device = context.device] { cudaSetDevice(device); });  // the current device is per thread

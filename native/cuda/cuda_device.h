@@ -7,6 +7,7 @@
 #include "cuda/allocator.h"
 #include "cuda/context.h"
 #include "cuda/cuda_backend.h"
+#include "cuda/cudnn/provider.h"
 #include "cuda/staging.h"
 #include "program/device.h"
 
@@ -16,6 +17,7 @@ struct CudaOptions {
   int index = 0;
   bool tf32 = false;
   bool deterministic = true;
+  std::vector<std::string> library_folders;  // where else to look for cuDNN
 };
 
 // Compute capabilities this build has machine code for, as 10 major + minor, ascending.
@@ -24,7 +26,7 @@ const std::vector<int>& built_architectures();
 // What a machine offers. Opens nothing; never throws.
 struct CudaReport {
   struct Gpu {
-    int index;
+    int index, major, minor;
     std::string name, compute_capability;  // "9.0"
     size_t memory_bytes;
     std::string reason;  // why it cannot be used; empty where it can
@@ -32,8 +34,10 @@ struct CudaReport {
   std::string runtime, driver;  // "12.4"; driver empty where there is none
   std::vector<Gpu> gpus;
   std::string reason;  // why no GPU can be used, and what to do; empty where one can
+  std::vector<std::pair<std::string, LibraryReport>> libraries;  // by name; only where they were asked for
 };
 CudaReport report();
+CudaReport report(const std::vector<std::string>& library_folders);  // with the libraries
 
 class CudaDevice final : public Device {
  public:

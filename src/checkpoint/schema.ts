@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Normalization, Sides, Split } from '../data/types.js';
 import type { AdamOptions, LossWeights } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
-import type { AverageState, EarlyStoppingState, ScheduleState } from './state.js';
+import type { AverageState, EarlyStoppingState, LossScale, ScheduleState } from './state.js';
 
 export const FORMAT = 1;
 
@@ -48,6 +48,8 @@ export interface CheckpointState {
   };
   readonly schedule: ScheduleState;
   readonly earlyStopping: EarlyStoppingState;
+  /** fp16 only. */
+  readonly lossScale?: LossScale | undefined;
 }
 
 // the bounds keep a forged file from costing time or memory; no network of that size would fit anywhere
@@ -186,6 +188,7 @@ const stateSchema = z.strictObject({
     badEpochs: count,
   }),
   earlyStopping: z.strictObject({ best: z.number().nullable(), badEpochs: count }),
+  lossScale: z.strictObject({ scale: z.number().min(1), goodSteps: count, overflows: count }).optional(),
 });
 
 /** A run's checkpoint, or a model alone (imported weights). */

@@ -28,3 +28,10 @@ export interface EarlyStoppingState {
   readonly best: number | null;
   readonly badEpochs: number;
 }
+
+/** Dynamic loss scaling of fp16 (src/engine/loss_scale.ts). */
+export interface LossScale {
+  readonly scale: number;
+  readonly goodSteps: number;
+  readonly overflows: number;
+}

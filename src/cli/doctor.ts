@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import type { Command } from 'commander';
-import { addonPath, loadAddon } from '../../bindings/load.js';
+import type { CudaReport } from '../../bindings/addon.js';
+import { addonPath, libraryFolders, loadAddon } from '../../bindings/load.js';
 import { EXIT } from '../errors.js';
 import { version } from '../support/version.js';
 import { bytes, Output } from './output.js';
@@ -19,6 +20,31 @@ function tool(name: string, remedy: string): Finding {
   const result = spawnSync(name, ['--version'], { encoding: 'utf8' });
   const ok = result.status === 0;
   return { what: name, found: ok ? result.stdout.split('\n')[0]! : 'missing', ok, ...(ok ? {} : { remedy }) };
+}
+
+/** Driver, GPUs and libraries. What a machine without a GPU lacks is told, but is no fault. */
+function inspectCuda(report: CudaReport, cpu: string): Finding[] {
+  const usable = report.devices.find((gpu) => gpu.usable);
+  const auto = usable === undefined ? `${cpu} (${report.reason})` : `cuda:${usable.index}: ${usable.name}`;
+  if (!report.built) return [{ what: '--device auto', found: auto, ok: true }];
+  const gpus = report.devices.map((gpu) => ({
+    what: `cuda:${gpu.index}`,
+    found: `${gpu.name}, compute capability ${gpu.computeCapability}, ${bytes(gpu.memoryBytes)}${gpu.reason === '' ? '' : `: ${gpu.reason}`}`,
+    ok: gpu.usable,
+    ...(gpu.usable ? {} : { remedy: '--device cpu' }),
+  }));
+  const driver = report.driver === '' ? 'no driver' : `driver for CUDA ${report.driver}`;
+  return [
+    { what: 'CUDA', found: `${report.runtime} built in for ${report.architectures.join(', ')}; ${driver}`, ok: true },
+    ...gpus,
+    ...report.libraries.map((library) => ({
+      what: library.name,
+      found: library.problem === '' ? `${library.version} (${library.path})` : library.problem,
+      // without it convolutions are computed by our own kernels
+      ok: true,
+    })),
+    { what: '--device auto', found: auto, ok: true },
+  ];
 }
 
 function inspectMachine(): Finding[] {
@@ -37,11 +63,7 @@ function inspectMachine(): Finding[] {
     findings.push(
       { what: 'addon', found: `${addon.version} (${addonPath()})`, ok: true },
       { what: 'processor', found: `${cpu.name}, ${cpu.physicalCores} physical cores, ${cpu.isa.join(', ')}`, ok: true },
-      {
-        what: '--device auto',
-        found: `cpu: ${info.threads} threads, ${info.isa} (this release has no CUDA backend)`,
-        ok: true,
-      },
+      ...inspectCuda(addon.cudaReport(libraryFolders()), `cpu: ${info.threads} threads, ${info.isa}`),
     );
   } catch (error) {
     findings.push({

@@ -17,10 +17,10 @@ import { writeFileAtomic } from '../io/atomic.js';
 import { fileError } from '../io/files.js';
 import { writeReport } from '../report/index.js';
 import { parseBytes } from '../train/config.js';
-import { integer } from './options.js';
+import { addDeviceOptions, type DeviceFlags, deviceChoice } from './device_options.js';
 import { Output } from './output.js';
 
-interface Flags {
+interface Flags extends DeviceFlags {
   stage1?: string;
   stage2?: string;
   dataDir: string;
@@ -28,8 +28,6 @@ interface Flags {
   split: EvaluationOptions['split'];
   library?: string;
   pixels?: string[];
-  device: string;
-  threads?: number;
   maxMemory?: string;
   json?: boolean;
 }
@@ -38,8 +36,7 @@ interface Flags {
 const MOST_METRIC_THREADS = 4;
 
 export function addEvaluate(program: Command): void {
-  program
-    .command('evaluate')
+  addDeviceOptions(program.command('evaluate'))
     .description(
       'measure a trained model on the test split, beside baselines fitted on its training split and an oracle',
     )
@@ -54,8 +51,6 @@ export function addEvaluate(program: Command): void {
     )
     .option('--library <file>', 'ENVI library of reflectance: adds the nearest library spectrum as a baseline')
     .option('--pixels <patch:row,column...>', 'pixels whose spectra are shown besides the worst and the median one')
-    .option('--device <name>', 'auto or cpu', 'auto')
-    .option('--threads <n>', 'threads that compute', integer(1))
     .option('--max-memory <size>', 'limit for everything, e.g. 4G')
     .option('--json', 'one JSON object on stdout instead of a table')
     .action((flags: Flags) => run(flags));
@@ -93,9 +88,7 @@ function evaluate(flags: Flags, output: Output): Promise<EvaluationResult> {
 
 function optionsOf(flags: Flags): EvaluationOptions {
   const limit = flags.maxMemory === undefined ? 0 : parseBytes(flags.maxMemory, '--max-memory');
-  const machine: Machine = {
-    device: { kind: flags.device as 'auto' | 'cpu', ...(flags.threads ? { threads: flags.threads } : {}) },
-  };
+  const machine: Machine = { device: deviceChoice(flags) };
   return {
     data: flags.dataDir,
     split: flags.split,

@@ -8,11 +8,12 @@ import { Interrupted } from '../predict/segment_run.js';
 import { type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
 import { parseBytes } from '../train/config.js';
+import { DEVICE_HELP, type DeviceFlags, deviceChoice, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
 import { integer, real } from './options.js';
 import { bytes, duration, Output } from './output.js';
 
-interface Flags {
+interface Flags extends DeviceFlags {
   readonly stage1?: string;
   readonly stage2?: string;
   readonly stage1Stats?: string;
@@ -33,8 +34,6 @@ interface Flags {
   readonly keepStage1?: boolean;
   readonly tile?: number;
   readonly maxMemory?: string;
-  readonly device: 'auto' | 'cpu';
-  readonly threads?: number;
   readonly resume?: boolean;
   readonly restart?: boolean;
   readonly overwrite?: boolean;
@@ -111,8 +110,9 @@ export function addPredict(program: Command): void {
     .optionsGroup('Run:')
     .option('--tile <pixels>', 'side of the tiles, input pixels (default: as large as the memory allows)', integer(1))
     .option('--max-memory <size>', 'for the whole process, e.g. 1G (default: half of the machine, at most 4G)')
-    .addOption(new Option('--device <name>', 'what computes').choices(['auto', 'cpu']).default('auto'))
-    .option('--threads <n>', 'threads that compute; results do not depend on it', integer(1))
+    .option('--device <name>', DEVICE_HELP, 'auto')
+    .addOption(new Option('--precision <name>', PRECISION_HELP).choices(PRECISION_CHOICES).default('auto'))
+    .option('--threads <n>', 'threads that compute on the CPU; results do not depend on it', integer(1))
     .option(
       '--resume',
       'go on with an interrupted prediction (done anyway when there is one), an error when there is none',
@@ -186,7 +186,7 @@ function openOptions(flags: Flags): OpenOptions {
 }
 
 function predictOptions(flags: Flags): PredictOptions {
-  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, roi, roiMap, tile, scale, threads } = flags;
+  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, roi, roiMap, tile, scale } = flags;
   if (stage1 === undefined && stage2 === undefined)
     throw new BandliftError('give --stage1, --stage2 or both', {}, EXIT.usage);
   if (flags.resume && flags.restart) throw new BandliftError('give --resume or --restart, not both', {}, EXIT.usage);
@@ -204,7 +204,7 @@ function predictOptions(flags: Flags): PredictOptions {
     ...(flags.maxMemory === undefined ? {} : { maxMemory: parseBytes(flags.maxMemory, 'max-memory') }),
     out: resolve(flags.out),
     format: { dataType: flags.format, interleave: flags.interleave, ...(scale === undefined ? {} : { scale }) },
-    device: { kind: flags.device, ...(threads === undefined ? {} : { threads }) },
+    device: deviceChoice(flags),
     keepStage1: flags.keepStage1 === true,
     forceUnits: flags.forceUnits === true,
     overwrite: flags.overwrite === true,

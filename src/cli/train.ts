@@ -18,6 +18,7 @@ import type { TrainResult } from '../train/run.js';
 import { checkpointsOf, freeRunPath } from '../train/run_folder.js';
 import { trainStage1 } from '../train/stage1.js';
 import { trainStage2 } from '../train/stage2.js';
+import { DEVICE_HELP, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
 import { integer, real } from './options.js';
 import { Output } from './output.js';
@@ -106,9 +107,9 @@ function addShared<C extends TrainConfig>(options: Options<C>, run: string): voi
     .add('--init <file>', 'start a new run from the weights of this checkpoint')
     .add('--config <file>', 'YAML file with these settings (underscores for dashes); flags win over it')
     .add('--seed <n>', 'of everything random', integer(0, 0xffffffff))
-    .add('--device <name>', 'auto or cpu (cuda comes with a later release)')
+    .add('--device <name>', DEVICE_HELP)
     .add('--threads <n>', 'threads that compute; results do not depend on it (0: all physical cores)', integer(0))
-    .choice('--precision <name>', 'of the arithmetic', ['fp32'])
+    .choice('--precision <name>', PRECISION_HELP, [...PRECISION_CHOICES])
     .add('--max-memory <size>', "limit for the engine's memory, e.g. 4G; batches are split to fit (0: none)")
     .add('--save-every <n>', 'keep a checkpoint every n epochs besides last and best (0: off)', integer(0))
     .add('--image-every <n>', 'pictures in TensorBoard every n epochs (0: off)', integer(0))

@@ -2,13 +2,11 @@
 import type { Command } from 'commander';
 import { type VerifyRow, verifyGolden } from '../engine/verify.js';
 import { EXIT } from '../errors.js';
-import { integer } from './options.js';
+import { addDeviceOptions, type DeviceFlags, deviceChoice } from './device_options.js';
 import { Output } from './output.js';
 
-interface Flags {
+interface Flags extends DeviceFlags {
   net?: string;
-  device: string;
-  threads?: number;
   json?: boolean;
 }
 
@@ -27,16 +25,13 @@ function table(rows: readonly VerifyRow[]): string {
 }
 
 export function addVerify(program: Command): void {
-  program
-    .command('verify')
+  addDeviceOptions(program.command('verify'))
     .description('hold the engine against numbers from PyTorch: output, loss terms, gradients, parameters after Adam')
     .argument('<file>', 'safetensors file with param.*, input, target, output, grad.*, after.* (sizes in its `doc`)')
     .option(
       '--net <name>',
       'network, when the file name does not say: spectral_sr, spectral_unmixing, spatial_sr, spatial_lightweight',
     )
-    .option('--device <name>', 'auto or cpu', 'auto')
-    .option('--threads <n>', 'threads that compute', integer(1))
     .option('--json', 'one JSON object on stdout instead of a table')
     .addHelpText(
       'after',
@@ -46,7 +41,7 @@ export function addVerify(program: Command): void {
       const output = new Output(flags.json === true);
       const result = await verifyGolden(file, {
         ...(flags.net ? { net: flags.net } : {}),
-        device: { kind: flags.device as 'auto' | 'cpu', ...(flags.threads ? { threads: flags.threads } : {}) },
+        device: deviceChoice(flags),
       });
       const ok = result.rows.every((row) => row.ok);
       output.line(`${result.net} on ${result.device}`);

@@ -1,6 +1,6 @@
 /** The device that computes: options -> a native device, with a sentence on what was chosen. */
 import type { CudaReport, DeviceOptions, NativeDevice } from '../../bindings/addon.js';
-import { loadAddon } from '../../bindings/load.js';
+import { libraryFolders, loadAddon } from '../../bindings/load.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { PRECISIONS, type Precision } from './precision.js';
 import type { SessionOptions } from './types.js';
@@ -9,10 +9,11 @@ export type DeviceChoice = NonNullable<SessionOptions['device']>;
 
 export interface OpenDevice {
   readonly device: NativeDevice;
-  /** For instance "cpu: Xeon 6985P, 2 threads, avx512" or "cuda:0: NVIDIA H200, sm_90, tf32". */
+  /**
+   * For instance "cpu: Xeon 6985P, 2 threads, avx512" or "cuda:0: NVIDIA H200, sm_90, tf32"; what 'auto' chose is followed
+   * by the reason: "(auto: ...)".
+   */
   readonly name: string;
-  /** Why this one: printed by the commands. */
-  readonly reason: string;
   readonly precision: Precision;
 }
 
@@ -37,9 +38,10 @@ export function parseDevice(text: string, precision = 'auto'): DeviceChoice {
 /** Opens the device. 'auto' is the first usable GPU, else the CPU; 'cuda' never falls back. The caller disposes it. */
 export async function openDevice(choice: DeviceChoice = { kind: 'auto' }): Promise<OpenDevice> {
   const addon = loadAddon();
-  if (choice.kind === 'cpu') return openCpu(choice, 'as asked');
+  if (choice.kind === 'cpu') return openCpu(choice, '');
   const report = addon.cudaReport();
-  if (choice.kind === 'auto' && report.reason !== '') return openCpu(choice, report.reason);
+  if (choice.kind === 'auto' && report.reason !== '')
+    return openCpu(choice, report.built ? report.reason : 'this build has no CUDA');
   return openCuda(choice, report);
 }
 
@@ -61,7 +63,7 @@ function openCpu(choice: DeviceChoice, reason: string): OpenDevice {
   });
   const info = device.info();
   const name = `cpu: ${info.name}, ${info.threads} thread${info.threads === 1 ? '' : 's'}, ${info.isa}`;
-  return { device, name, reason: choice.kind === 'auto' ? `the CPU: ${reason}` : reason, precision };
+  return { device, name: chosen(name, choice, reason), precision };
 }
 
 function openCuda(choice: DeviceChoice, report: CudaReport): OpenDevice {
@@ -86,12 +88,16 @@ function openCuda(choice: DeviceChoice, report: CudaReport): OpenDevice {
     index,
     tf32: precision === 'tf32',
     deterministic: choice.deterministic ?? true,
+    libraryFolders: libraryFolders(),
   };
   const device = loadAddon().createDevice(options);
   const { name, isa } = device.info();
-  const reason = choice.kind === 'auto' ? 'the first GPU that can be used' : 'as asked';
-  return { device, name: `cuda:${index}: ${name}, ${isa}, ${precision}`, reason, precision };
+  const text = `cuda:${index}: ${name}, ${isa}, ${precision}`;
+  return { device, name: chosen(text, choice, 'the first GPU that can be used'), precision };
 }
+
+const chosen = (name: string, { kind }: DeviceChoice, reason: string) =>
+  kind === 'auto' ? `${name} (auto: ${reason})` : name;
 
 function deviceText({ kind, index }: DeviceChoice): string {
   return index === undefined ? kind : `${kind}:${index}`;

@@ -2,9 +2,11 @@
  * The settings of a run: one schema for each stage, for flags, config files and the `config.yaml` in the run folder.
  * Precedence: flag, config file, default. Names in files are those of the flags with underscores.
  */
+
 import { readFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import { PRECISIONS } from '../engine/precision.js';
 import { BandliftError, EXIT } from '../errors.js';
 
 const count = z.number().int().positive();
@@ -47,7 +49,7 @@ const shared = {
   seed: z.number().int().min(0).max(0xffffffff).default(42),
   device: z.string().default('auto'),
   threads: z.number().int().min(0).default(0),
-  precision: z.enum(['fp32']).default('fp32'),
+  precision: z.enum(['auto', ...PRECISIONS]).default('auto'),
   /** Bytes, or '4G', '800M'; 0 = no limit. */
   max_memory: z.union([z.number().min(0), z.string()]).default(0),
   save_every: z.number().int().min(0).default(0),

@@ -98,7 +98,8 @@ async function trainStep(run: Run, batch: LoadedBatch): Promise<void> {
   const learningRate = schedule.learningRate(at.step);
   const result = await session.step(batch, {
     learningRate,
-    step: at.step + 1,
+    // steps that overflowed in fp16 were none for Adam
+    step: at.step + 1 - (session.lossScale()?.overflows ?? 0),
     maxNorm: config.clip_norm,
     emaDecay: config.ema_decay,
   });
@@ -115,7 +116,9 @@ async function trainStep(run: Run, batch: LoadedBatch): Promise<void> {
       EXIT.notFinite,
     );
   }
-  at.averages.add(result, batch.validPixels, result.gradNorm);
+  if (result.skipped === true)
+    run.report.event('skipped', { step: at.step + 1, lossScale: session.lossScale()!.scale });
+  else at.averages.add(result, batch.validPixels, result.gradNorm);
   at.step += 1;
   at.batch += 1;
 }
@@ -173,6 +176,7 @@ export async function save(run: Run, path: string): Promise<void> {
       },
       schedule: schedule.state(),
       earlyStopping: stopping.state(),
+      ...(session.lossScale() === undefined ? {} : { lossScale: session.lossScale()! }),
     },
   });
 }

@@ -1,6 +1,7 @@
 /** From settings to a network: its specification, its closed-form start and its first parameters. */
 
 import { normalizeValues } from '../data/normalize.js';
+import { parseDevice } from '../engine/device.js';
 import { RegressionFit } from '../engine/regression_fit.js';
 import { createSession } from '../engine/session.js';
 import type { Session, SessionOptions } from '../engine/types.js';
@@ -13,8 +14,13 @@ import { parseBytes } from './config.js';
 import type { TrainingData } from './data_setup.js';
 
 /** 'cpu', 'auto', 'cuda:0' -> what the engine understands. */
-export function deviceOption(config: Pick<TrainConfig, 'device' | 'threads'>): NonNullable<SessionOptions['device']> {
-  return { kind: config.device as 'auto' | 'cpu', ...(config.threads > 0 ? { threads: config.threads } : {}) };
+export function deviceOption(
+  config: Pick<TrainConfig, 'device' | 'threads' | 'precision'>,
+): NonNullable<SessionOptions['device']> {
+  return {
+    ...parseDevice(config.device, config.precision),
+    ...(config.threads > 0 ? { threads: config.threads } : {}),
+  };
 }
 
 /** The network that the settings describe, for data of these band counts. */

@@ -114,6 +114,8 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
     restoreSession(session, checkpoint);
     schedule.load(checkpoint.state.schedule);
     stopping.load(checkpoint.state.earlyStopping);
+    const { lossScale } = checkpoint.state;
+    if (lossScale !== undefined && session.lossScale() !== undefined) session.setLossScale(lossScale);
     const p = checkpoint.state.progress;
     Object.assign(at, {
       epoch: p.epoch,

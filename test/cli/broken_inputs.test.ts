@@ -269,8 +269,15 @@ const SETTINGS: BrokenCase[] = [
     'resnet',
     /'--model <name>' argument 'resnet' is invalid.*spectral_sr, spectral_unmixing.*--help/,
   ),
-  wrongOption('--device', 'cuda', /device: no such device in this version; found cuda, expected auto or cpu/),
-  wrongOption('--device', 'abacus', /device: no such device in this version; found abacus, expected auto or cpu/),
+  // where the addon was built with CUDA: no driver, no GPU
+  wrongOption(
+    '--device',
+    'cuda',
+    /device: (this addon was built without CUDA: run `npm run build:cuda`|no NVIDIA driver was found: install one|the NVIDIA driver sees no GPU).*use --device cpu; found cuda/,
+  ),
+  wrongOption('--device', 'abacus', /device: no such device; found abacus, expected auto, cpu, cuda or cuda:NUMBER/),
+  wrongOption('--device', 'cuda:x', /no such device; found cuda:x/),
+  wrongOption('--precision', 'bf16', /the CPU computes in fp32 only; found bf16, expected fp32/),
   wrongOption(
     '--max-memory',
     'lots',
