@@ -3,7 +3,7 @@
 
 # ---- nvcc: CUDACXX, then PATH, then the usual places, then the one that scripts/cuda-toolchain assembled ----
 if(DEFINED ENV{CUDACXX} AND NOT CMAKE_CUDA_COMPILER)
-  set(CMAKE_CUDA_COMPILER $ENV{CUDACXX})
+  set(CMAKE_CUDA_COMPILER $ENV{CUDACXX} CACHE FILEPATH "nvcc")
 endif()
 find_program(CMAKE_CUDA_COMPILER nvcc
   HINTS ENV PATH PATHS ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda ${CMAKE_SOURCE_DIR}/build/cuda-toolchain PATH_SUFFIXES bin)

@@ -39,7 +39,7 @@ function run(name, command, args, { env = {}, count } = {}) {
   stage(name, counts, (Date.now() - started) / 1000);
 }
 
-/** 'N passed, N failed' of the native tests. */
+/** 'N passed, N failed' of the native tests and of the checks of the CUDA build. */
 const nativeCount = (text) => {
   const match = /(\d+) passed, (\d+) failed\s*$/.exec(text.trim());
   return match ? { passed: Number(match[1]), failed: Number(match[2]) } : { failed: 1 };
@@ -56,7 +56,8 @@ function printSkips(data) {
   for (const [reason, count] of reasons) console.log(`skipped: ${count} tests, ${reason}`);
 }
 
-build({ tests: true });
+const cuda = existsSync(join(root, 'build/cuda/.built')); // npm run build:cuda
+build({ tests: true, cuda });
 const node = process.execPath;
 const bin = (path) => join(root, 'node_modules', path);
 const scratch = mkdtempSync(join(tmpdir(), 'bandlift-test-'));
@@ -67,6 +68,11 @@ run('types', node, [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'
 run('imports point one way', node, ['scripts/check_imports.mjs']);
 run('instruction-set symbols', node, ['scripts/check_isa_symbols.mjs']);
 run('native tests', join(root, 'build/release/native_tests'), [], { count: nativeCount });
+if (cuda) run('CUDA build', node, ['scripts/check_cubins.mjs'], { count: nativeCount });
+else {
+  console.log('\n== CUDA build: there is none (npm run build:cuda)');
+  if (process.env.BANDLIFT_REQUIRE_ALL === '1') stage('CUDA build', { failed: 1 }, 0);
+}
 if (asan) {
   run('sanitizer build', 'sh', [
     '-c',
