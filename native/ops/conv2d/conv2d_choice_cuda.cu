@@ -1,0 +1,133 @@
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "core/error.h"
+#include "cuda/conv_choice_cache.h"
+#include "ops/conv2d/conv2d_choice_cuda.h"
+
+namespace bandlift::cuda {
+namespace {
+
+// Of our kernels: choices measured with others are not used. Raise it when a kernel becomes faster or slower.
+constexpr char kKernelsVersion[] = "1";
+constexpr int kTimedRuns = 5;
+
+ConvChoiceCache& choices() {
+  static ConvChoiceCache cache(ConvChoiceCache::default_file());
+  return cache;
+}
+
+std::string device_name(int device) {
+  static std::mutex mutex;
+  static std::map<int, std::string> names;
+  const std::lock_guard<std::mutex> lock(mutex);
+  auto found = names.find(device);
+  if (found == names.end()) {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+    found = names.emplace(device, properties.name).first;
+  }
+  return found->second;
+}
+
+ConvKey key_of(const Context& context, const std::vector<ConvProvider*>& candidates, const ConvProblem& p) {
+  std::string problem = text_of(p) + (context.deterministic ? ", deterministic:" : ":");
+  for (const ConvProvider* candidate : candidates) problem += std::string(" ") + candidate->name();
+  return {device_name(context.device), 10 * context.major + context.minor, kKernelsVersion, "*", problem};
+}
+
+ConvProvider* remembered(const std::vector<ConvProvider*>& candidates, const ConvKey& key) {
+  const std::optional<ConvChoice> choice = choices().find(key);
+  for (ConvProvider* candidate : candidates)
+    if (choice && choice->choice == candidate->name()) return candidate;
+  return nullptr;
+}
+
+struct Event {
+  Event() { check(cudaEventCreate(&event), "cudaEventCreate"); }
+  ~Event() { cudaEventDestroy(event); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  cudaEvent_t event = nullptr;
+};
+
+// Microseconds of the fastest of a few runs, after one that may load code.
+double time_of(const Context& context, ConvProvider& provider, const ConvProblem& p, const ConvBuffers& b,
+               void* workspace) {
+  provider.prepare(context, p);
+  provider.run(context, p, b, {}, workspace);
+  const Event begin, end;
+  double best = 0;
+  for (int run = 0; run < kTimedRuns; ++run) {
+    check(cudaEventRecord(begin.event, context.stream), "cudaEventRecord");
+    provider.run(context, p, b, {}, workspace);
+    check(cudaEventRecord(end.event, context.stream), "cudaEventRecord");
+    check(cudaEventSynchronize(end.event), std::string("convolution by ") + provider.name());
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin.event, end.event), "cudaEventElapsedTime");
+    if (run == 0 || 1e3 * milliseconds < best) best = 1e3 * milliseconds;
+  }
+  return best;
+}
+
+}  // namespace
+
+std::string text_of(const ConvProblem& p) {
+  constexpr const char* kPasses[] = {"forward", "backward_data", "backward_weights"};
+  const char* type = p.type == DType::f16 ? "f16" : p.type == DType::bf16 ? "bf16" : p.tf32 ? "tf32" : "f32";
+  const auto number = [](int64_t v) { return std::to_string(v); };
+  return std::string(kPasses[static_cast<int>(p.pass)]) + " " + type + " " + number(p.n) + "x" + number(p.h) + "x" +
+         number(p.w) + "x" + number(p.ci) + "->" + number(p.co) + " " + number(p.kh) + "x" + number(p.kw);
+}
+
+std::vector<ConvProvider*> providers_for(const ConvProviders& providers, const ConvProblem& p) {
+  const char* forced = std::getenv("BANDLIFT_CONV");
+  const std::string only = forced != nullptr ? forced : "";
+  std::vector<ConvProvider*> candidates;
+  std::string names;
+  for (const auto& provider : providers) {
+    names += (names.empty() ? "" : ", ") + std::string(provider->name());
+    if ((only.empty() || only == provider->name()) && provider->supports(p)) candidates.push_back(provider.get());
+  }
+  BANDLIFT_CHECK(!candidates.empty(), device,
+                 "convolution " + text_of(p) + ": found no provider for it among: " + names +
+                     (only.empty() ? "" : "; BANDLIFT_CONV asks for '" + only + "'"));
+  return candidates;
+}
+
+size_t provider_workspace(const std::vector<ConvProvider*>& candidates, const ConvProblem& p) {
+  size_t most = 0;
+  for (const ConvProvider* candidate : candidates) {
+    const size_t bytes = candidate->workspace_bytes(p);
+    if (bytes > most) most = bytes;
+  }
+  return most;
+}
+
+ConvProvider& chosen_provider(const Context& context, const std::vector<ConvProvider*>& candidates,
+                              const ConvProblem& p) {
+  if (candidates.size() == 1) return *candidates.front();
+  ConvProvider* known = remembered(candidates, key_of(context, candidates, p));
+  return known != nullptr ? *known : *candidates.front();
+}
+
+void measure_providers(const Context& context, const std::vector<ConvProvider*>& candidates, const ConvProblem& p,
+                       const ConvBuffers& b, void* workspace) {
+  const char* measure = std::getenv("BANDLIFT_MEASURE");
+  if (candidates.size() == 1 || (measure != nullptr && std::string(measure) == "0")) return;
+  cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(context.stream, &capturing), "asking the stream");
+  const ConvKey key = key_of(context, candidates, p);
+  if (capturing != cudaStreamCaptureStatusNone || remembered(candidates, key) != nullptr) return;
+  ConvChoice best;
+  for (ConvProvider* candidate : candidates) {
+    const double time = time_of(context, *candidate, p, b, workspace);
+    if (best.choice.empty() || time < best.microseconds) best = {candidate->name(), time};
+  }
+  // What cannot be kept for the next run must not decide how this one computes, or they would differ.
+  if (!choices().store(key, best) && context.deterministic) choices().store(key, {candidates.front()->name(), 0});
+}
+
+}  // namespace bandlift::cuda

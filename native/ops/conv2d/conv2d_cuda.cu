@@ -1,0 +1,209 @@
+// conv2d on the GPU: weights are packed, a provider computes the products, and what it does not do (activations other
+// than ReLU, the pixel shuffle, operands of another pitch) kernels of our own do before and after.
+#include "cuda/cuda_backend.h"
+#include "ops/conv2d/conv2d.h"
+#include "ops/conv2d/conv2d_choice_cuda.h"
+#include "ops/conv2d/conv2d_epilogue_cuda.h"
+#include "ops/conv2d/conv2d_pack_cuda.h"
+#include "ops/conv2d/conv2d_vector_cuda.h"
+
+namespace bandlift::cuda {
+namespace {
+
+// Pieces of the workspace, handed out in order; with a null base it only counts.
+class Pieces {
+ public:
+  explicit Pieces(void* base) : base_(static_cast<char*>(base)) {}
+  void* take(int64_t bytes) {
+    void* piece = base_ != nullptr && bytes > 0 ? base_ + used_ : nullptr;
+    used_ += static_cast<size_t>(divide_up(bytes, kAlignment) * kAlignment);
+    return piece;
+  }
+  size_t bytes() const { return used_; }
+
+ private:
+  static constexpr int64_t kAlignment = 256;
+  char* base_;
+  size_t used_ = 0;
+};
+
+// One convolution with what both its sizes and its kernels are derived from. x is the image of ci channels (x or dx), y
+// that of co (y or dy).
+struct Plan {
+  Plan(const Context& context, const ConvProviders& providers, ConvPass pass, const Conv2dParams& p, const Tensor& x,
+       const Tensor& y) {
+    const int runs = p.shuffle * p.shuffle;
+    weights = {{static_cast<int>(y.c), static_cast<int>(y.pitch), runs},
+               static_cast<int>(x.c),
+               static_cast<int>(x.pitch),
+               p.kh * p.kw};
+    problem.pass = pass;
+    problem.type = x.dtype;
+    problem.tf32 = context.tf32 && x.dtype == DType::f32;
+    problem.n = x.n, problem.h = x.h, problem.w = x.w;
+    problem.ci = x.pitch, problem.co = y.pitch * runs;
+    problem.kh = p.kh, problem.kw = p.kw;
+    candidates = providers_for(providers, problem);
+    const int64_t element = element_bytes(x.dtype);
+    wide_bytes = x.pixels() * problem.co * element;
+    narrow_bytes = x.pixels() * problem.ci * element;
+    packed_bytes = weights.packed() * element;
+  }
+
+  // Whether a result may be needed apart from the output: to be measured, or because the output's memory is added to it
+  // and a provider cannot do that itself.
+  bool needs_result(bool relu) const {
+    if (candidates.size() > 1) return true;
+    static const float there = 0;  // fuses() asks only whether an operand is present
+    ConvEpilogue e;
+    e.add = &there;
+    e.relu = relu;
+    if (!candidates.front()->fuses(problem, e)) return true;
+    if (problem.pass == ConvPass::forward)
+      e.bias = &there;
+    else
+      e.mask = &there;
+    return !candidates.front()->fuses(problem, e);
+  }
+  size_t provider_bytes() const { return provider_workspace(candidates, problem); }
+
+  WeightShape weights;
+  ConvProblem problem;
+  std::vector<ConvProvider*> candidates;
+  int64_t wide_bytes, narrow_bytes, packed_bytes;  // of co channels, of ci channels, of the weights
+};
+
+struct ForwardPieces {
+  ForwardPieces(const Plan& plan, const Conv2dParams& p, void* workspace) {
+    Pieces pieces(workspace);
+    const bool beyond_relu = p.activation == Activation::sigmoid || p.activation == Activation::softplus;
+    packed = pieces.take(plan.packed_bytes);
+    bias = static_cast<float*>(pieces.take(plan.problem.co * element_bytes(DType::f32)));
+    const bool apart = p.shuffle > 1 || beyond_relu || plan.needs_result(p.activation == Activation::relu);
+    result = apart ? pieces.take(plan.wide_bytes) : nullptr;
+    provider = pieces.take(static_cast<int64_t>(plan.provider_bytes()));
+    bytes = pieces.bytes();
+  }
+  void *packed, *result, *provider;
+  float* bias;
+  size_t bytes;
+};
+
+struct DataPieces {
+  DataPieces(const Plan& plan, const Conv2dParams& p, void* workspace) {
+    Pieces pieces(workspace);
+    packed = pieces.take(plan.packed_bytes);
+    unshuffled = p.shuffle > 1 ? pieces.take(plan.wide_bytes) : nullptr;
+    result = plan.needs_result(false) ? pieces.take(plan.narrow_bytes) : nullptr;
+    provider = pieces.take(static_cast<int64_t>(plan.provider_bytes()));
+    bytes = pieces.bytes();
+  }
+  void *packed, *unshuffled, *result, *provider;
+  size_t bytes;
+};
+
+struct WeightsPieces {
+  WeightsPieces(const Plan& plan, const Conv2dParams& p, void* workspace) {
+    Pieces pieces(workspace);
+    const int64_t f32 = element_bytes(DType::f32);
+    parts = column_sum_parts(plan.problem.n * plan.problem.h * plan.problem.w);
+    gradient = pieces.take(plan.weights.packed() * f32);  // the widest type a provider may choose
+    column_sums = static_cast<float*>(pieces.take(parts * plan.problem.co * f32));
+    unshuffled = p.shuffle > 1 ? pieces.take(plan.wide_bytes) : nullptr;
+    provider = pieces.take(static_cast<int64_t>(plan.provider_bytes()));
+    bytes = pieces.bytes();
+  }
+  void *gradient, *unshuffled, *provider;
+  float* column_sums;
+  int parts;
+  size_t bytes;
+};
+
+bool like(const Tensor& operand, const Tensor& result) {
+  return !operand || operand.pitch == result.pitch;
+}
+
+}  // namespace
+
+ConvProvider& CudaBackend::provider(const ConvProblem& p) const {
+  return chosen_provider(context_, providers_for(providers_, p), p);
+}
+
+void CudaBackend::conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,
+                                 Tensor workspace) {
+  if (y.elements() == 0) return;
+  if (is_vectors(p, x)) return vector_forward(context_, p, x, w, b, residual, y);
+  const Plan plan(context_, providers_, ConvPass::forward, p, x, y);
+  const ForwardPieces pieces(plan, p, workspace.data);
+  pack_weights(context_, plan.weights, w.f32(), b.f32(), x.dtype, pieces.packed, pieces.bias);
+  measure_providers(context_, plan.candidates, plan.problem, {x.data, pieces.packed, pieces.result}, pieces.provider);
+
+  ConvProvider& chosen = provider(plan.problem);
+  ConvEpilogue e;
+  e.bias = b ? pieces.bias : nullptr;
+  e.add = residual.data;
+  e.relu = p.activation == Activation::relu;
+  const bool fused = (p.activation == Activation::none || e.relu) && like(residual, y) && chosen.fuses(plan.problem, e);
+  const bool apart = p.shuffle > 1 || (!fused && residual.data == y.data);
+  void* result = apart ? pieces.result : y.data;
+  chosen.run(context_, plan.problem, {x.data, pieces.packed, result}, fused ? e : ConvEpilogue{}, pieces.provider);
+  if (!fused)
+    apply_epilogue(context_, result, e.bias, residual, {}, p.activation, p.shuffle, y);
+  else if (apart)
+    apply_epilogue(context_, result, nullptr, {}, {}, Activation::none, p.shuffle, y);
+}
+
+void CudaBackend::conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tensor add, Tensor mask, Tensor dx,
+                                       Tensor workspace) {
+  if (dx.elements() == 0) return;
+  if (is_vectors(p, dx)) return vector_backward_data(context_, p, dy, w, add, mask, dx);
+  const Plan plan(context_, providers_, ConvPass::backward_data, p, dx, dy);
+  const DataPieces pieces(plan, p, workspace.data);
+  pack_weights(context_, plan.weights, w.f32(), nullptr, dx.dtype, pieces.packed, nullptr);
+  if (p.shuffle > 1) unshuffle(context_, dy, p.shuffle, pieces.unshuffled);
+  void* gradient = p.shuffle > 1 ? pieces.unshuffled : dy.data;
+  measure_providers(context_, plan.candidates, plan.problem, {pieces.result, pieces.packed, gradient}, pieces.provider);
+
+  ConvProvider& chosen = provider(plan.problem);
+  ConvEpilogue e;
+  e.add = add.data;
+  e.mask = mask.data;
+  const bool fused = like(add, dx) && like(mask, dx) && chosen.fuses(plan.problem, e);
+  const bool needed = add.data == dx.data || mask.data == dx.data;  // what dx holds until then
+  void* result = !fused && needed ? pieces.result : dx.data;
+  chosen.run(context_, plan.problem, {result, pieces.packed, gradient}, fused ? e : ConvEpilogue{}, pieces.provider);
+  if (!fused) apply_epilogue(context_, result, nullptr, add, mask, Activation::none, 1, dx);
+}
+
+void CudaBackend::conv2d_backward_weights(Conv2dParams p, Tensor x, Tensor dy, Tensor dw, Tensor db, Tensor workspace) {
+  if (x.elements() == 0 || dy.elements() == 0) return;
+  if (is_vectors(p, x)) return vector_backward_weights(context_, p, x, dy, dw, db);
+  const Plan plan(context_, providers_, ConvPass::backward_weights, p, x, dy);
+  const WeightsPieces pieces(plan, p, workspace.data);
+  if (p.shuffle > 1) unshuffle(context_, dy, p.shuffle, pieces.unshuffled);
+  void* gradient = p.shuffle > 1 ? pieces.unshuffled : dy.data;
+  const ConvBuffers buffers{x.data, pieces.gradient, gradient};
+  measure_providers(context_, plan.candidates, plan.problem, buffers, pieces.provider);
+  ConvProvider& chosen = provider(plan.problem);
+  chosen.run(context_, plan.problem, buffers, {}, pieces.provider);
+  if (db) sum_columns(context_, x.dtype, gradient, x.pixels(), plan.weights.out.positions(), pieces.column_sums);
+  add_gradients(context_, plan.weights, chosen.weight_gradient_type(plan.problem), pieces.gradient, dw.f32(),
+                pieces.column_sums, pieces.parts, db.f32());
+}
+
+size_t CudaBackend::conv2d_forward_workspace(Conv2dParams p, Tensor x, Tensor y) const {
+  if (y.elements() == 0 || is_vectors(p, x)) return 0;
+  return ForwardPieces(Plan(context_, providers_, ConvPass::forward, p, x, y), p, nullptr).bytes;
+}
+
+size_t CudaBackend::conv2d_backward_data_workspace(Conv2dParams p, Tensor dy, Tensor dx) const {
+  if (dx.elements() == 0 || is_vectors(p, dx)) return 0;
+  return DataPieces(Plan(context_, providers_, ConvPass::backward_data, p, dx, dy), p, nullptr).bytes;
+}
+
+size_t CudaBackend::conv2d_backward_weights_workspace(Conv2dParams p, Tensor x, Tensor dy) const {
+  if (x.elements() == 0 || dy.elements() == 0 || is_vectors(p, x)) return 0;
+  return WeightsPieces(Plan(context_, providers_, ConvPass::backward_weights, p, x, dy), p, nullptr).bytes;
+}
+
+}  // namespace bandlift::cuda
