@@ -38,12 +38,16 @@ class CudnnProvider final : public ConvProvider {
         device_name_(options.device_name),
         capability_(context.major * 10 + context.minor),
         cache_(options.cache),
+        fuse_from_bytes_(options.fuse_from_bytes),
         library_(find_cudnn(options.folders), context.major, context.minor),
         target_{&library_.api(), library_.handle(), nullptr} {}
 
   const char* name() const override { return "cudnn"; }
   bool supports(const ConvProblem& p) const override { return usable(p, {}); }
-  bool fuses(const ConvProblem& p, const ConvEpilogue& e) const override { return usable(p, fusion_of(e)); }
+  bool fuses(const ConvProblem& p, const ConvEpilogue& e) const override {
+    const Sizes s = sizes_of(p);
+    return (p.pass == ConvPass::backward_data ? s.x : s.y) >= fuse_from_bytes_ && usable(p, fusion_of(e));
+  }
   DType weight_gradient_type(const ConvProblem& p) const override { return p.type; }
   size_t workspace_bytes(const ConvProblem& p) const override {
     const Sizes s = sizes_of(p);
@@ -79,6 +83,7 @@ class CudnnProvider final : public ConvProvider {
   std::string device_name_;
   int capability_;
   std::shared_ptr<ConvChoiceCache> cache_;
+  int64_t fuse_from_bytes_;
   Library library_;
   Target target_;
   cudaStream_t stream_ = nullptr;

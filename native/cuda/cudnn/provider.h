@@ -17,6 +17,9 @@ struct CudnnOptions {
   // Measure engines; false (and BANDLIFT_MEASURE=0): take the first that cuDNN's heuristics propose.
   bool measure = true;
   std::shared_ptr<ConvChoiceCache> cache;  // null: choices live as long as the provider
+  // Results smaller than this are not fused with their epilogue: cuDNN compiles a fused plan anew in every process (0.3
+  // to 4.7 s on two cores with cuDNN 9.10 to 9.28), and a small image's extra pass is cheap.
+  int64_t fuse_from_bytes = int64_t{64} << 20;
 };
 
 // For the current device. Throws Error(device) where cuDNN is missing, too old, or without code for this GPU.

@@ -92,7 +92,7 @@ class Machine {
   }
   ~Machine() { emulation::reset(); }
   std::shared_ptr<ConvProvider> provider(std::shared_ptr<ConvChoiceCache> cache, bool measure = true) {
-    return make_cudnn_provider(context, {{}, "NVIDIA H200", measure, std::move(cache)});
+    return make_cudnn_provider(context, {{}, "NVIDIA H200", measure, std::move(cache), 0});  // 0: fuses small ones too
   }
   void finish() { REQUIRE(cudaStreamSynchronize(context.stream) == cudaSuccess); }
   Context context;
