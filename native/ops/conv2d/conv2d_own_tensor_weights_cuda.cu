@@ -45,7 +45,7 @@ __device__ __forceinline__ void sum_weights(const ConvGeometry& g, const T* x, c
   MovingPixel pixel_below(g, begin + image_pixel + M::kImageStride, M::kPixels);
   static_assert(M::kImagePacks == 2, "two pixels of the image for each thread");
   uint4 gradients[M::kGradientPacks], images[2];
-  const auto fetch = [&](int first) {
+  const auto fetch_gradients = [&](int first) {
 #pragma unroll
     for (int j = 0; j < M::kGradientPacks; ++j) {
       const int p = first + gradient_pixel + j * M::kGradientStride;
@@ -53,18 +53,21 @@ __device__ __forceinline__ void sum_weights(const ConvGeometry& g, const T* x, c
       if (gradient_pixel < M::kPixels && p < end && first_row + gradient_row < g.out)
         gradients[j] = *reinterpret_cast<const uint4*>(dy + static_cast<int64_t>(p) * g.out + first_row + gradient_row);
     }
-    // Pixels past the slice meet gradients of 0; they are read only where they exist.
-    images[0] = pixel.place.index < end ? neighbour<uint4>(x, g, pixel.place, place) : uint4{};
-    images[1] = pixel_below.place.index < end ? neighbour<uint4>(x, g, pixel_below.place, place) : uint4{};
-    pixel.advance(g, M::kPixels);
-    pixel_below.advance(g, M::kPixels);
   };
-  const auto put = [&](T* half) {
+  const auto put_gradients = [&](T* half) {
 #pragma unroll
     for (int j = 0; j < M::kGradientPacks; ++j)
       if (gradient_pixel < M::kPixels)
         *reinterpret_cast<uint4*>(half + (gradient_pixel + j * M::kGradientStride) * M::kGradientStep + gradient_row) =
             gradients[j];
+  };
+  const auto fetch_images = [&] {
+    images[0] = pixel.place.index < end ? neighbour<uint4>(x, g, pixel.place, place) : uint4{};
+    images[1] = pixel_below.place.index < end ? neighbour<uint4>(x, g, pixel_below.place, place) : uint4{};
+    pixel.advance(g, M::kPixels);
+    pixel_below.advance(g, M::kPixels);
+  };
+  const auto put_images = [&](T* half) {
 #pragma unroll
     for (int j = 0; j < 2; ++j)
       *reinterpret_cast<uint4*>(half + M::kGradients + (image_pixel + j * M::kImageStride) * M::kImageStep +
@@ -77,34 +80,40 @@ __device__ __forceinline__ void sum_weights(const ConvGeometry& g, const T* x, c
 #pragma unroll
     for (int j = 0; j < 2; ++j) wmma::fill_fragment(sums[i][j], 0.0f);
 
-  const auto multiply = [&](const T* half) {
-    const T* own_gradients = half + warp_row * M::kRowFragments * 16;
-    const T* own_image = half + M::kGradients + warp_column * 32;
-#pragma unroll 1
-    for (int k = 0; k < M::kPixels; k += 16) {
-      wmma::fragment<wmma::matrix_b, 16, 16, 16, T, wmma::row_major> b[2];
+  // Pixels k .. k + 16 of a half.
+  const auto multiply = [&](const T* half, int k) {
+    const T* own_gradients = half + k * M::kGradientStep + warp_row * M::kRowFragments * 16;
+    const T* own_image = half + M::kGradients + k * M::kImageStep + warp_column * 32;
+    wmma::fragment<wmma::matrix_b, 16, 16, 16, T, wmma::row_major> b[2];
 #pragma unroll
-      for (int j = 0; j < 2; ++j) wmma::load_matrix_sync(b[j], own_image + k * M::kImageStep + j * 16, M::kImageStep);
+    for (int j = 0; j < 2; ++j) wmma::load_matrix_sync(b[j], own_image + j * 16, M::kImageStep);
 #pragma unroll
-      for (int i = 0; i < M::kRowFragments; ++i) {
-        wmma::fragment<wmma::matrix_a, 16, 16, 16, T, wmma::col_major> a;
-        wmma::load_matrix_sync(a, own_gradients + k * M::kGradientStep + i * 16, M::kGradientStep);
+    for (int i = 0; i < M::kRowFragments; ++i) {
+      wmma::fragment<wmma::matrix_a, 16, 16, 16, T, wmma::col_major> a;
+      wmma::load_matrix_sync(a, own_gradients + i * 16, M::kGradientStep);
 #pragma unroll
-        for (int j = 0; j < 2; ++j) wmma::mma_sync(sums[i][j], a, b[j], sums[i][j]);
-      }
+      for (int j = 0; j < 2; ++j) wmma::mma_sync(sums[i][j], a, b[j], sums[i][j]);
     }
   };
 
-  fetch(begin);
-  put(shared);
+  fetch_gradients(begin);
+  put_gradients(shared);
+  fetch_images();
+  put_images(shared);
   __syncthreads();
   int half = 0;
   for (int first = begin; first < end; first += M::kPixels) {
+    // Gradients and image travel one after the other: registers for both would be too many.
     const bool more = first + M::kPixels < end;
-    if (more) fetch(first + M::kPixels);
-    multiply(shared + half * M::kHalf);
+    const T* now = shared + half * M::kHalf;
     half ^= 1;
-    if (more) put(shared + half * M::kHalf);
+    T* next = shared + half * M::kHalf;
+    if (more) fetch_gradients(first + M::kPixels);
+    multiply(now, 0);
+    if (more) put_gradients(next);
+    if (more) fetch_images();
+    multiply(now, 16);
+    if (more) put_images(next);
     __syncthreads();
   }
 
