@@ -56,6 +56,30 @@ class Device {
   size_t count_;
 };
 
+// Waits for a launch that must fail; why it did.
+inline std::string fault_of(cudaError_t launched) {
+  ok(launched, "launch");  // faults come when somebody waits
+  REQUIRE(cudaDeviceSynchronize() == cudaErrorLaunchFailure);
+  REQUIRE(cudaGetLastError() == cudaErrorLaunchFailure);
+  void* p;
+  REQUIRE(cudaMalloc(&p, 16) == cudaErrorLaunchFailure);  // and stay
+  return emulation::last_fault();
+}
+
+inline void contains(const std::string& text, const std::string& part) {
+  if (text.find(part) == std::string::npos) check::fail("'" + text + "' does not name '" + part + "'");
+}
+
+// Every order of threads and blocks that tests go through.
+struct NamedOrder {
+  emulation::Order order;
+  uint64_t seed;
+};
+inline constexpr NamedOrder kOrders[] = {{emulation::Order::ascending, 0},
+                                         {emulation::Order::descending, 0},
+                                         {emulation::Order::shuffled, 1},
+                                         {emulation::Order::shuffled, 2}};
+
 struct Ended {
   int status;         // as waitpid() gives it
   std::string error;  // what it wrote to standard error

@@ -122,10 +122,6 @@ std::string fault_now() {
   return text;
 }
 
-void contains(const std::string& text, const std::string& part) {
-  if (text.find(part) == std::string::npos) check::fail("'" + text + "' does not name '" + part + "'");
-}
-
 }  // namespace
 
 TEST("emulation: wmma products of half, bfloat16 and tf32 in every shape and layout") {

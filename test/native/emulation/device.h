@@ -16,7 +16,9 @@
 #define __host__
 #define __constant__ static
 #define __grid_constant__
-#define __shared__ static  // blocks run one after another; not thread_local, which AddressSanitizer does not guard
+// Blocks run one after another, so a static is shared by the threads of one; not thread_local, which AddressSanitizer
+// does not guard.
+#define __shared__ static
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))

@@ -1,4 +1,4 @@
-// Versions, errors, devices and what tests set.
+// Devices and what tests set.
 #include <algorithm>
 #include <cstdio>
 
@@ -9,51 +9,7 @@ using namespace bandlift::emulation;
 
 namespace {
 
-thread_local cudaError_t last_error = cudaSuccess;
 thread_local int device_of_thread = 0;
-
-struct Name {
-  cudaError_t error;
-  const char* name;
-  const char* text;
-};
-#define BANDLIFT_NAME(error, text) \
-  { error, #error, text }
-constexpr Name kNames[] = {
-    BANDLIFT_NAME(cudaSuccess, "no error"),
-    BANDLIFT_NAME(cudaErrorInvalidValue, "invalid argument"),
-    BANDLIFT_NAME(cudaErrorMemoryAllocation, "out of memory"),
-    BANDLIFT_NAME(cudaErrorInitializationError, "initialization error"),
-    BANDLIFT_NAME(cudaErrorInvalidConfiguration, "invalid configuration argument"),
-    BANDLIFT_NAME(cudaErrorInvalidMemcpyDirection, "invalid copy direction for memcpy"),
-    BANDLIFT_NAME(cudaErrorInsufficientDriver, "CUDA driver version is insufficient for CUDA runtime version"),
-    BANDLIFT_NAME(cudaErrorInvalidDeviceFunction, "invalid device function"),
-    BANDLIFT_NAME(cudaErrorNoDevice, "no CUDA-capable device is detected"),
-    BANDLIFT_NAME(cudaErrorInvalidDevice, "invalid device ordinal"),
-    BANDLIFT_NAME(cudaErrorNoKernelImageForDevice, "no kernel image is available for execution on the device"),
-    BANDLIFT_NAME(cudaErrorInvalidResourceHandle, "invalid resource handle"),
-    BANDLIFT_NAME(cudaErrorNotReady, "device not ready"),
-    BANDLIFT_NAME(cudaErrorIllegalAddress, "an illegal memory access was encountered"),
-    BANDLIFT_NAME(cudaErrorLaunchFailure, "unspecified launch failure"),
-    BANDLIFT_NAME(cudaErrorNotSupported, "operation not supported"),
-    BANDLIFT_NAME(cudaErrorStreamCaptureUnsupported, "operation not permitted when stream is capturing"),
-    BANDLIFT_NAME(cudaErrorStreamCaptureInvalidated, "operation failed due to a previous error during capture"),
-    BANDLIFT_NAME(cudaErrorStreamCaptureMerge, "operation would result in a merge of separate capture sequences"),
-    BANDLIFT_NAME(cudaErrorStreamCaptureUnmatched, "capture was not ended in the same stream as it began"),
-    BANDLIFT_NAME(cudaErrorStreamCaptureUnjoined, "capturing stream has unjoined work"),
-    BANDLIFT_NAME(cudaErrorStreamCaptureIsolation, "dependency created on uncaptured work in another stream"),
-    BANDLIFT_NAME(cudaErrorStreamCaptureImplicit,
-                  "operation would make the legacy stream depend on a capturing stream"),
-    BANDLIFT_NAME(cudaErrorCapturedEvent, "operation not permitted on an event last recorded in a capturing stream"),
-    BANDLIFT_NAME(cudaErrorStreamCaptureWrongThread,
-                  "attempt to terminate a thread-local capture sequence from another thread"),
-};
-
-const Name* find(cudaError_t error) {
-  for (const Name& name : kNames)
-    if (name.error == error) return &name;
-  return nullptr;
-}
 
 // Driver and devices, without regard to faults.
 cudaError_t driver() {
@@ -66,7 +22,6 @@ bool known(int device) {
 }
 
 constexpr int kMultiprocessors = 4, kClock = 1000000, kMemoryClock = 1000000, kBusWidth = 64, kL2 = 1 << 20;
-constexpr int kSharedPerBlock = 48 << 10, kSharedOptin = 96 << 10;
 
 }  // namespace
 
@@ -81,20 +36,9 @@ int current_device() {
   return device_of_thread;
 }
 
-cudaError_t fail(cudaError_t error) {
-  if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
-  return error;
-}
-
 cudaError_t ready() {
   const cudaError_t error = driver();
   return error != cudaSuccess ? error : state().sticky;
-}
-
-void set_fault(cudaError_t error, const std::string& text) {
-  if (state().sticky != cudaSuccess) return;
-  state().sticky = error;
-  state().fault = text;
 }
 
 void reset() {
@@ -109,7 +53,8 @@ void reset() {
   s.captures.clear();
   s.shared_limits.clear();
   s.settings = Settings{};
-  s.sticky = last_error = cudaSuccess;
+  s.sticky = cudaSuccess;
+  forget_error();
   s.fault.clear();
   s.launches = 0;
   device_of_thread = 0;
@@ -133,43 +78,12 @@ void set_memory(size_t bytes) {
   const std::lock_guard<std::recursive_mutex> lock(state().mutex);
   state().settings.memory = bytes;
 }
-std::string last_fault() {
-  const std::lock_guard<std::recursive_mutex> lock(state().mutex);
-  return state().fault;
-}
 size_t launch_count() {
   const std::lock_guard<std::recursive_mutex> lock(state().mutex);
   return state().launches;
 }
 
 }  // namespace bandlift::emulation
-
-// ---- versions, errors ----
-cudaError_t cudaDriverGetVersion(int* version) {
-  *version = state().settings.no_driver ? 0 : 12040;
-  return cudaSuccess;
-}
-cudaError_t cudaRuntimeGetVersion(int* version) {
-  *version = CUDART_VERSION;
-  return cudaSuccess;
-}
-cudaError_t cudaGetLastError() {
-  const cudaError_t error = cudaPeekAtLastError();
-  last_error = cudaSuccess;
-  return error;
-}
-cudaError_t cudaPeekAtLastError() {
-  const std::lock_guard<std::recursive_mutex> lock(state().mutex);
-  return last_error != cudaSuccess ? last_error : state().sticky;
-}
-const char* cudaGetErrorName(cudaError_t error) {
-  const Name* name = find(error);
-  return name ? name->name : "unrecognized error code";
-}
-const char* cudaGetErrorString(cudaError_t error) {
-  const Name* name = find(error);
-  return name ? name->text : "unrecognized error code";
-}
 
 // ---- devices ----
 cudaError_t cudaGetDeviceCount(int* count) {
@@ -292,36 +206,5 @@ cudaError_t cudaDeviceReset() {
   const Settings settings = state().settings;
   reset();
   state().settings = settings;
-  return cudaSuccess;
-}
-
-// ---- what a kernel may use ----
-cudaError_t bandlift::emulation::set_function_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
-  BANDLIFT_ENTER;
-  if (kernel == nullptr) return fail(cudaErrorInvalidDeviceFunction);
-  if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) {
-    if (value < 0 || value > kSharedOptin) return fail(cudaErrorInvalidValue);
-    state().shared_limits[kernel] = value;
-  }
-  return cudaSuccess;
-}
-cudaError_t bandlift::emulation::get_function_attributes(cudaFuncAttributes* attributes, const void* kernel) {
-  BANDLIFT_ENTER;
-  if (kernel == nullptr) return fail(cudaErrorInvalidDeviceFunction);
-  const auto limit = state().shared_limits.find(kernel);
-  *attributes = {};
-  attributes->maxThreadsPerBlock = 1024;
-  attributes->numRegs = 32;
-  attributes->ptxVersion = attributes->binaryVersion = state().settings.major * 10 + state().settings.minor;
-  attributes->maxDynamicSharedSizeBytes = limit == state().shared_limits.end() ? kSharedPerBlock : limit->second;
-  return cudaSuccess;
-}
-cudaError_t bandlift::emulation::occupancy(int* blocks, const void* kernel, int block, size_t shared) {
-  BANDLIFT_ENTER;
-  if (kernel == nullptr) return fail(cudaErrorInvalidDeviceFunction);
-  if (block < 1 || block > 1024) return fail(cudaErrorInvalidValue);
-  const int by_threads = 2048 / ((block + 31) / 32 * 32);
-  const int by_shared = shared == 0 ? 32 : static_cast<int>(kSharedOptin / shared);
-  *blocks = std::min({32, by_threads, by_shared});
   return cudaSuccess;
 }

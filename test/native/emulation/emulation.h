@@ -21,7 +21,7 @@ void set_memory(size_t bytes);                      // of every device; default 
 // Why the last kernel or copy failed (cudaErrorLaunchFailure stays until reset()); empty where none did.
 std::string last_fault();
 
-// The name the next cudaLaunchKernel of this thread gets in fault texts; kernels have none otherwise.
+// The name the next cudaLaunchKernel of this thread gets in fault texts; else it is looked up in the symbol table.
 void name_next_launch(const std::string& name);
 
 size_t allocated_bytes();   // device memory in use

@@ -112,6 +112,7 @@ void Machine::start_block(int64_t number) {
   blockIdx = {static_cast<unsigned>(number % gridDim.x), static_cast<unsigned>(number / gridDim.x % gridDim.y),
               static_cast<unsigned>(number / gridDim.x / gridDim.y)};
   std::memset(shared_, 0xff, launch_->shared);
+  for (const Bytes& bytes : launch_->static_shared) std::memset(bytes.start, 0xff, bytes.count);
   live_ = total_;
   arrived_ = 0;
   votes_ = 0;

@@ -3,7 +3,9 @@
 #pragma once
 #include <cstddef>
 #include <string>
+#include <vector>
 
+#include "symbols.h"
 #include "vector_types.h"
 
 // Of the thread that runs now. Plain globals: only one kernel runs at a time, and every switch of fibers sets them.
@@ -44,6 +46,7 @@ struct Launch {
   void (*invoke)(const void* closure) = nullptr;  // runs the kernel's body for the current thread
   const void* closure = nullptr;
   std::string name;
+  std::vector<Bytes> static_shared;  // 0xff at the start of every block, too
 };
 
 // Runs all blocks. The text of the fault, empty where all went well.

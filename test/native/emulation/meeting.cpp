@@ -96,8 +96,8 @@ void Machine::stuck() {
 }
 
 std::string Machine::block_text() const {
-  return "kernel " + (launch_->name.empty() ? std::string("(no name)") : "'" + launch_->name + "'") + ", block (" +
-         std::to_string(blockIdx.x) + "," + std::to_string(blockIdx.y) + "," + std::to_string(blockIdx.z) + ")";
+  return "kernel '" + launch_->name + "', block (" + std::to_string(blockIdx.x) + "," + std::to_string(blockIdx.y) +
+         "," + std::to_string(blockIdx.z) + ")";
 }
 
 void Machine::record_fault(const std::string& message) {

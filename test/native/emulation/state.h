@@ -43,6 +43,8 @@ struct Allocation {
   void* memory = nullptr;  // where it was obtained from, margins included
 };
 
+constexpr int kSharedPerBlock = 48 << 10, kSharedOptin = 96 << 10;  // a V100's
+
 struct Settings {
   int devices = 1;
   bool no_driver = false;
@@ -98,10 +100,13 @@ State& state();
 
 // ---- devices.cpp ----
 int current_device();
-// Remembers an error for cudaGetLastError and returns it.
-cudaError_t fail(cudaError_t error);
 // Whether calls can work at all: the driver's error, or the one that a fault left behind.
 cudaError_t ready();
+
+// ---- errors.cpp ----
+// Remembers an error for cudaGetLastError and returns it.
+cudaError_t fail(cudaError_t error);
+void forget_error();
 // The first fault stays.
 void set_fault(cudaError_t error, const std::string& text);
 
@@ -121,6 +126,8 @@ cudaError_t capture_record(CUstream_st& stream, CUevent_st& event);
 cudaError_t capture_wait(const StreamPtr& stream, CUevent_st& event);
 
 // ---- memory.cpp ----
+// What holds p, and how far into it p lies; null: pageable memory of the host.
+const Allocation* allocation_of(const void* p, size_t* offset);
 // While one lives, device memory can be touched.
 struct DeviceAccess {
   DeviceAccess();

@@ -8,8 +8,6 @@ using namespace bandlift::emulation;
 
 namespace {
 
-thread_local std::string next_name;
-
 double now_milliseconds() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -86,35 +84,6 @@ void drain_device(int device) {
   const auto all = state().streams;  // a host function may make streams
   for (const auto& [handle, stream] : all)
     if (stream->device == device) drain(*stream, stream->enqueued);
-}
-
-void name_next_launch(const std::string& name) {
-  next_name = name;
-}
-
-cudaError_t enqueue_launch(const void* kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t handle,
-                           void (*invoke)(const void*), std::shared_ptr<const void> closure) {
-  BANDLIFT_ENTER;
-  Launch launch{grid, block, shared, invoke, closure.get(), std::move(next_name)};
-  next_name.clear();
-  if (kernel == nullptr) return fail(cudaErrorInvalidDeviceFunction);
-  if (block.x < 1 || block.y < 1 || block.z < 1 || block.x > 1024 || block.y > 1024 || block.z > 64 ||
-      uint64_t{block.x} * block.y * block.z > 1024 || grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.x > 0x7fffffffu ||
-      grid.y > 65535 || grid.z > 65535)
-    return fail(cudaErrorInvalidConfiguration);
-  const auto limit = state().shared_limits.find(kernel);
-  if (shared > (limit == state().shared_limits.end() ? size_t{48} << 10 : static_cast<size_t>(limit->second)))
-    return fail(cudaErrorInvalidValue);
-  const StreamPtr stream = find_stream(handle);
-  if (!stream || stream->device != current_device()) return fail(cudaErrorInvalidResourceHandle);
-  return fail(enqueue(stream, [launch, closure] {
-    ++state().launches;
-    const std::string fault = run(launch);
-    if (!fault.empty())
-      set_fault(cudaErrorLaunchFailure, fault);
-    else
-      check_canaries("kernel " + (launch.name.empty() ? std::string("(no name)") : "'" + launch.name + "'"));
-  }));
 }
 
 }  // namespace bandlift::emulation
