@@ -203,6 +203,11 @@ struct Problem {
 
 enum Result { kY, kYInPlace, kDx, kDxInPlace, kDw, kDb, kDwAlone };
 
+// At least one number: the address of none is null.
+size_t some(size_t bytes) {
+  return bytes == 0 ? sizeof(float) : bytes;
+}
+
 std::vector<Image> compute(const Problem& p, Backend& backend) {
   const Case& c = p.c;
   const Conv2dParams params{c.kh, c.kw, c.activation, static_cast<int>(c.shuffle)};
@@ -211,18 +216,18 @@ std::vector<Image> compute(const Problem& p, Backend& backend) {
   std::vector<Image> r{
       Image(output_shape(c), c.type), p.residual, Image(input_shape(c), c.type), p.add, p.dw0, p.db0, p.dw0};
   {
-    const Workspace space(backend.conv2d_forward_workspace(params, p.x.t, r[kY].t));
+    const Workspace space(some(backend.conv2d_forward_workspace(params, p.x.t, r[kY].t)));
     backend.conv2d_forward(params, p.x.t, p.w.t, b, p.has_residual() ? p.residual.t : none, r[kY].t, space.t);
     if (p.has_residual()) backend.conv2d_forward(params, p.x.t, p.w.t, b, r[kYInPlace].t, r[kYInPlace].t, space.t);
   }
   {
-    const Workspace space(backend.conv2d_backward_data_workspace(params, p.dy.t, r[kDx].t));
+    const Workspace space(some(backend.conv2d_backward_data_workspace(params, p.dy.t, r[kDx].t)));
     backend.conv2d_backward_data(params, p.dy.t, p.w.t, c.residual ? p.add.t : none, mask, r[kDx].t, space.t);
     if (c.residual)
       backend.conv2d_backward_data(params, p.dy.t, p.w.t, r[kDxInPlace].t, mask, r[kDxInPlace].t, space.t);
   }
   {
-    const Workspace space(backend.conv2d_backward_weights_workspace(params, p.x.t, p.dy.t));
+    const Workspace space(some(backend.conv2d_backward_weights_workspace(params, p.x.t, p.dy.t)));
     backend.conv2d_backward_weights(params, p.x.t, p.dy.t, r[kDw].t, r[kDb].t, space.t);
     backend.conv2d_backward_weights(params, p.x.t, p.dy.t, r[kDwAlone].t, none, space.t);
   }
