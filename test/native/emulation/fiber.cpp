@@ -15,7 +15,7 @@ Fiber* leaving = nullptr;
 
 }  // namespace
 
-#if defined(__x86_64__)
+#if defined(BANDLIFT_OWN_SWITCH)
 // Saves what the System V ABI lets a callee keep, stores the stack pointer and takes the other one. All fibers wait at
 // the same few places, so the processor predicts the return into the other fiber by this one's own call.
 extern "C" __attribute__((visibility("hidden"))) void bandlift_fiber_switch(void** save, void* restore);
@@ -53,7 +53,7 @@ void Fiber::prepare(void* bottom, size_t size, void (*entry)(void*), void* argum
 #if defined(__SANITIZE_ADDRESS__)
   __asan_unpoison_memory_region(bottom, size);  // frames of a fiber that was abandoned
 #endif
-#if defined(__x86_64__)
+#if defined(BANDLIFT_OWN_SWITCH)
   // Six registers and where to go; start() finds the stack as after a call: 8 below a multiple of 16.
   auto* top = reinterpret_cast<void**>((reinterpret_cast<uintptr_t>(bottom) + size) & ~uintptr_t{15}) - 8;
   for (int i = 0; i < 8; ++i) top[i] = nullptr;
@@ -75,7 +75,7 @@ void Fiber::switch_to(Fiber& to, bool abandon) {
 #else
   static_cast<void>(abandon);
 #endif
-#if defined(__x86_64__)
+#if defined(BANDLIFT_OWN_SWITCH)
   bandlift_fiber_switch(&stack_pointer_, to.stack_pointer_);
 #else
   swapcontext(&context_, &to.context_);
