@@ -15,7 +15,7 @@ function main() {
     console.log('skipped: clang-format is not installed (apt-get install clang-format)');
     return process.env.BANDLIFT_REQUIRE_ALL === '1' ? 1 : 0;
   }
-  const listed = command('git', ['ls-files', '-z', '*.cpp', '*.h']);
+  const listed = command('git', ['ls-files', '-z', '*.cpp', '*.cu', '*.h']);
   if (listed.error || listed.status !== 0) {
     console.log('skipped: git does not list the tracked files (is this a git checkout?)');
     return process.env.BANDLIFT_REQUIRE_ALL === '1' ? 1 : 0;
