@@ -94,7 +94,7 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   context.stream = stream_;
   check(cudaMalloc(reinterpret_cast<void**>(&status_), sizeof(Status)), "allocating the status word");
   check(cudaMallocHost(reinterpret_cast<void**>(&host_status_), sizeof(Status)), "allocating the status word");
-  check(cudaMemset(status_, 0, sizeof(Status)), "clearing the status word");
+  check(cudaMemsetAsync(status_, 0, sizeof(Status), stream_), "clearing the status word");
   context.status = status_;
   allocator_ = std::make_shared<Allocator>(context.device);
   staging_ = std::make_shared<Staging>(context.device);
@@ -137,7 +137,7 @@ void CudaDevice::finish() {
                           cudaGetErrorName(error) + "); BANDLIFT_SYNC=1 names the kernel");
   if (host_status_->code == kStatusOk) return;
   const Status status = *host_status_;
-  check(cudaMemset(status_, 0, sizeof(Status)), "clearing the status word");
+  check(cudaMemsetAsync(status_, 0, sizeof(Status), stream_), "clearing the status word");
   throw DeviceFault(ErrorCode::shape, status.instruction, status_text(status.code));
 }
 

@@ -27,7 +27,7 @@ void check_norm(const Image& g, double max_norm, double expected_norm, double ex
       [&](Backend& backend) {
         std::vector<Image> r{Image({1, 1, 1, 1}, DType::f64), scalars(1e-3, 1, 0, max_norm, -7)};
         Workspace space(backend.grad_norm_workspace(g.t));
-        backend.grad_norm(g.t, r[0].t, r[1].t, space.t);
+        backend.grad_norm(g.t, Tensor{}, r[0].t, r[1].t, space.t);
         return r;
       },
       [&](const std::vector<Image>& r) {
@@ -62,6 +62,47 @@ TEST("adam: a gradient that is not finite makes the scale 0") {
     g.set(40000, bad);
     check_norm(g, 1, bad, 0);
     check_norm(g, 0, bad, 0);
+  }
+}
+
+// g holds the gradient times the loss scale: the norm is that of the gradient itself, and adam divides the scale out.
+TEST("adam: the loss scale is divided out of the norm and of what adam multiplies by") {
+  const Image g = Image::random({1, 1, 1, 50021}, 54, -300, 300);
+  const double norm = norm_of(g) / 1024, limit = static_cast<float>(norm / 5);
+  for (double max_norm : {0.0, norm * 2, limit})
+    everywhere(
+        "scaled norm",
+        [&](Backend& backend) {
+          std::vector<Image> r{Image({1, 1, 1, 1}, DType::f64), scalars(1e-3, 1, 0, max_norm, -7)};
+          r[1].set(kLossScale, 1024);
+          Workspace space(backend.grad_norm_workspace(g.t));
+          backend.grad_norm(g.t, Tensor{}, r[0].t, r[1].t, space.t);
+          return r;
+        },
+        [&](const std::vector<Image>& r) {
+          check::close(r[0][0], norm, 0, 1e-12, "norm");
+          const double clip = max_norm == limit ? limit / (norm + 1e-6) : 1;
+          check::close(r[1][kGradScale], clip / 1024, 0, 1e-7, "scale");
+        });
+}
+
+TEST("adam: a loss that is not finite makes the scale 0, whatever the gradient is") {
+  const Image g = Image::vector({3, 4});
+  for (double total : {0.25, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    // only the total counts: a term of weight 0 may be anything
+    const Image terms = Image::vector({total, std::nan(""), 0, 0, 0, -1}, DType::f64);
+    everywhere(
+        "loss terms",
+        [&](Backend& backend) {
+          std::vector<Image> r{Image({1, 1, 1, 1}, DType::f64), scalars(1e-3, 1, 0, 0, -7)};
+          Workspace space(backend.grad_norm_workspace(g.t));
+          backend.grad_norm(g.t, terms.t, r[0].t, r[1].t, space.t);
+          return r;
+        },
+        [&](const std::vector<Image>& r) {
+          check::close(r[0][0], 5, 0, 1e-12, "norm");
+          REQUIRE(r[1][kGradScale] == (std::isfinite(total) ? 1 : 0));
+        });
   }
 }
 

@@ -1,4 +1,4 @@
-// resample on the CPU against the double sum over both tables, for every instruction set and 1, 2 and 3 threads.
+// resample against the double sum over both tables, on every backend and in every type that images have there.
 #include <cmath>
 
 #include "backends.h"
@@ -117,34 +117,37 @@ Image run(Backend& backend, const Image& x, const Image& rows, const Image& colu
 }  // namespace
 
 TEST("resample: every case equals the double sum, also in place") {
-  for (const Case& c : kCases) {
-    const Table rows = random_table(c.x.h, c.out_h, c.taps_y, 51), columns = random_table(c.x.w, c.out_w, c.taps_x, 52);
-    const Shape out{c.x.n, c.out_h, c.out_w, c.x.c, c.x.extra};
-    const Image x = Image::random(c.x, 53), residual = Image::random(out, 54), r = rows.image(1), k = columns.image();
-    everywhere(
-        "resample " + text(c),
-        [&](Backend& backend) {
-          std::vector<Image> results{run(backend, x, r, k, c.residual ? &residual : nullptr, Image(out))};
-          if (c.residual) {
-            Image y = residual;
-            Workspace space(backend.resample_workspace(x.t, r.t, y.t));
-            backend.resample(x.t, r.t, k.t, y.t, y.t, space.t);
-            results.push_back(std::move(y));
-          }
-          return results;
-        },
-        [&](const std::vector<Image>& results) {
-          for (const Image& y : results)
-            for (int64_t p = 0; p < y.t.pixels(); ++p)
-              for (int64_t channel = 0; channel < c.x.c; ++channel) {
-                const Value v = expected(c, rows, columns, x, residual, p / (c.out_h * c.out_w), p / c.out_w % c.out_h,
-                                         p % c.out_w, channel);
-                // at most taps_y + taps_x + 2 roundings of 2^-24 on the sum of absolute terms
-                const double roundings = static_cast<double>(c.taps_y + c.taps_x + 2);
-                check::close(y[p * c.x.c + channel], v.value, 6e-8 * roundings * v.magnitude + 1e-30, 0, "y");
-              }
-        });
-  }
+  for (DType type : kImageTypes)
+    for (const Case& c : kCases) {
+      const Table rows = random_table(c.x.h, c.out_h, c.taps_y, 51),
+                  columns = random_table(c.x.w, c.out_w, c.taps_x, 52);
+      const Shape out{c.x.n, c.out_h, c.out_w, c.x.c, c.x.extra};
+      const Image x = Image::random(c.x, 53, -1, 1, type), residual = Image::random(out, 54, -1, 1, type),
+                  r = rows.image(1), k = columns.image();
+      everywhere(
+          "resample " + text(c) + (type == DType::f32 ? "" : storage::name(type)),
+          [&](Backend& backend) {
+            std::vector<Image> results{run(backend, x, r, k, c.residual ? &residual : nullptr, Image(out, type))};
+            if (c.residual) {
+              Image y = residual;
+              Workspace space(backend.resample_workspace(x.t, r.t, y.t));
+              backend.resample(x.t, r.t, k.t, y.t, y.t, space.t);
+              results.push_back(std::move(y));
+            }
+            return results;
+          },
+          [&](const std::vector<Image>& results) {
+            for (const Image& y : results)
+              for (int64_t p = 0; p < y.t.pixels(); ++p)
+                for (int64_t channel = 0; channel < c.x.c; ++channel) {
+                  const Value v = expected(c, rows, columns, x, residual, p / (c.out_h * c.out_w),
+                                           p / c.out_w % c.out_h, p % c.out_w, channel);
+                  // at most taps_y + taps_x + 2 roundings of 2^-24 on the sum of absolute terms
+                  const double roundings = static_cast<double>(c.taps_y + c.taps_x + 2);
+                  y.close(p * c.x.c + channel, v.value, 6e-8 * roundings * v.magnitude + 1e-30, 0, "y");
+                }
+          });
+    }
 }
 
 TEST("resample: transposed tables give the adjoint, <dy, R x> = <R' dy, x>") {
@@ -178,14 +181,39 @@ TEST("resample: what lies below a weight of zero does not matter") {
     const Table columns = random_table(16, 5, taps, 73);
     for (int64_t k = 0; k < 3; ++k) rows.at(k, 1) = 0;
     for (int64_t i = 0; i < 16 * 20; ++i) x.set((static_cast<int64_t>(rows.start(0)) + 1) * 16 * 20 + i, NAN);
-    for (bandlift::Isa isa : bandlift::available_isas()) {
-      bandlift::ThreadPool pool(2);
-      const Image y =
-          run(*bandlift::make_cpu_backend(isa, pool), x, rows.image(), columns.image(), nullptr, Image({1, 3, 5, 20}));
+    each_backend([&](const std::string&, Backend& backend) {
+      const Image y = run(backend, x, rows.image(), columns.image(), nullptr, Image({1, 3, 5, 20}));
       for (int64_t i = 0; i < 5 * 20; ++i) REQUIRE(!std::isnan(y[i]));
-    }
+    });
   }
 }
+
+#ifdef BANDLIFT_EMULATED
+
+// The table is in the device's memory: the kernel reports what no host could see before, and leaves that output alone.
+TEST("resample: windows outside of the input are reported and what they would make is left alone") {
+  const Image x = Image::random({1, 10, 10, 3}, 82);
+  for (const int64_t taps : {4, 6})  // in one pass, in two
+    for (const bool in_rows : {true, false})
+      for (const double start : {-1.0, 7.0, 1e9, 0.5, static_cast<double>(NAN), static_cast<double>(INFINITY)}) {
+        const Table good = random_table(10, 6, taps, 81);
+        Table bad = good;
+        bad.numbers[static_cast<size_t>(3 * (1 + taps))] = start;  // of output 3
+        emulated::EmulatedBackend device;
+        device.backend().context().instruction = 17;
+        const Image y = run(device.backend(), x, (in_rows ? bad : good).image(), (in_rows ? good : bad).image(),
+                            nullptr, Image::input({1, 6, 6, 3}));
+        const bandlift::cuda::Status status = device.status();
+        if (status.code != bandlift::cuda::kStatusTableOutside || status.instruction != 17)
+          check::fail("status " + std::to_string(status.code) + " of instruction " +
+                      std::to_string(status.instruction) + " for a window at " + std::to_string(start) + " of " +
+                      std::to_string(taps) + " taps");
+        if (in_rows)
+          for (int64_t i = 3 * 6 * 3; i < 4 * 6 * 3; ++i) REQUIRE(y[i] == 0);
+      }
+}
+
+#else
 
 TEST("resample: windows outside of the input are refused before anything is written") {
   const Table good = random_table(10, 6, 4, 81);
@@ -215,3 +243,5 @@ TEST("resample: windows outside of the input are refused before anything is writ
     }
   }
 }
+
+#endif

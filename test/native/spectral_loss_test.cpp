@@ -14,10 +14,12 @@ struct Problem {
   Image pred, target;
   std::vector<double> pixels, bands;  // masks; empty: absent
   double valid;                       // pixels that count, of the whole batch
+  double scale = 0;                   // of dpred; 0: not given
 };
 
-Problem problem(const Shape& s, bool pixel_mask, bool band_mask, const SpectralLossParams& weights) {
-  Problem p = {weights, Image::random(s, 71, 0, 1), Image::random(s, 72, 0, 1), {}, {}, 0};
+Problem problem(const Shape& s, bool pixel_mask, bool band_mask, const SpectralLossParams& weights,
+                DType type = DType::f32) {
+  Problem p = {weights, Image::random(s, 71, 0, 1, type), Image::random(s, 72, 0, 1), {}, {}, 0};
   const int64_t pixels = s.n * s.h * s.w;
   if (pixel_mask) p.pixels = Image::mask({1, 1, 1, pixels}, 73, 0.7).values();
   if (band_mask) p.bands = Image::mask({1, 1, 1, s.c}, 74, 0.8).values();
@@ -67,13 +69,14 @@ double total(const Terms& r, const SpectralLossParams& w) {
 // terms, dpred, dpred in place of pred, terms without gradient.
 std::vector<Image> compute(const Problem& p, Backend& backend) {
   const Shape s = {p.pred.t.n, p.pred.t.h, p.pred.t.w, p.pred.t.c, p.pred.t.pitch - p.pred.t.c};
-  const Image n = Image::vector({p.valid}, DType::f64);
+  const Image n =
+      Image::vector(p.scale == 0 ? std::vector<double>{p.valid} : std::vector<double>{p.valid, p.scale}, DType::f64);
   Image pixels({s.n, s.h, s.w, 1}), bands({1, 1, 1, s.c});
   if (!p.pixels.empty()) pixels.assign(p.pixels);
   if (!p.bands.empty()) bands.assign(p.bands);
   const Tensor pixel_mask = p.pixels.empty() ? Tensor{} : pixels.t, band_mask = p.bands.empty() ? Tensor{} : bands.t;
   const Shape terms = {1, 1, 1, kLossTermCount};
-  std::vector<Image> r{Image(terms, DType::f64), Image(s), p.pred, Image(terms, DType::f64)};
+  std::vector<Image> r{Image(terms, DType::f64), Image(s, p.pred.t.dtype), p.pred, Image(terms, DType::f64)};
   Workspace space(backend.spectral_loss_workspace(p.pred.t));
   const auto run = [&](Tensor pred, Tensor to, Tensor dpred) {
     backend.spectral_loss(p.weights, pred, p.target.t, pixel_mask, band_mask, n.t, to, dpred, space.t);
@@ -114,7 +117,8 @@ void check_gradient(const Problem& p, const std::vector<Image>& r) {
     const double expected =
         slope(pixel(p.pred, at / c), k, [&](const auto& v) { return total(pixel_terms(v, t, p.bands), p.weights); }) /
         p.valid;
-    check::close(r[1][at], expected, 1e-6 / p.valid, 1e-4, "dpred[" + std::to_string(i) + "]");
+    const double scale = p.scale == 0 ? 1 : p.scale;
+    r[1].close(at, expected * scale, 1e-6 * scale / p.valid, 1e-4, "dpred[" + std::to_string(i) + "]");
   }
 }
 
@@ -149,6 +153,23 @@ TEST("spectral loss: every term equals its formula, and the gradient central dif
       }
 }
 
+TEST("spectral loss: images of every storage type, and a scale of the gradient alone") {
+  const SpectralLossParams weights = {0.3f, 0.7f, 2, 0.4f};
+  for (const auto& [s, type] : stored(kShapes)) {
+    if (s.c == 1) continue;
+    Problem p = problem(s, true, true, weights, type);
+    for (double scale : {0.0, 256.0}) {
+      p.scale = scale;
+      everywhere(
+          "loss of " + text(s, type) + ", scale " + std::to_string(scale), [&](Backend& b) { return compute(p, b); },
+          [&](const std::vector<Image>& r) {
+            check_values(p, r);
+            check_gradient(p, r);
+          });
+    }
+  }
+}
+
 TEST("spectral loss: all bands or all pixels masked, one band, one pixel") {
   const Shape s = {2, 1, 3, 5};
   for (int what = 0; what < 3; ++what) {
@@ -170,19 +191,16 @@ TEST("spectral loss: all bands or all pixels masked, one band, one pixel") {
 TEST("spectral loss: masked pixels and bands may hold anything") {
   Problem p = problem({2, 3, 5, 37}, true, true, {1, 1, 1, 1});
   const auto clean = [&](Backend& b) { return compute(p, b); };
-  ThreadPool pool(1);
-  for (Isa isa : available_isas()) {
-    const auto backend = make_cpu_backend(isa, pool);
-    const std::vector<Image> before = clean(*backend);
-    Problem dirty = p;
-    for (int64_t i = 0; i < p.pred.t.elements(); ++i)
-      if (!good(p.pixels, static_cast<size_t>(i / 37)) || !good(p.bands, static_cast<size_t>(i % 37))) {
-        dirty.pred.set(i, std::nan(""));
-        dirty.target.set(i, std::numeric_limits<double>::infinity());
-      }
-    const std::vector<Image> after = compute(dirty, *backend);
+  Problem dirty = p;
+  for (int64_t i = 0; i < p.pred.t.elements(); ++i)
+    if (!good(p.pixels, static_cast<size_t>(i / 37)) || !good(p.bands, static_cast<size_t>(i % 37))) {
+      dirty.pred.set(i, std::nan(""));
+      dirty.target.set(i, std::numeric_limits<double>::infinity());
+    }
+  each_backend([&](const std::string&, Backend& backend) {
+    const std::vector<Image> before = clean(backend), after = compute(dirty, backend);
     REQUIRE(after[0].same_bits(before[0]) && after[1].same_bits(before[1]));
-  }
+  });
 }
 
 TEST("spectral loss: micro-batches add up to the batch") {

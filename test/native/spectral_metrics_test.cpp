@@ -11,9 +11,9 @@ struct Problem {
   bool masked;
 };
 
-Problem problem(const Shape& s, bool masked) {
+Problem problem(const Shape& s, bool masked, DType type) {
   Problem p = {s,
-               Image::random(s, 91),
+               Image::random(s, 91, -1, 1, type),
                Image::random({s.n, s.h, s.w, s.c, s.extra + 2}, 92, -0.2, 1),
                Image::mask({s.n, s.h, s.w, 1}, 93, 0.7),
                Image::random({1, 1, 1, s.c}, 94, 0.5, 2),
@@ -61,12 +61,12 @@ std::vector<double> expected_sums(const Problem& p) {
 }  // namespace
 
 TEST("spectral metrics: sums in physical units, with and without a mask") {
-  for (const Shape& s : kShapes)
+  for (const auto& [s, type] : stored(kShapes))
     for (bool masked : {false, true}) {
-      const Problem p = problem(s, masked);
+      const Problem p = problem(s, masked, type);
       const std::vector<double> expected = expected_sums(p);
       everywhere(
-          "metrics of " + text(s) + (masked ? ", masked" : ""),
+          "metrics of " + text(s, type) + (masked ? ", masked" : ""),
           [&](Backend& backend) {
             std::vector<Image> r{Image({1, 1, 1, 6 + 5 * s.c}, DType::f64)};
             Workspace space(backend.spectral_metrics_workspace(p.pred.t));
@@ -88,7 +88,7 @@ TEST("spectral metrics: sums in physical units, with and without a mask") {
 
 TEST("spectral metrics: numbers by hand") {
   // two bands, pixel 1: (3, 4) against (3, 4); pixel 2: (2, 0) against (0, 1); pixel 3: target (0, 0)
-  Image pred({1, 1, 3, 2}), target({1, 1, 3, 2});
+  Image pred = Image::input({1, 1, 3, 2}), target = Image::input({1, 1, 3, 2});
   pred.assign({1, 2, 0.5, -2, 1, 1});
   target.assign({3, 4, 0, 1, 0, 0});
   const Image scale = Image::vector({2, 1}), offset = Image::vector({1, 2});  // pixel 2: (2, 0), pixel 3: (3, 3)

@@ -21,6 +21,7 @@
 // |p|, is left out.) Where |p| or |t| is 0 (below 1e-18) the value is acos(0) = pi/2, as the formula says, and the
 // gradient of this term is zero.
 //
-// dpred (optional, may be pred itself) = s d total / d pred (s = 1 where it is not given), 0 where masked; the derivative of |x| at 0 is 0.
-// terms f64 [kLossTermCount]; kLossFirstBad = flat index of the first prediction that is not finite, or -1.
+// dpred (optional, may be pred itself) = s d total / d pred (s = 1 where it is not given), 0 where masked; the
+// derivative of |x| at 0 is 0. terms f64 [kLossTermCount]; kLossFirstBad = flat index of the first prediction that is
+// not finite, or -1.
 #pragma once

@@ -40,7 +40,7 @@ class EmulatedBackend {
     context.synchronous = true;  // scratch memory of a test ends with its block, and an error names its kernel
     check(cudaStreamCreateWithFlags(&context.stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     check(cudaMalloc(&context.status, sizeof(bandlift::cuda::Status)), "cudaMalloc");
-    check(cudaMemset(context.status, 0, sizeof(bandlift::cuda::Status)), "cudaMemset");
+    check(cudaMemsetAsync(context.status, 0, sizeof(bandlift::cuda::Status), context.stream), "cudaMemsetAsync");
     backend_.emplace(context, std::vector{bandlift::cuda::make_own_conv_provider(context)});
   }
   ~EmulatedBackend() {
