@@ -39,11 +39,13 @@ function run(name, command, args, { env = {}, count } = {}) {
   stage(name, counts, (Date.now() - started) / 1000);
 }
 
-/** 'N passed, N failed' of the native tests and of the checks of the CUDA build. */
-const nativeCount = (text) => {
-  const match = /(\d+) passed, (\d+) failed\s*$/.exec(text.trim());
-  return match ? { passed: Number(match[1]), failed: Number(match[2]) } : { failed: 1 };
+/** 'N passed, N failed' of native tests and of the checks of the CUDA build, from each of `programs` side by side. */
+const countOf = (programs) => (text) => {
+  const found = [...text.matchAll(/^(\d+) passed, (\d+) failed$/gm)];
+  const sum = (group) => found.reduce((all, match) => all + Number(match[group]), 0);
+  return { passed: sum(1), failed: sum(2) + (found.length === programs ? 0 : 1) };
 };
+const nativeCount = countOf(1);
 
 /** Why tests were skipped: the titles of skipped groups say so. */
 function printSkips(data) {
@@ -82,7 +84,17 @@ if (asan) {
     count: nativeCount,
     env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
   });
-} else console.log('\n== sanitizers: not asked for (npm test -- --asan)');
+  run('emulated CUDA build', 'sh', [
+    '-c',
+    'cmake -S . -B build/emulated-asan -DBANDLIFT_EMULATED=ON -DBANDLIFT_ASAN=ON -DBANDLIFT_ADDON=OFF >/dev/null && cmake --build build/emulated-asan --parallel 2 >/dev/null',
+  ]);
+  // the CUDA sources as C++ (test/native/emulation), half of the tests on each of two cores
+  const emulated = join(root, 'build/emulated-asan/emulated_tests');
+  run('CUDA kernels, emulated', 'sh', ['-c', `"${emulated}" 1/2 & "${emulated}" 2/2; wait`], {
+    count: countOf(2),
+    env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+  });
+} else console.log('\n== sanitizers and emulated CUDA: not asked for (npm test -- --asan)');
 
 const report = join(scratch, 'vitest.json');
 {

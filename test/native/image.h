@@ -180,7 +180,7 @@ class Workspace {
  public:
   explicit Workspace(size_t bytes)
       : data_(bytes ? std::aligned_alloc(64, (bytes + 63) / 64 * 64) : nullptr, std::free) {
-    std::memset(data_.get(), 0xff, bytes);  // every float and double of these bytes is a NaN
+    if (bytes > 0) std::memset(data_.get(), 0xff, bytes);  // every float and double of these bytes is a NaN
     t.data = data_.get();
     t.n = t.h = t.w = 1;
     t.c = t.pitch = static_cast<int64_t>(bytes / sizeof(float));

@@ -143,6 +143,7 @@ TEST("spectral loss: every term equals its formula, and the gradient central dif
       for (int masks = 0; masks < 4; ++masks) {
         // a single band has angle 0 always, where differences see the kink: tested below
         if (s.c == 1 && w.sam > 0) continue;
+        if (kOwnsPadding && (masks == 1 || masks == 2)) continue;  // emulated: slow, and the other test masks too
         const Problem p = problem(s, masks & 1, masks & 2, w);
         everywhere(
             "loss of " + text(s) + ", masks " + std::to_string(masks), [&](Backend& b) { return compute(p, b); },
