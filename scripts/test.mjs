@@ -123,7 +123,10 @@ const report = join(scratch, 'vitest.json');
 }
 rmSync(scratch, { recursive: true, force: true });
 
-run('pipeline check', node, ['scripts/bandlift.mjs', 'check-pipeline']);
+// the addon without CUDA: the tests above load the one with it, where it was built
+run('pipeline check', node, ['scripts/bandlift.mjs', 'check-pipeline'], {
+  env: { BANDLIFT_ADDON: join(root, 'build/release/Release/bandlift.node') },
+});
 
 console.log(`\n${summary.join('\n')}\n`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);

@@ -30,8 +30,11 @@ const char* forbidden(const std::vector<int>& notes, const Rules& rules) {
 
 std::string Engine::text() const {
   std::string text = std::to_string(id);
-  for (const auto& [type, value] : knobs)
-    text += (&type == &knobs[0].first ? ":" : ",") + std::to_string(type) + "=" + std::to_string(value);
+  char separator = ':';
+  for (const auto& [type, value] : knobs) {
+    text.append(1, separator).append(std::to_string(type)).append(1, '=').append(std::to_string(value));
+    separator = ',';
+  }
   return text;
 }
 

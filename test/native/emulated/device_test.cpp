@@ -1,0 +1,171 @@
+// The CUDA device on the emulated GPU: memory, copies, recorded programs, faults, and what it says of machines that
+// have no GPU it can use.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "check.h"
+#include "core/error.h"
+#include "cuda/cuda_device.h"
+#include "emulation/emulation.h"
+#include "program/program.h"
+
+using namespace bandlift;
+using bandlift::cuda::CudaDevice;
+using bandlift::cuda::CudaOptions;
+
+namespace {
+
+TensorRef ref(int64_t buffer, int64_t offset, int64_t h, int64_t w, int64_t c) {
+  return {true, buffer, offset, DType::f32, {1, h, w, c}, c};
+}
+
+// The message of an error with this code.
+template <typename F>
+std::string refused(ErrorCode code, const F& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    if (error.code != code) check::fail(std::string("another error code: ") + error.what());
+    return error.what();
+  }
+  check::fail("no error");
+}
+
+void holds(const std::string& text, const std::string& part) {
+  if (text.find(part) == std::string::npos) check::fail("'" + text + "' lacks '" + part + "'");
+}
+
+std::vector<float> run(Program& program, std::vector<std::vector<float>> inputs, size_t outputs) {
+  std::vector<float> result(outputs);
+  std::vector<HostArray> in;
+  for (auto& array : inputs) in.push_back({array.data(), array.size() * sizeof(float)});
+  program.run(in, {{result.data(), result.size() * sizeof(float)}}, program.aborts());
+  return result;
+}
+
+}  // namespace
+
+TEST("cuda device: a program is run, recorded and replayed, each time with its own inputs") {
+  emulation::reset();
+  const auto device = std::make_shared<CudaDevice>(CudaOptions{});
+  const auto buffer = device->allocate(4096);
+  const TensorRef a = ref(0, 0, 1, 1, 8), b = ref(0, 64, 1, 1, 8), y = ref(0, 128, 1, 1, 8);
+  Program program(device, {buffer}, {{{"add", "sum", {a, b, y}, {}}}, {{"a", a}, {"b", b}}, {{"y", y}}});
+  size_t launches = 0;
+  for (float k = 1; k <= 4; ++k) {
+    const std::vector<float> sum = run(program, {std::vector<float>(8, k), std::vector<float>(8, 10 * k)}, 8);
+    for (float v : sum) REQUIRE(v == 11 * k);
+    REQUIRE(emulation::launch_count() > launches);  // computed anew
+    launches = emulation::launch_count();
+  }
+}
+
+TEST(
+    "cuda device: a kernel's report becomes an error with the instruction's label, recorded or not; then all is well") {
+  emulation::reset();
+  const auto device = std::make_shared<CudaDevice>(CudaOptions{});
+  const auto buffer = device->allocate(1 << 16);
+  const TensorRef x = ref(0, 0, 4, 4, 1), rows = ref(0, 1024, 1, 4, 3), columns = ref(0, 2048, 1, 4, 3),
+                  y = ref(0, 4096, 4, 4, 1);
+  const InstructionDescription fill = {"fill", "ones", {x}, {1}};
+  Program program(device, {buffer},
+                  {{fill, {"resample", "degrade", {x, rows, columns, {}, y, {}}, {}}},
+                   {{"rows", rows}, {"columns", columns}},
+                   {{"y", y}}});
+  // outputs 0..3 take inputs start and start + 1, half of each
+  const auto table = [](float last) { return std::vector<float>{0, .5, .5, 1, .5, .5, 2, .5, .5, last, .5, .5}; };
+  for (int round = 0; round < 3; ++round) {
+    const std::vector<float> good = run(program, {table(2), table(2)}, 16);
+    for (float v : good) REQUIRE(v == 1);
+    const std::string message = refused(ErrorCode::shape, [&] { run(program, {table(3), table(2)}, 16); });
+    REQUIRE(message == "'degrade': resample: a table points outside of x");
+  }
+}
+
+TEST("cuda device: copies larger than the pinned halves arrive whole, at any offset") {
+  emulation::reset();
+  CudaDevice device({});
+  const auto buffer = device.allocate(size_t{21} << 20);
+  std::vector<unsigned char> sent((size_t{20} << 20) + 12345), back(sent.size());
+  for (size_t i = 0; i < sent.size(); ++i) sent[i] = static_cast<unsigned char>(i * 2654435761u >> 13);
+  buffer->write(sent.data(), 77, sent.size());
+  buffer->read(back.data(), 77, back.size());
+  REQUIRE(back == sent);
+  unsigned char before = 1;
+  buffer->read(&before, 76, 1);
+  REQUIRE(before == 0);  // buffers start as zeros
+}
+
+TEST("cuda device: memory is reused, zeroed again, counted, and given back") {
+  emulation::reset();
+  {
+    CudaDevice device({});
+    const size_t at_start = emulation::allocated_bytes();
+    auto buffer = device.allocate(3 << 20);
+    const std::vector<char> ones(3 << 20, 1);
+    buffer->write(ones.data(), 0, ones.size());
+    REQUIRE(device.memory().bytes() == 3 << 20 && device.memory().buffers() == 1);
+    const size_t taken = emulation::allocated_bytes();
+    buffer.reset();
+    REQUIRE(device.memory().bytes() == 0 && device.memory().peak() == 3 << 20);
+    buffer = device.allocate(3 << 20);
+    REQUIRE(emulation::allocated_bytes() == taken && taken > at_start);  // the kept block
+    std::vector<char> back(3 << 20);
+    buffer->read(back.data(), 0, back.size());
+    REQUIRE(std::all_of(back.begin(), back.end(), [](char v) { return v == 0; }));
+  }
+  REQUIRE(emulation::allocation_count() == 0);
+}
+
+TEST("cuda device: when memory runs out kept blocks are given back first, then the error says how much there is") {
+  emulation::reset();
+  emulation::set_memory(size_t{64} << 20);
+  CudaDevice device({});
+  device.allocate(size_t{30} << 20).reset();  // kept
+  const auto large = device.allocate(size_t{48} << 20);
+  const std::string message = refused(ErrorCode::out_of_memory, [&] { device.allocate(size_t{30} << 20); });
+  holds(message, "cannot allocate 31457280 bytes on the GPU");
+  holds(message, "50331648 are bandlift's");
+  const auto small = device.allocate(size_t{4} << 20);  // the failure does not stick
+  REQUIRE(small->bytes() == size_t{4} << 20);
+}
+
+TEST("cuda device: what a machine lacks is told, with what to do") {
+  const auto open = [] { CudaDevice device({}); };
+  emulation::reset();
+  emulation::set_device_count(0);
+  holds(refused(ErrorCode::device, open), "the NVIDIA driver sees no GPU");
+  holds(cuda::report().reason, "use --device cpu");
+  emulation::reset();
+  emulation::set_compute_capability(6, 1);
+  holds(refused(ErrorCode::device, open),
+        "this build has code for sm_70, sm_75, sm_80, sm_86, sm_89, sm_90; the GPU is sm_61: use --device cpu");
+  emulation::reset();
+  emulation::set_compute_capability(10, 0);  // newer: the PTX of the last one is translated
+  REQUIRE(cuda::report().reason.empty());
+  emulation::reset();
+  holds(refused(ErrorCode::device,
+                [] {
+                  CudaDevice device({3, false, true, {}});
+                }),
+        "there is no cuda:3: this machine has 1 GPU, numbered from 0");
+  emulation::set_compute_capability(7, 0);
+  holds(refused(ErrorCode::device,
+                [] {
+                  CudaDevice device({0, true, true, {}});
+                }),
+        "tf32 needs compute capability 8.0");
+  CudaDevice volta({});
+  REQUIRE(volta.stores(DType::f16) && !volta.stores(DType::bf16) && volta.info().isa == "sm_70");
+  emulation::reset();
+}
+
+TEST("cuda device: without a driver it says so") {
+  emulation::reset();
+  emulation::set_no_driver(true);
+  const std::string reason = cuda::report().reason;
+  emulation::reset();
+  holds(reason, "driver");
+  holds(reason, "use --device cpu");
+}
