@@ -6,6 +6,7 @@ import { assignStorage, imagePitch } from '../../src/compiler/storage_types.js';
 import { GraphRunner } from '../../src/engine/graph_runner.js';
 import { byteLength, elements, type Graph, GraphBuilder, valuePitch } from '../../src/graph/ir.js';
 import { add } from '../../src/graph/ops/add.js';
+import { resampleOp } from '../../src/graph/ops/resample.js';
 import { reshape } from '../../src/graph/ops/reshape.js';
 import { lossGraph, networkFeeds, SMALL_NETWORKS } from '../support/networks.js';
 import { evaluateGraph } from '../support/reference.js';
@@ -56,6 +57,15 @@ describe('a graph on a device that pads', () => {
     const raster = reshape(b, add(b, x, x, 'twice'), [2, 1, 15, 7], 'raster');
     b.output('y', reshape(b, raster, [2, 15, 7, 1], 'spectral'));
     expect(converts(assignStorage(b.build(), BF16))).toEqual(['convert x', 'spectral', 'convert spectral']);
+  });
+
+  it('leaves resampling tables that are inputs in f32', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', [1, 4, 4, 7]);
+    const [rows, columns] = ['rows', 'columns'].map((name) => b.input(name, [1, 1, 8, 3]));
+    b.output('y', b.apply(resampleOp, [x, rows!, columns!, null], {}, 'fine')[0]!);
+    const stored = assignStorage(b.build(), BF16);
+    expect(converts(stored)).toEqual(['convert x', 'convert fine']);
   });
 
   it('leaves targets, masks, parameters, their gradients and single pixels in f32', () => {

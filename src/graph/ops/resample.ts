@@ -51,6 +51,7 @@ export const resampleOp: OpDefinition = {
     g.contribute(0, resample(g.builder, dy, rows, columns, null, `${label}.dx`));
   },
   inPlace: [[3, 0]],
+  plain: [1, 2],
   workspace: true,
 };
 
