@@ -145,6 +145,47 @@ TEST("adam: five steps equal the double recursion, with clip coefficient and mov
     }
 }
 
+// A GPU moves four numbers by one instruction where all vectors start on 16 bytes.
+TEST("adam: vectors of any length and address") {
+  for (int64_t count : {1, 3, 4, 6, 1027})
+    for (int unaligned = -1; unaligned < 5; ++unaligned) {  // which vector starts 4 bytes later
+      const auto length = [&](int vector) { return Shape{1, 1, 1, count + (vector == unaligned)}; };
+      const Image g = Image::random(length(0), 65);
+      const std::vector<Image> before{Image::random(length(1), 66), Image::random(length(2), 67),
+                                      Image::random(length(3), 68, 0, 1), Image::random(length(4), 69)};
+      const auto view = [&](const Image& image, int vector) {
+        Tensor t = image.t;
+        t.data = t.f32() + (vector == unaligned);
+        t.c = t.pitch = count;
+        return t;
+      };
+      everywhere(
+          "adam of " + std::to_string(count) + ", vector " + std::to_string(unaligned),
+          [&](Backend& backend) {
+            std::vector<Image> r = before;
+            backend.adam({}, view(g, 0), scalars(1e-2, 2, 0.5, 0, 0.25).t, view(r[0], 1), view(r[1], 2), view(r[2], 3),
+                         view(r[3], 4));
+            return r;
+          },
+          [&](const std::vector<Image>& r) {
+            const auto at = [&](const Image& image, int vector, int64_t i) { return image[i + (vector == unaligned)]; };
+            for (int64_t i = 0; i < count; ++i) {
+              const double d = 0.25 * at(g, 0, i), m = 0.9 * at(before[1], 2, i) + 0.1 * d,
+                           v = 0.999 * at(before[2], 3, i) + 0.001 * d * d,
+                           p = at(before[0], 1, i) -
+                               1e-2 / (1 - 0.9 * 0.9) * m / (std::sqrt(v / (1 - 0.999 * 0.999)) + 1e-8);
+              // some roundings of float32; 1 - beta^t arrives as one
+              check::close(at(r[0], 1, i), p, 2e-7, 0, "p");
+              check::close(at(r[1], 2, i), m, 2e-7, 0, "m");
+              check::close(at(r[2], 3, i), v, 2e-7, 0, "v");
+              check::close(at(r[3], 4, i), 0.5 * at(before[3], 4, i) + 0.5 * p, 2e-7, 0, "ema");
+            }
+            if (unaligned > 0)  // what lies before is not touched
+              REQUIRE(r[static_cast<size_t>(unaligned - 1)][0] == before[static_cast<size_t>(unaligned - 1)][0]);
+          });
+    }
+}
+
 TEST("adam: the first step moves every parameter by the learning rate against its gradient's sign") {
   const Image g = Image::vector({2, -0.5, 1e-3}), zero = Image::vector({0, 0, 0});
   everywhere(

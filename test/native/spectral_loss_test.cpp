@@ -171,6 +171,23 @@ TEST("spectral loss: images of every storage type, and a scale of the gradient a
   }
 }
 
+// Up to and beyond what a GPU keeps of a pixel in registers: 2 and 12 bands for each of 32 lanes.
+TEST("spectral loss: any number of bands") {
+  for (int64_t c : {64, 65, 384, 385, 425, 2500})
+    for (const auto& [s, type] : stored({{1, 1, 3, c}, {1, 2, 1, c, 8 - c % 8}})) {
+      Problem p = problem(s, true, c % 2 == 0, {0.3f, 0.7f, 2, 0.4f}, type);
+      std::fill(p.pixels.begin(), p.pixels.end(), 1);
+      p.pixels.back() = 0;
+      p.valid = static_cast<double>(p.pixels.size()) - 1;
+      everywhere(
+          "loss of " + text(s, type), [&](Backend& b) { return compute(p, b); },
+          [&](const std::vector<Image>& r) {
+            check_values(p, r);
+            check_gradient(p, r);
+          });
+    }
+}
+
 TEST("spectral loss: all bands or all pixels masked, one band, one pixel") {
   const Shape s = {2, 1, 3, 5};
   for (int what = 0; what < 3; ++what) {
@@ -334,3 +351,40 @@ TEST("spectral loss: the first prediction that is not finite is named") {
         [&](const std::vector<Image>& r) { REQUIRE(r[0][kLossFirstBad] == static_cast<double>(first)); });
   }
 }
+
+TEST("spectral loss: a pixel with a good band that is not finite is named by its first such band, good or not") {
+  Problem p = problem({1, 1, 3, 500}, false, false, {1, 0, 0.1f, 0.1f});
+  p.bands.assign(500, 1);
+  p.bands[70] = 0;
+  for (int64_t band : {70, 130}) p.pred.set(500 + band, std::nan(""));
+  p.pred.set(70, std::nan(""));  // alone in its pixel, it does not matter
+  everywhere(
+      "bad band", [&](Backend& b) { return compute(p, b); },
+      [&](const std::vector<Image>& r) { REQUIRE(r[0][kLossFirstBad] == 570); });
+}
+
+#ifdef BANDLIFT_EMULATED
+
+// What grad_norm finds, so that the step is skipped and the scale lowered.
+TEST("spectral loss: a scaled gradient beyond the range of f16 becomes infinite, nothing else does") {
+  const Shape s = {1, 2, 3, 50, 6};
+  Problem p = problem(s, true, true, {1, 0, 0, 0}, DType::f16);
+  double bands = 0;
+  for (double good_band : p.bands) bands += good_band;
+  for (const double size : {60000.0, 70000.0}) {  // of each element: the largest number of f16 is 65504
+    p.scale = size * p.valid * bands;
+    everywhere(
+        "overflow", [&](Backend& b) { return compute(p, b); },
+        [&](const std::vector<Image>& r) {
+          for (int64_t k = kLossTotal; k <= kLossGradient; ++k) REQUIRE(std::isfinite(r[0][k]));
+          for (int64_t i = 0; i < p.pred.t.elements(); ++i) {
+            const bool counts =
+                good(p.pixels, static_cast<size_t>(i / s.c)) && good(p.bands, static_cast<size_t>(i % s.c));
+            const double sign = p.pred[i] > p.target[i] ? 1 : -1;
+            REQUIRE(r[1][i] == (counts ? storage::rounded(DType::f16, sign * size) : 0));
+          }
+        });
+  }
+}
+
+#endif

@@ -38,33 +38,76 @@ __global__ void __launch_bounds__(kThreads)
   scalars[kGradScale] = usable ? static_cast<float>(scale / loss_scale) : 0;
 }
 
-// ---- update ----
+// ---- flat vectors, V numbers by one instruction ----
+
+template <int V>
+struct alignas(V * sizeof(float)) Lanes {
+  float v[V];
+};
+template <int V>
+__device__ __forceinline__ Lanes<V> load(const float* x, int64_t i) {
+  return *reinterpret_cast<const Lanes<V>*>(x + i);
+}
+template <int V>
+__device__ __forceinline__ void store(float* x, int64_t i, const Lanes<V>& lanes) {
+  *reinterpret_cast<Lanes<V>*>(x + i) = lanes;
+}
+
+// Whether all vectors start on 16 bytes (an absent one does).
+template <typename... Tensors>
+bool on_16_bytes(const Tensors&... tensors) {
+  return ((reinterpret_cast<uintptr_t>(tensors.data) % 16 == 0) && ...);
+}
+
+// ---- update: V neighbours at a time. As the CPU twin but for fused multiply-adds: some units in the last place of m,
+// v and the step (tests: 1e-6 of the parameters after five steps) ----
 
 struct Moments {
   float beta1, rest1, beta2, rest2, epsilon;
 };
 
-__device__ __forceinline__ void update(const Moments& b, float scale, float step, float root, float g, float& value,
-                                       float& m, float& v) {
-  const float d = g * scale;
-  m = b.beta1 * m + b.rest1 * d;
-  v = b.beta2 * v + b.rest2 * d * d;
-  value -= step * m / (sqrtf(v) / root + b.epsilon);
+// Flat vectors; ema may be null.
+struct State {
+  const float* g;
+  float *param, *m, *v, *ema;
+};
+
+// What the scalars make of this step.
+struct Step {
+  float scale, rate, root, decay;
+};
+
+template <int V>
+__device__ __forceinline__ void update(const Moments& b, const Step& step, const State& state, int64_t i) {
+  const Lanes<V> g = load<V>(state.g, i);
+  Lanes<V> param = load<V>(state.param, i), m = load<V>(state.m, i), v = load<V>(state.v, i);
+#pragma unroll
+  for (int k = 0; k < V; ++k) {
+    const float d = g.v[k] * step.scale;
+    m.v[k] = b.beta1 * m.v[k] + b.rest1 * d;
+    v.v[k] = b.beta2 * v.v[k] + b.rest2 * d * d;
+    param.v[k] -= step.rate * m.v[k] / (sqrtf(v.v[k]) / step.root + b.epsilon);
+  }
+  store(state.param, i, param);
+  store(state.m, i, m);
+  store(state.v, i, v);
+  if (state.ema == nullptr) return;
+  Lanes<V> ema = load<V>(state.ema, i);
+#pragma unroll
+  for (int k = 0; k < V; ++k) ema.v[k] = step.decay * ema.v[k] + (1 - step.decay) * param.v[k];
+  store(state.ema, i, ema);
 }
 
-__global__ void __launch_bounds__(kThreads) adam_kernel(Moments b, const float* g, const float* scalars, float* param,
-                                                        float* m, float* v, float* ema, int64_t count) {
+template <int V>
+__global__ void __launch_bounds__(kThreads) adam_kernel(Moments b, const float* scalars, State state, int64_t count) {
   const float scale = scalars[kGradScale];
   if (scale == 0) return;
-  const float step = static_cast<float>(static_cast<double>(scalars[kLearningRate]) / scalars[kBiasCorrection1]);
-  const float root = sqrtf(scalars[kBiasCorrection2]), decay = scalars[kEmaDecay];
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kThreads;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += stride) {
-    float value = param[i];
-    update(b, scale, step, root, g[i], value, m[i], v[i]);
-    param[i] = value;
-    if (ema != nullptr) ema[i] = decay * ema[i] + (1 - decay) * value;
-  }
+  const float rate = static_cast<float>(static_cast<double>(scalars[kLearningRate]) / scalars[kBiasCorrection1]);
+  const Step step = {scale, rate, sqrtf(scalars[kBiasCorrection2]), scalars[kEmaDecay]};
+  const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t threads = static_cast<int64_t>(gridDim.x) * kThreads, whole = count / V * V;
+  for (int64_t i = thread * V; i < whole; i += threads * V) update<V>(b, step, state, i);
+  if (thread < count - whole) update<1>(b, step, state, whole + thread);
 }
 
 }  // namespace
@@ -85,8 +128,12 @@ void CudaBackend::grad_norm(Tensor g, Tensor loss_terms, Tensor norm, Tensor sca
 void CudaBackend::adam(AdamParams p, Tensor g, Tensor scalars, Tensor param, Tensor m, Tensor v, Tensor ema) {
   const Moments b = {static_cast<float>(p.beta1), static_cast<float>(1 - p.beta1), static_cast<float>(p.beta2),
                      static_cast<float>(1 - p.beta2), static_cast<float>(p.epsilon)};
-  launch(context_, "adam", adam_kernel, dim3(blocks_for(context_, param.elements(), kThreads)), dim3(kThreads), 0, b,
-         g.f32(), scalars.f32(), param.f32(), m.f32(), v.f32(), ema.f32(), param.elements());
+  const State state = {g.f32(), param.f32(), m.f32(), v.f32(), ema.f32()};
+  const bool aligned = on_16_bytes(g, param, m, v, ema);
+  const int64_t count = param.elements();
+  launch(context_, "adam", aligned ? adam_kernel<4> : adam_kernel<1>,
+         dim3(blocks_for(context_, divide_up(count, aligned ? 4 : 1), kThreads)), dim3(kThreads), 0, b, scalars.f32(),
+         state, count);
 }
 
 }  // namespace bandlift::cuda
