@@ -96,19 +96,16 @@ if (asan) {
   });
 } else console.log('\n== sanitizers and emulated CUDA: not asked for (npm test -- --asan)');
 
-const report = join(scratch, 'vitest.json');
-{
-  console.log('\n== unit tests');
+/** A run of vitest: `args` start it, and take where it writes its report. */
+function runVitest(name, args, env = {}) {
+  console.log(`\n== ${name}`);
+  const report = join(scratch, `${name.replaceAll(/\W+/g, '_')}.json`);
   const started = Date.now();
-  const result = spawnSync(
-    node,
-    [bin('vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-    {
-      cwd: root,
-      env: { ...process.env, ...(full ? { BANDLIFT_FULL: '1' } : {}) },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    },
-  );
+  const result = spawnSync(node, [...args, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   const counts = { passed: 0, failed: 0, skipped: 0 };
   if (existsSync(report)) {
     const data = JSON.parse(readFileSync(report, 'utf8'));
@@ -119,8 +116,11 @@ const report = join(scratch, 'vitest.json');
     printSkips(data);
   }
   if (result.status !== 0 && counts.failed === 0) counts.failed = 1;
-  stage('unit tests', counts, (Date.now() - started) / 1000);
+  stage(name, counts, (Date.now() - started) / 1000);
 }
+
+runVitest('unit tests', [bin('vitest/vitest.mjs'), 'run'], full ? { BANDLIFT_FULL: '1' } : {});
+if (asan) runVitest('the GPU tests, emulated', ['scripts/emulated.mjs']);
 rmSync(scratch, { recursive: true, force: true });
 
 // the addon without CUDA: the tests above load the one with it, where it was built

@@ -26,14 +26,22 @@ export function imagePitch(c: number, rules: StorageRules): number {
   return c === 1 ? 1 : Math.ceil(c / perRow) * perRow;
 }
 
-/** Operators whose operands and results are all kept alike. */
-const ALIKE = new Set(['activation_forward', 'activation_backward', 'add']);
+/** Operands that an operator keeps alike with its results: all of them, or those listed. */
+const ALIKE: Readonly<Record<string, readonly number[] | 'all'>> = {
+  activation_forward: 'all',
+  activation_backward: 'all',
+  add: 'all',
+  // with a shuffle, or between grids, one side may have a single pixel
+  conv2d_forward: [0, 3],
+  conv2d_backward_data: [0, 2, 3],
+  resample: [0, 3],
+};
 
 /**
- * Values that belong to parameters (what is computed from them elementwise, what is added to their gradients): plain
- * whatever their shape.
+ * Which values are images: those that have pixels, or are kept alike with one that has, and do not belong to parameters
+ * (what is computed from them elementwise, what is added to their gradients), whatever their shape.
  */
-function ofParameters(graph: Graph): Set<ValueId> {
+function imagesOf(graph: Graph): (id: ValueId) => boolean {
   const parent = graph.values.map((value) => value.id);
   const root = (id: ValueId): ValueId => {
     let at = id;
@@ -44,14 +52,17 @@ function ofParameters(graph: Graph): Set<ValueId> {
     parent[root(a)] = root(b);
   };
   for (const { op, inputs, outputs } of graph.nodes) {
-    const alike = ALIKE.has(op.name) ? [...inputs.filter((id) => id !== null), ...outputs] : [];
-    for (const id of alike) join(id, alike[0]!);
+    const which = ALIKE[op.name];
+    const operands = which === undefined ? [] : which === 'all' ? inputs : which.map((i) => inputs[i]!);
+    for (const id of operands) if (id !== null && id !== undefined) join(id, outputs[0]!);
     for (const [input, output] of op.accumulates ?? [])
       if (inputs[input] != null && outputs[output] !== undefined) join(inputs[input]!, outputs[output]!);
   }
+  const rootsOf = (wanted: (value: Value) => boolean) => new Set(graph.values.filter(wanted).map(({ id }) => root(id)));
   const kept = ['parameter', 'state', 'constant'];
-  const roots = new Set(graph.values.filter(({ role }) => kept.includes(role)).map(({ id }) => root(id)));
-  return new Set(graph.values.filter(({ id }) => roots.has(root(id))).map(({ id }) => id));
+  const ofParameters = rootsOf(({ role }) => kept.includes(role));
+  const withPixels = rootsOf(({ shape: [, h, w] }) => h * w > 1);
+  return (id) => graph.values[id]!.dtype === 'f32' && withPixels.has(root(id)) && !ofParameters.has(root(id));
 }
 
 export function assignStorage(graph: Graph, rules: StorageRules): Graph {
@@ -64,7 +75,7 @@ class Storage {
   readonly #rules: StorageRules;
   readonly #values: Value[];
   readonly #nodes: GraphNode[] = [];
-  readonly #ofParameters: ReadonlySet<ValueId>;
+  readonly #isImage: (id: ValueId) => boolean;
   /** Values kept as images. */
   readonly #images = new Set<ValueId>();
   /** The same numbers in the other form, where both were wanted. */
@@ -75,7 +86,7 @@ class Storage {
     this.#graph = graph;
     this.#rules = rules;
     this.#values = [...graph.values];
-    this.#ofParameters = ofParameters(graph);
+    this.#isImage = imagesOf(graph);
     for (const node of graph.nodes) this.#node(node);
   }
 
@@ -133,12 +144,6 @@ class Storage {
     this.#nodes.push({ op: convertOp, inputs: [id], outputs: [copy], attributes: {}, label: `convert ${name}` });
     known.set(id, copy);
     return copy;
-  }
-
-  /** Whether a value is kept as an image: it has pixels, and does not belong to parameters. */
-  #isImage(id: ValueId): boolean {
-    const { shape, dtype } = this.#values[id]!;
-    return dtype === 'f32' && shape[1] * shape[2] > 1 && !this.#ofParameters.has(id);
   }
 
   #makeImage(id: ValueId): void {

@@ -6,6 +6,7 @@ import { assignStorage, imagePitch } from '../../src/compiler/storage_types.js';
 import { GraphRunner } from '../../src/engine/graph_runner.js';
 import { byteLength, elements, type Graph, GraphBuilder, valuePitch } from '../../src/graph/ir.js';
 import { add } from '../../src/graph/ops/add.js';
+import { conv2d } from '../../src/graph/ops/conv2d.js';
 import { resampleOp } from '../../src/graph/ops/resample.js';
 import { reshape } from '../../src/graph/ops/reshape.js';
 import { lossGraph, networkFeeds, SMALL_NETWORKS } from '../support/networks.js';
@@ -66,6 +67,13 @@ describe('a graph on a device that pads', () => {
     b.output('y', b.apply(resampleOp, [x, rows!, columns!, null], {}, 'fine')[0]!);
     const stored = assignStorage(b.build(), BF16);
     expect(converts(stored)).toEqual(['convert x', 'convert fine']);
+  });
+
+  it('keeps a single pixel as an image where the other side of a shuffle has more', () => {
+    const b = new GraphBuilder();
+    const y = conv2d(b, b.input('x', [1, 1, 1, 3]), b.parameter('w', [4, 3, 3, 3]), { shuffle: 2 }, 'up');
+    b.output('y', y);
+    expect(converts(assignStorage(b.build(), BF16))).toEqual(['convert x', 'convert up']);
   });
 
   it('leaves targets, masks, parameters, their gradients and single pixels in f32', () => {
