@@ -34,10 +34,8 @@ for (const file of [addon, cudnn]) if (!existsSync(file)) stop(`error: ${file} i
 
 const result = await withFolder((scratch) => {
   const env = { BANDLIFT_ADDON: addon, BANDLIFT_CUDNN: cudnn, BANDLIFT_GPU_WORKERS: '2', BANDLIFT_MEASURE: '0' };
-  // these two need no GPU and run with the unit tests
-  const exclude = ['**/command_line.test.ts', '**/rounding.test.ts'];
-  const counts = runTests(scratch, { only: filters, exclude, env });
-  // no GPU is missing here: a skip is a failure
+  const counts = runTests(scratch, { only: filters, env });
+  // nothing is missing here: a skip is a failure
   counts.failures.push(...counts.skips.map((reason) => `skipped: ${reason}`));
   if (filters.length > 0) return counts;
   const out = join(scratch, 'bench.json');

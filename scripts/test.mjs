@@ -120,7 +120,7 @@ function runVitest(name, args, env = {}) {
 }
 
 runVitest('unit tests', [bin('vitest/vitest.mjs'), 'run'], full ? { BANDLIFT_FULL: '1' } : {});
-if (asan) runVitest('the GPU tests, emulated', ['scripts/emulated.mjs']);
+if (asan) run('the GPU tests, emulated', node, ['scripts/emulated.mjs'], { count: nativeCount });
 rmSync(scratch, { recursive: true, force: true });
 
 // the addon without CUDA: the tests above load the one with it, where it was built
