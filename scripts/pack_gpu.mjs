@@ -1,0 +1,127 @@
+// `npm run pack:gpu`: one archive with everything that test:gpu and bench:gpu need on a machine with an NVIDIA GPU and nothing
+// else: Node, the addon with CUDA, sources, tests, golden numbers and the packages they use. No registry, no network:
+//   tar xf bandlift-gpu-*.tar.xz && bandlift-gpu/run.sh test | bench [options]
+//   node scripts/pack_gpu.mjs [--no-build] [--addon FILE] [--out FOLDER]
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cudaAddon, root, stop } from './gpu_run.mjs';
+
+const LIMIT = 60e6;
+const GOLDEN = ['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_lightweight'];
+/** What the tests and the benchmark read of the checkout. */
+const PARTS = [
+  ...['package.json', 'LICENSE', 'tsconfig.json', 'vitest.gpu.config.ts', 'dist', 'src', 'bindings', 'configs'],
+  ...['test/gpu', 'test/cases', 'test/support', 'bench/gpu', 'bench/peers'],
+  ...['scripts/gpu_run.mjs', 'scripts/test_gpu.mjs', 'scripts/bench_gpu.mjs'],
+];
+/** Packages that only build or write pictures. */
+const NOT_USED = [
+  'cmake-js',
+  'node-addon-api',
+  'node-api-headers',
+  'typescript',
+  'lightningcss',
+  'why-is-node-running',
+];
+
+const { values } = parseArgs({
+  options: { 'no-build': { type: 'boolean' }, addon: { type: 'string' }, out: { type: 'string' } },
+});
+if (!values['no-build']) (await import('./build.mjs')).build({ cuda: true });
+const addon = resolve(values.addon ?? cudaAddon);
+const folder = resolve(values.out ?? join(root, 'build/gpu-pack'));
+const stage = join(folder, 'bandlift-gpu');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
+  if (status !== 0) stop(`error: ${command} ${error ? error.message : `ended with exit code ${status}`}`, 1);
+}
+
+const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+
+/** A program or library without its symbols, where there is a strip. */
+function copyStripped(from, to) {
+  mkdirSync(dirname(to), { recursive: true });
+  cpSync(from, to, { dereference: true });
+  if (has('strip')) run('strip', ['--strip-unneeded', to]);
+}
+
+/** The packages that `names` need, as folders of node_modules; optional ones only where they are installed. */
+function closure(names) {
+  const found = new Set();
+  const visit = (name) => {
+    const file = join(root, 'node_modules', name, 'package.json');
+    if (found.has(name) || NOT_USED.includes(name) || !existsSync(file)) return;
+    found.add(name);
+    const { dependencies = {}, optionalDependencies = {} } = JSON.parse(readFileSync(file, 'utf8'));
+    for (const next of [...Object.keys(dependencies), ...Object.keys(optionalDependencies)]) visit(next);
+  };
+  for (const name of names) visit(name);
+  return [...found].sort();
+}
+
+/** Types, sources of sources, documentation: not read at run time. */
+const read = (path) => !/(\.d\.[cm]?ts|\.map|\.md|\.flow)$/.test(path) && !/\/(docs?|examples?|\.github)$/.test(path);
+
+const size = (path) => {
+  const stat = statSync(path);
+  return stat.isDirectory() ? readdirSync(path).reduce((sum, name) => sum + size(join(path, name)), 0) : stat.size;
+};
+const mb = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const RUN = `#!/bin/sh
+# run.sh test | bench [options]: tests or measures bandlift on this machine's NVIDIA GPU; results in main/bench/results.
+here=\${0%/*}
+[ "$here" = "$0" ] && here=.
+cd "$here/main" || exit 1
+case "$1" in
+  test | bench) what=$1; shift; exec ../node "scripts/\${what}_gpu.mjs" --no-build "$@" ;;
+  *) echo "usage: run.sh test | bench [options]" >&2; exit 2 ;;
+esac
+`;
+
+for (const file of [addon, join(root, 'dist/bench/gpu/bench.js')])
+  if (!existsSync(file)) stop(`error: ${file} is missing: npm run build:cuda`, 1);
+rmSync(stage, { recursive: true, force: true });
+const main = join(stage, 'main');
+for (const part of PARTS)
+  cpSync(join(root, part), join(main, part), { recursive: true, filter: (path) => !/__pycache__/.test(path) });
+copyStripped(process.execPath, join(stage, 'node'));
+copyStripped(addon, join(main, 'build/cuda/Release/bandlift.node'));
+const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+for (const name of closure([...Object.keys(dependencies), 'vitest']))
+  cpSync(join(root, 'node_modules', name), join(main, 'node_modules', name), { recursive: true, filter: read });
+for (const net of GOLDEN) {
+  const file = join(root, `../shared/golden/${net}.safetensors`);
+  if (existsSync(file)) cpSync(file, join(stage, `shared/golden/${net}.safetensors`));
+  else console.log(`without golden numbers of ${net}: ../shared/golden is missing, and its tests will say so`);
+}
+writeFileSync(join(stage, 'run.sh'), RUN);
+chmodSync(join(stage, 'run.sh'), 0o755);
+
+for (const part of ['node', 'main/build', 'main/node_modules', 'main/dist', 'shared'])
+  if (existsSync(join(stage, part))) console.log(`${part.padEnd(20)} ${mb(size(join(stage, part))).padStart(9)}`);
+const xz = has('xz');
+const archive = join(folder, `bandlift-gpu-${version}-linux-${process.arch}.tar.${xz ? 'xz' : 'gz'}`);
+run('tar', ['-C', folder, xz ? '-cJf' : '-czf', `${archive}.tmp`, 'bandlift-gpu'], {
+  env: { ...process.env, XZ_OPT: '-6 -T2' },
+});
+renameSync(`${archive}.tmp`, archive);
+rmSync(stage, { recursive: true });
+const bytes = statSync(archive).size;
+console.log(`${archive}: ${mb(bytes)}`);
+if (bytes > LIMIT) stop(`error: more than ${mb(LIMIT)}`, 1);
