@@ -15,15 +15,32 @@ export function stop(text, code = 2) {
   process.exit(code);
 }
 
-/** The addon and its cudaReport, with libraries; the scripts stop without a GPU, saying `otherwise`. */
+/** The folder of the cuDNN that came with the Python on PATH (its PyTorch's, say); '' where there is none. */
+function cudnnOfPython() {
+  const program = [
+    'import glob, os, sysconfig',
+    "found = glob.glob(os.path.join(sysconfig.get_paths()['purelib'], 'nvidia', '*', 'lib', 'libcudnn.so.9'))",
+    "print(os.path.dirname(found[0]) if found else '')",
+  ];
+  const python = process.env.BANDLIFT_PEERS_PYTHON ?? 'python3';
+  return spawnSync(python, ['-c', program.join('\n')], { encoding: 'utf8' }).stdout?.trim() ?? '';
+}
+
+/** The addon's cudaReport, with libraries; stops without a GPU, saying `otherwise`. */
 export async function openAddon(path, otherwise) {
   if (!existsSync(path)) stop(`error: ${path} is missing: npm run build:cuda`, 1);
   process.env.BANDLIFT_ADDON = path;
   const { libraryFolders } = await import(join(root, 'dist/bindings/load.js'));
-  const report = createRequire(import.meta.url)(path).cudaReport(libraryFolders());
+  const addon = createRequire(import.meta.url)(path);
+  const report = addon.cudaReport(libraryFolders());
   const reason = report.built ? report.reason : 'this addon was built without CUDA';
   if (reason !== '') stop(`no GPU: ${reason}. ${otherwise}`);
-  return report;
+  const cudnn = report.libraries.find(({ name }) => name === 'cuDNN');
+  if (process.env.BANDLIFT_CUDNN !== undefined || cudnn.path !== '') return report;
+  const folder = cudnnOfPython();
+  if (folder === '') return report;
+  process.env.BANDLIFT_CUDNN = folder;
+  return addon.cudaReport(libraryFolders());
 }
 
 /** "nvidia_h200" for file names. */

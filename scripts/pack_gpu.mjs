@@ -27,7 +27,7 @@ const PARTS = [
   ...['test/gpu', 'test/cases', 'test/support', 'bench/gpu', 'bench/peers'],
   ...['scripts/gpu_run.mjs', 'scripts/test_gpu.mjs', 'scripts/bench_gpu.mjs'],
 ];
-/** Packages that only build or write pictures. */
+/** Packages that are needed to build only, or by parts of vite that nothing here reaches. */
 const NOT_USED = [
   'cmake-js',
   'node-addon-api',
@@ -74,8 +74,8 @@ function closure(names) {
   return [...found].sort();
 }
 
-/** Types, sources of sources, documentation: not read at run time. */
-const read = (path) => !/(\.d\.[cm]?ts|\.map|\.md|\.flow)$/.test(path) && !/\/(docs?|examples?|\.github)$/.test(path);
+/** Types, maps and texts are not read at run time. */
+const read = (path) => !/(\.d\.[cm]?ts|\.map|\.md|\.flow)$/.test(path);
 
 const size = (path) => {
   const stat = statSync(path);

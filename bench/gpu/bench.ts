@@ -54,6 +54,9 @@ try {
   if (only.includes('kernels')) results.kernels = await benchKernels(options);
   if (only.includes('steps')) results.steps = await benchSteps(options);
   if (only.includes('jobs')) results.jobs = await benchJobs(options, folder);
+} catch (error) {
+  process.stderr.write(`error: ${(error as Error).message}\n`);
+  process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
   // what was measured before something failed is kept
