@@ -72,21 +72,22 @@ TEST("convert: not-a-number stays one") {
           });
 }
 
-TEST("convert: f64 is no type of images, nor a 16-bit type on the CPU") {
+#ifdef BANDLIFT_EMULATED
+// The CPU's programs refuse other types before they run (program_test.cpp).
+TEST("convert: f64 is no type of images") {
   const Shape s = {1, 1, 1, 3};
   each_backend([&](const std::string&, Backend& backend) {
-    for (DType type : {DType::f64, kOwnsPadding ? DType::f64 : DType::f16}) {
-      Image y(s, type);
-      try {
-        backend.convert(Image::random(s, 92).t, y.t);
-      } catch (const bandlift::Error& e) {
-        REQUIRE(e.code == bandlift::ErrorCode::dtype && std::string(e.what()).rfind("convert: ", 0) == 0);
-        continue;
-      }
-      check::fail("converted to " + std::string(storage::name(type)));
+    Image y(s, DType::f64);
+    try {
+      backend.convert(Image::random(s, 92).t, y.t);
+    } catch (const bandlift::Error& e) {
+      REQUIRE(e.code == bandlift::ErrorCode::dtype && std::string(e.what()).rfind("convert: ", 0) == 0);
+      return;
     }
+    check::fail("converted to f64");
   });
 }
+#endif
 
 // Codes from the definitions of the formats, worked out by hand.
 TEST("storage: codes of f16 and bf16, and every code there and back") {
