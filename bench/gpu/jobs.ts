@@ -122,7 +122,7 @@ function busyDuring(file: string, body: () => number): { seconds: number; busyPe
     );
     return { seconds, busyPercent: busy.length > 0 ? busy.reduce((sum, v) => sum + v, 0) / busy.length : undefined };
   } finally {
-    watcher.kill();
+    if (watcher.pid !== undefined) watcher.kill(); // where nvidia-smi could not be started, a signal would go to everybody
     closeSync(output);
   }
 }

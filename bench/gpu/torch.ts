@@ -38,6 +38,6 @@ export class TorchPeer {
 
   stop(): void {
     this.#process.stdin!.end();
-    this.#process.kill();
+    if (this.#process.pid !== undefined) this.#process.kill();
   }
 }
