@@ -29,6 +29,10 @@ struct Conv2dParams {
   int shuffle = 1;
 };
 
+struct GatherPatchesParams {
+  int column = 0;  // of `places`: 0 input, 1 target
+};
+
 struct SpectralLossParams {
   float l1 = 0, l2 = 0, sam = 0, gradient = 0;
 };
@@ -60,6 +64,11 @@ class Backend {
   // ---- convert: y = x, the same numbers in another type, pitch or shape (both in dense order n, h, w, c) ---------
   // y has as many elements as x; f32, f16 and bf16 in any combination.
   virtual void convert(Tensor x, Tensor y) = 0;
+
+  // ---- gather_patches: a batch out of patches that the device holds ------------------------------------------------
+  // source f32 [N,h,w,c], places f64 [1,1,n,3] (place of the input, place of the target, turn), y [n,h,w,c]; which of
+  // the two places counts is p.column. Throws Error(shape) before it writes when a place or a turn is none.
+  virtual void gather_patches(GatherPatchesParams p, Tensor source, Tensor places, Tensor y) = 0;
 
   // ---- conv2d: y = act(conv(x, w) + b + residual) -------------------------------------------------------------
   // w is [co, ci, kh, kw] (PyTorch's order, flat), b [co] or absent, residual like y or absent (in place with y).

@@ -12,6 +12,7 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(ThreadPool& pool) : pool_(pool) {}
 
   void convert(Tensor x, Tensor y) override;
+  void gather_patches(GatherPatchesParams p, Tensor source, Tensor places, Tensor y) override;
 
   void conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,
                       Tensor workspace) override;

@@ -19,7 +19,13 @@ struct Status {
   int code;         // a StatusCode; the first one stays
   int instruction;  // which instruction of the program
 };
-enum StatusCode : int { kStatusOk = 0, kStatusTableOutside = 1 };
+enum StatusCode : int { kStatusOk = 0, kStatusTableOutside = 1, kStatusPlaceOutside = 2 };
+
+// What a kernel needs to report.
+struct Faults {
+  Status* status;
+  int instruction;
+};
 
 struct Context {
   int device = 0;  // CUDA's number

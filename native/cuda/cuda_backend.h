@@ -22,6 +22,7 @@ class CudaBackend final : public Backend {
   Context& context() { return context_; }
 
   void convert(Tensor x, Tensor y) override;
+  void gather_patches(GatherPatchesParams p, Tensor source, Tensor places, Tensor y) override;
 
   void conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,
                       Tensor workspace) override;
@@ -69,6 +70,8 @@ class CudaBackend final : public Backend {
   void adam(AdamParams p, Tensor g, Tensor scalars, Tensor param, Tensor m, Tensor v, Tensor ema) override;
 
  private:
+  // Where kernels report what they find wrong with tables in the device's memory.
+  Faults faults() const { return {context_.status, context_.instruction}; }
   // The provider for p, and p with the device's tf32 setting. Throws Error(device) where none supports it.
   ConvProvider& provider(const ConvProblem& p) const;
 

@@ -55,7 +55,14 @@ std::shared_ptr<ConvProvider> open_cudnn(const Context& context, const CudaOptio
 }
 
 const char* status_text(int code) {
-  return code == kStatusTableOutside ? "resample: a table points outside of x" : "a kernel reported an unknown fault";
+  switch (code) {
+    case kStatusTableOutside:
+      return "resample: a table points outside of x";
+    case kStatusPlaceOutside:
+      return "gather_patches: a place or turn is none of the patches held";
+    default:
+      return "a kernel reported an unknown fault";
+  }
 }
 
 }  // namespace

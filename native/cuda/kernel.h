@@ -103,6 +103,12 @@ __device__ T block_sum(T v, T* scratch) {
   return sum;
 }
 
+// ---- faults: the first one of a run stays ----
+__device__ __forceinline__ void report(const Faults& faults, StatusCode code) {
+  if (atomicCAS(&faults.status->code, static_cast<int>(kStatusOk), static_cast<int>(code)) == kStatusOk)
+    faults.status->instruction = faults.instruction;
+}
+
 // ---- host: from a tensor's type to a template's ----
 template <typename T>
 struct Type {

@@ -8,6 +8,7 @@ namespace bandlift {
 
 enum class Opcode : int {
   convert,
+  gather_patches,
   conv2d_forward,
   conv2d_backward_data,
   conv2d_backward_weights,
@@ -40,6 +41,7 @@ struct OpcodeInfo {
 
 inline constexpr OpcodeInfo kOpcodes[] = {
     {"convert", "x~ y~", 0},
+    {"gather_patches", "source places* y~", 1},
     {"conv2d_forward", "x~ w b? residual~? y~ workspace?", 4},
     {"conv2d_backward_data", "dy~ w add~? mask~? dx~ workspace?", 4},
     {"conv2d_backward_weights", "x~ dy~ dw db? workspace?", 4},

@@ -177,6 +177,8 @@ void Program::execute(const Instruction& i) {
   switch (i.op) {
     case Opcode::convert:
       return b.convert(t[0], t[1]);
+    case Opcode::gather_patches:
+      return b.gather_patches({static_cast<int>(p[0])}, t[0], t[1], t[2]);
     case Opcode::conv2d_forward:
       return b.conv2d_forward(conv(), t[0], t[1], t[2], t[3], t[4], t[5]);
     case Opcode::conv2d_backward_data:

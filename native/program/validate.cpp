@@ -114,6 +114,11 @@ void check_shapes(const Instruction& i, const std::string& where, const std::vec
                      where + ": y has " + std::to_string(c.t(1).elements()) + " numbers, expected " +
                          std::to_string(c.t(0).elements()));
       break;
+    case Opcode::gather_patches:
+      c.integer(0, 0, 1, "column");
+      c.shape(0, c.t(0).n, c.t(2).h, c.t(2).w, c.t(2).c);
+      c.shape(1, 1, 1, c.t(2).n, 3);
+      break;
     case Opcode::conv2d_forward:
       channels = check_conv(c, 0, 4, r);
       c.count(1, {channels, c.t(0).c, side(0), side(1)});

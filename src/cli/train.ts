@@ -111,6 +111,7 @@ function addShared<C extends TrainConfig>(options: Options<C>, run: string): voi
     .add('--threads <n>', 'threads that compute; results do not depend on it (0: all physical cores)', integer(0))
     .choice('--precision <name>', PRECISION_HELP, [...PRECISION_CHOICES])
     .add('--max-memory <size>', "limit for the engine's memory, e.g. 4G; batches are split to fit (0: none)")
+    .choice('--data-on-device <when>', 'hold all patches there where they fit; auto: on a GPU', ['auto', 'on', 'off'])
     .add('--save-every <n>', 'keep a checkpoint every n epochs besides last and best (0: off)', integer(0))
     .add('--image-every <n>', 'pictures in TensorBoard every n epochs (0: off)', integer(0))
     .add('--json', 'one JSON object a line on stdout instead of text');

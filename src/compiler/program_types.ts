@@ -16,7 +16,7 @@ export interface TensorRef {
 /**
  * One call of a Backend method. `tensors` are its Tensor operands in the order of native/backend.h (null where an
  * optional operand is absent); `params` its scalar parameters in the order of the params struct:
- * conv2d_*: [kh, kw, activation, shuffle]; activation_*: [kind]; fill: [value]; spectral_loss: [l1, l2, sam, gradient];
+ * conv2d_*: [kh, kw, activation, shuffle]; activation_*: [kind]; fill: [value]; gather_patches: [column]; spectral_loss: [l1, l2, sam, gradient];
  * adam: [beta1, beta2, epsilon]; all others: [].
  */
 export interface Instruction {
@@ -30,6 +30,7 @@ export interface Instruction {
 /** The instructions of native/backend.h, by name. A test compares this list with the addon's. */
 export const OPCODES = [
   'convert',
+  'gather_patches',
   'conv2d_forward',
   'conv2d_backward_data',
   'conv2d_backward_weights',

@@ -11,14 +11,18 @@ import { metricSumsLength } from '../graph/ops/spectral_metrics.js';
 import { checkLossWeights } from '../losses/combined.js';
 import { modelParameters, outputSize } from '../models/index.js';
 import { checkBatch, sampleViews } from './batch.js';
+import { HeldPatches, heldBytes, type PatchPart } from './held_patches.js';
 import { INITIAL_LOSS_SCALE, type LossScaleState, nextLossScale } from './loss_scale.js';
 import { DEFAULT_ADAM, planSession, planTarget } from './memory_plan.js';
 import { type Kept, ParameterStore } from './parameter_store.js';
 import { ProgramCache } from './program_cache.js';
 import { isLossScaled, type SampleProgram, sampleProgram } from './programs.js';
+import { addMetrics, firstBad, lossTerms } from './readout.js';
 import { BUFFER, ParameterStorage } from './storage.js';
 import type {
   Batch,
+  HeldBatch,
+  HeldSize,
   LossTerms,
   MemoryPlan,
   MetricSums,
@@ -45,11 +49,13 @@ export class DeviceSession implements Session {
   readonly options: SessionOptions;
   readonly plan: MemoryPlan;
   readonly deviceName: string;
+  readonly deviceKind: Session['deviceKind'];
   readonly parameters: Session['parameters'];
   readonly #device: NativeDevice;
   readonly #storage: ParameterStorage;
   readonly #store: ParameterStore;
   readonly #programs: ProgramCache;
+  #held: HeldPatches | undefined;
   readonly #scalars = new Float32Array(SCALAR_COUNT);
   #lossScale: LossScaleState | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -61,6 +67,7 @@ export class DeviceSession implements Session {
     checkOptions(options);
     this.options = options;
     this.deviceName = deviceName;
+    this.deviceKind = device.info().kind;
     this.#device = device;
     this.#storage = new ParameterStorage(modelParameters(options.model));
     this.parameters = this.#storage.parameters.map(({ name, shape, frozen }) => ({ name, shape, frozen }));
@@ -78,12 +85,32 @@ export class DeviceSession implements Session {
     );
   }
 
+  // ---- patches on the device ----
+
+  hold(size: HeldSize): boolean {
+    if (this.#held !== undefined) throw new BandliftError('this session holds patches already');
+    if (this.plan.totalBytes + heldBytes(this.options, size) > this.plan.limitBytes) return false;
+    try {
+      this.#held = new HeldPatches(this.#device, this.options, size);
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ERR_OUT_OF_MEMORY') throw error;
+      return false;
+    }
+    this.#programs.hold(this.#held);
+    return true;
+  }
+
+  keep(part: PatchPart, place: number, values: Float32Array): void {
+    if (this.#held === undefined) throw new BandliftError('this session holds no patches');
+    this.#held.keep(part, place, values);
+  }
+
   // ---- training ----
 
-  step(batch: Batch, scalars: StepScalars): Promise<StepResult> {
+  step(batch: Batch | HeldBatch, scalars: StepScalars): Promise<StepResult> {
     return this.#exclusive(async () => {
       this.#requireTraining('step');
-      checkBatch(batch, this.options);
+      this.#check(batch);
       const whole = this.#storage.trainedLength > 0 && batch.size <= this.plan.microBatch;
       const { terms, firstBad, gradNorm } = await (whole
         ? this.#wholeStep(batch, scalars)
@@ -99,22 +126,17 @@ export class DeviceSession implements Session {
   }
 
   /** Everything in one run. */
-  async #wholeStep(batch: Batch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
+  async #wholeStep(batch: Batch | HeldBatch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
     this.#writeScalars(scalars);
     const terms = new Float64Array(LOSS_TERMS);
     const norm = new Float64Array(1);
-    const views = [...sampleViews(batch, this.options, 0, batch.size), this.#lossInput(batch)];
-    await this.#run(this.#programs.training(batch.size), views, [terms, norm]);
-    const [total, l1, l2, sam, gradient, bad] = terms;
-    return {
-      terms: { total: total!, l1: l1!, l2: l2!, sam: sam!, gradient: gradient! },
-      firstBad: bad! >= 0 ? this.#locate(bad!, 0) : undefined,
-      gradNorm: norm[0]!,
-    };
+    const views = [...this.#views(batch, 0, batch.size), this.#lossInput(batch)];
+    await this.#run(this.#programs.training(batch.size, isHeld(batch)), views, [terms, norm]);
+    return { terms: lossTerms(terms), firstBad: firstBad(this.options, terms, 0), gradNorm: norm[0]! };
   }
 
   /** Micro-batch by micro-batch: their gradients add up, then comes the optimizer. */
-  async #parts(batch: Batch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
+  async #parts(batch: Batch | HeldBatch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
     if (this.#storage.trainedLength > 0) await this.#run(this.#programs.fixed('zero'), [], []);
     const sums = await this.#loss('step', batch, false);
     const norm = new Float64Array(1);
@@ -128,37 +150,24 @@ export class DeviceSession implements Session {
   }
 
   /** Number of valid pixels and, in fp16, what the loss's gradient is multiplied by. */
-  #lossInput(batch: Batch): Float64Array {
+  #lossInput(batch: Batch | HeldBatch): Float64Array {
     return this.#lossScale === undefined
       ? Float64Array.of(batch.validPixels)
       : Float64Array.of(batch.validPixels, this.#lossScale.scale);
   }
 
-  async #loss(kind: 'step' | 'evaluate', batch: Batch, ema: boolean): Promise<Accumulated> {
+  async #loss(kind: 'step' | 'evaluate', batch: Batch | HeldBatch, ema: boolean): Promise<Accumulated> {
     const sums = new Float64Array(LOSS_TERMS);
     const part = new Float64Array(LOSS_TERMS);
-    let firstBad: StepResult['firstBad'];
+    let bad: StepResult['firstBad'];
     for (const { start, count } of parts(batch.size, this.plan.microBatch)) {
-      const views = sampleViews(batch, this.options, start, count);
-      await this.#run(this.#program(kind, count, ema), [...views, this.#lossInput(batch)], [part]);
+      const views = this.#views(batch, start, count);
+      const program = this.#program(kind, count, ema, isHeld(batch));
+      await this.#run(program, [...views, this.#lossInput(batch)], [part]);
       for (let i = 0; i < 5; i++) sums[i]! += part[i]!;
-      if (firstBad === undefined && part[5]! >= 0) firstBad = this.#locate(part[5]!, start);
+      bad ??= firstBad(this.options, part, start);
     }
-    const [total, l1, l2, sam, gradient] = sums;
-    return { terms: { total: total!, l1: l1!, l2: l2!, sam: sam!, gradient: gradient! }, firstBad };
-  }
-
-  /** Patch, pixel and band of an element's index in a part of the batch that begins at patch `start`. */
-  #locate(index: number, start: number): NonNullable<StepResult['firstBad']> {
-    const { model } = this.options;
-    const { height, width } = outputSize(model, this.options.height, this.options.width);
-    const pixel = Math.floor(index / model.outBands);
-    return {
-      patch: start + Math.floor(pixel / (height * width)),
-      y: Math.floor(pixel / width) % height,
-      x: pixel % width,
-      band: index % model.outBands,
-    };
+    return { terms: lossTerms(sums), firstBad: bad };
   }
 
   #writeScalars({ learningRate, step, maxNorm, emaDecay }: StepScalars): void {
@@ -176,9 +185,9 @@ export class DeviceSession implements Session {
 
   // ---- evaluation ----
 
-  evaluate(batch: Batch, ema = false): Promise<LossTerms & { finite: boolean }> {
+  evaluate(batch: Batch | HeldBatch, ema = false): Promise<LossTerms & { finite: boolean }> {
     return this.#exclusive(async () => {
-      checkBatch(batch, this.options);
+      this.#check(batch);
       const { terms } = await this.#loss('evaluate', batch, ema);
       return { ...terms, finite: Number.isFinite(terms.total) };
     });
@@ -212,17 +221,7 @@ export class DeviceSession implements Session {
       for (const { start, count } of parts(batch.size, this.plan.microBatch)) {
         const views = sampleViews(batch, this.options, start, count);
         await this.#run(this.#program('metrics', count, ema), [...views, scale, offset], [part]);
-        sums.samRad += part[0]!;
-        sums.samPixels += part[1]!;
-        sums.zeroNormPixels += part[2]!;
-        sums.validPixels += part[3]!;
-        for (let band = 0; band < c; band++) {
-          sums.squaredError[band]! += part[6 + band]!;
-          sums.absoluteError[band]! += part[6 + c + band]!;
-          sums.targetSum[band]! += part[6 + 2 * c + band]!;
-          sums.targetSquares[band]! += part[6 + 3 * c + band]!;
-          sums.targetMax[band] = Math.max(sums.targetMax[band]!, part[6 + 4 * c + band]!);
-        }
+        addMetrics(sums, part, c);
       }
     });
   }
@@ -247,8 +246,7 @@ export class DeviceSession implements Session {
         if (withInput) gradients.set('input', inputGradient);
         const scale = this.#lossScale?.scale ?? 1;
         for (const values of gradients.values()) for (let i = 0; i < values.length; i++) values[i]! /= scale;
-        const [total, l1, l2, sam, gradient] = terms;
-        return { loss: { total: total!, l1: l1!, l2: l2!, sam: sam!, gradient: gradient! }, output, gradients };
+        return { loss: lossTerms(terms), output, gradients };
       } finally {
         dispose();
       }
@@ -280,9 +278,22 @@ export class DeviceSession implements Session {
 
   // ---- running ----
 
-  #program(kind: SampleProgram, samples: number, ema: boolean): NativeProgram {
+  #program(kind: SampleProgram, samples: number, ema: boolean, fed = false): NativeProgram {
     if (ema && this.options.ema !== true) throw new BandliftError('this session keeps no moving average');
-    return this.#programs.samples(kind, samples, ema);
+    return this.#programs.samples(kind, samples, { ema, fed });
+  }
+
+  #check(batch: Batch | HeldBatch): void {
+    if (!isHeld(batch)) checkBatch(batch, this.options);
+    else if (this.#held === undefined) throw new BandliftError('this session holds no patches');
+    else this.#held.check(batch);
+  }
+
+  /** The arrays of a part of a batch; a held one only says where its patches are. */
+  #views(batch: Batch | HeldBatch, start: number, count: number): Float32Array[] {
+    if (!isHeld(batch)) return sampleViews(batch, this.options, start, count);
+    this.#held!.point(batch, start, count);
+    return [];
   }
 
   /** Runs `work` after everything that was asked for before. */
@@ -326,9 +337,12 @@ export class DeviceSession implements Session {
     this.abort();
     this.#programs.dispose();
     this.#store.dispose();
+    this.#held?.dispose();
     this.#device.dispose();
   }
 }
+
+const isHeld = (batch: Batch | HeldBatch): batch is HeldBatch => 'places' in batch;
 
 function checkOptions(options: SessionOptions): void {
   for (const field of ['height', 'width', 'batchSize'] as const) {

@@ -95,7 +95,14 @@ export function planSession(options: SessionOptions, storage: ParameterStorage, 
   let arena = least;
   for (let samples = 1; samples <= choice.size; samples++) arena = Math.max(arena, arenaOf(samples));
   arena = atLeastOneLine(arena);
-  return { microBatch: choice.size, arenaBytes: arena, parameterBytes, optimizerBytes, totalBytes: total(arena) };
+  return {
+    microBatch: choice.size,
+    arenaBytes: arena,
+    parameterBytes,
+    optimizerBytes,
+    totalBytes: total(arena),
+    limitBytes: limit,
+  };
 }
 
 function doesNotFit(

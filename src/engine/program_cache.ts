@@ -3,6 +3,7 @@ import type { NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/a
 import { chain, type PlannedProgram, withOperand } from '../compiler/chain.js';
 import { lower } from '../compiler/lower.js';
 import type { Graph } from '../graph/ir.js';
+import type { HeldPatches } from './held_patches.js';
 import { DEFAULT_ADAM, type PlanTarget, planGraph } from './memory_plan.js';
 import { type NamedGraph, optimizerProgram, type SampleProgram, sampleProgram, zeroProgram } from './programs.js';
 import { atLeastOneLine, BUFFER, constantLayout, type ParameterStorage } from './storage.js';
@@ -24,6 +25,7 @@ export class ProgramCache {
   readonly #arenaBytes: number;
   readonly #programs = new Map<string, NativeProgram>();
   readonly #constants: NativeBuffer[] = [];
+  #held: HeldPatches | undefined;
 
   constructor(
     device: NativeDevice,
@@ -41,13 +43,23 @@ export class ProgramCache {
     this.#arenaBytes = arenaBytes;
   }
 
-  /** A program over `samples` samples; with `ema` it reads the moving average as parameters. */
-  samples(kind: SampleProgram, samples: number, ema = false): NativeProgram {
-    return this.#compiled(
-      `${kind} ${samples}${ema ? ' ema' : ''}`,
-      () => this.#lower(sampleProgram(kind, samples, this.#options)),
-      ema,
-    );
+  /** From now on programs can be fed from these patches. */
+  hold(held: HeldPatches): void {
+    this.#held = held;
+  }
+
+  /**
+   * A program over `samples` samples; with `ema` it reads the moving average as parameters, with `fed` it takes its patches
+   * from those held.
+   */
+  samples(kind: SampleProgram, samples: number, { ema = false, fed = false } = {}): NativeProgram {
+    const key = `${kind} ${samples}${ema ? ' ema' : ''}${fed ? ' held' : ''}`;
+    return this.#compiled(key, () => this.#sampled(kind, samples, fed), { ema, fed });
+  }
+
+  #sampled(kind: SampleProgram, samples: number, fed: boolean): LoweredGraph {
+    const program = this.#lower(sampleProgram(kind, samples, this.#options));
+    return fed ? { ...this.#held!.feed(program, samples), graph: program.graph } : program;
   }
 
   /** Gradients to zero; norm of the gradients; norm, clipping and Adam. */
@@ -66,14 +78,15 @@ export class ProgramCache {
    * A whole training step over a batch that needs no micro-batches: zero, loss and gradients, optimizer, in one run.
    * Outputs: the loss terms, the norm. A loss that is not finite leaves the parameters as they were.
    */
-  training(samples: number): NativeProgram {
-    return this.#compiled(`train ${samples}`, () => {
-      const step = this.#lower(sampleProgram('step', samples, this.#options));
+  training(samples: number, fed = false): NativeProgram {
+    const build = () => {
+      const step = this.#sampled('step', samples, fed);
       const zero = this.#lower(zeroProgram(this.#storage.trainedLength));
       const whole = chain([zero, step, this.#optimizer()]);
       const [terms] = whole.description.outputs;
       return { ...withOperand(whole, 'grad_norm', LOSS_TERMS_OPERAND, terms!.tensor), graph: step.graph };
-    });
+    };
+    return this.#compiled(`train ${samples}${fed ? ' held' : ''}`, build, { fed });
   }
 
   #optimizer() {
@@ -81,12 +94,12 @@ export class ProgramCache {
     return this.#lower(optimizerProgram(trainedLength, this.#options.ema === true, this.#options.adam ?? DEFAULT_ADAM));
   }
 
-  #compiled(key: string, build: () => LoweredGraph, ema = false): NativeProgram {
+  #compiled(key: string, build: () => LoweredGraph, { ema = false, fed = false } = {}): NativeProgram {
     const known = this.#programs.get(key);
     if (known !== undefined) return known;
     const { description, arenaBytes, graph } = build();
     if (arenaBytes > this.#arenaBytes) throw new Error(`${key} needs ${arenaBytes} of ${this.#arenaBytes} bytes`);
-    const buffers = [...this.#buffers];
+    const buffers = [...this.#buffers, ...(fed ? this.#held!.buffers : [])];
     if (ema) buffers[BUFFER.parameters] = buffers[BUFFER.ema]!;
     buffers[BUFFER.constants] = this.#constantsOf(graph);
     const program = this.#device.compile(description, buffers);

@@ -67,6 +67,21 @@ export interface Batch {
   readonly validPixels: number;
 }
 
+/** How many patches a device holds; inputs may be more where targets have several (stage 2's mixture). */
+export interface HeldSize {
+  readonly inputs: number;
+  readonly targets: number;
+}
+
+/** A batch of patches that the device holds (Session.hold). */
+export interface HeldBatch {
+  readonly size: number;
+  /** [size, 3]: place among the held inputs, place among the held targets, turn 0..7 (data/assemble.ts). */
+  readonly places: Float64Array;
+  /** Number of valid pixels over the whole batch. */
+  readonly validPixels: number;
+}
+
 export interface LossTerms {
   readonly total: number;
   readonly l1: number;
@@ -120,12 +135,15 @@ export interface MemoryPlan {
   readonly optimizerBytes: number;
   /** All of the above. */
   readonly totalBytes: number;
+  /** What may be taken altogether; what is left of it can hold patches. */
+  readonly limitBytes: number;
 }
 
 export interface Session {
   readonly options: SessionOptions;
   readonly plan: MemoryPlan;
   readonly deviceName: string;
+  readonly deviceKind: 'cpu' | 'cuda';
   /** PyTorch names and shapes in named_parameters() order. `frozen` ones are not trained. */
   readonly parameters: readonly {
     readonly name: string;
@@ -134,9 +152,16 @@ export interface Session {
   }[];
   /** Starts all parameters as PyTorch would (regression weights and moments at 0), from this seed; `ema` becomes a copy. */
   initialize(seed: number): void;
-  step(batch: Batch, scalars: StepScalars): Promise<StepResult>;
+  /**
+   * Makes room on the device for patches that are used again and again. False where they do not fit beside the plan (or the
+   * device has less memory than it said): then batches come with their numbers. Once in a session.
+   */
+  hold(size: HeldSize): boolean;
+  /** Writes a part of a held patch: `input` or `target` [h, w, bands] normalised, `mask` [h, w] at the target's place. */
+  keep(part: 'input' | 'target' | 'mask', place: number, values: Float32Array): void;
+  step(batch: Batch | HeldBatch, scalars: StepScalars): Promise<StepResult>;
   /** Forward and loss only. `ema` uses the moving average. */
-  evaluate(batch: Batch, ema?: boolean): Promise<LossTerms & { finite: boolean }>;
+  evaluate(batch: Batch | HeldBatch, ema?: boolean): Promise<LossTerms & { finite: boolean }>;
   /** [size, H, W, outBands], normalised. */
   predict(input: Float32Array, size: number, ema?: boolean): Promise<Float32Array>;
   /** Gradients of the loss by name (for `verify` and tests); parameters stay as they are. With 'input' as an extra entry when asked. */

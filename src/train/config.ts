@@ -52,6 +52,8 @@ const shared = {
   precision: z.enum(['auto', ...PRECISIONS]).default('auto'),
   /** Bytes, or '4G', '800M'; 0 = no limit. */
   max_memory: z.union([z.number().min(0), z.string()]).default(0),
+  /** Patches on the device for the whole run, where they fit; auto: on a GPU. */
+  data_on_device: z.enum(['auto', 'on', 'off']).default('auto'),
   save_every: z.number().int().min(0).default(0),
   image_every: z.number().int().min(0).default(5),
   checkpoint: z.string().default(''),

@@ -5,15 +5,23 @@ import { fitNormalization } from '../data/normalize.js';
 import { openPatchSet } from '../data/patches.js';
 import { checkSplit, splitPatches } from '../data/split.js';
 import { splitByNames } from '../data/split_named.js';
-import type { AffineNormalization, Normalization, PatchSet, Split } from '../data/types.js';
+import type { AffineNormalization, LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
 import type { Stage1Config, TrainConfig } from './config.js';
 import type { Reporter } from './reporter.js';
+
+/** Training batches of two kinds of input, by turns. */
+export interface Mixture extends Pick<PatchReader, 'batches' | 'close'> {
+  /** The same patches with the other input. */
+  readonly other: PatchReader;
+  /** Whether the next patch of these batches has the other input; asked once for each, in order. */
+  choices(options: LoaderOptions): () => boolean;
+}
 
 export interface TrainingData {
   readonly set: PatchSet;
   readonly reader: PatchReader;
   /** Where training batches come from when not from `reader`: the mixture of two inputs. */
-  readonly training?: Pick<PatchReader, 'batches' | 'close'>;
+  readonly training?: Mixture;
   readonly split: Split;
   readonly normalization: Normalization;
   /** From the files' good-band lists: 1 = good; absent when all are good. */

@@ -4,7 +4,6 @@
  */
 
 import { saveCheckpoint } from '../checkpoint/checkpoint.js';
-import type { LoadedBatch } from '../data/types.js';
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
@@ -12,6 +11,7 @@ import { Averages } from './averages.js';
 import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import type { EarlyStopping } from './early_stopping.js';
+import type { BatchSources, TrainingBatch } from './held_data.js';
 import { patchImages } from './images.js';
 import type { Monitor } from './monitor.js';
 import type { Reporter } from './reporter.js';
@@ -33,6 +33,8 @@ export interface Run {
   readonly config: TrainConfig;
   readonly folder: RunFolder;
   readonly data: TrainingData;
+  /** Where the batches of both splits come from. */
+  readonly source: BatchSources;
   readonly spec: ModelSpec;
   readonly session: Session;
   readonly schedule: Schedule;
@@ -63,7 +65,7 @@ export async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: 
     while (at.epoch <= config.epochs && !run.stopping.stopped) {
       const started = Date.now();
       const firstBatch = at.batch;
-      const batches = (run.data.training ?? run.data.reader).batches({
+      const batches = run.source.training.batches({
         patches: run.data.split.train,
         batchSize: config.batch_size,
         normalize: { input: run.data.normalization.input, target: run.data.normalization.target },
@@ -93,7 +95,7 @@ export async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: 
   return false;
 }
 
-async function trainStep(run: Run, batch: LoadedBatch): Promise<void> {
+async function trainStep(run: Run, batch: TrainingBatch): Promise<void> {
   const { config, at, session, schedule } = run;
   const learningRate = schedule.learningRate(at.step);
   const result = await session.step(batch, {
@@ -125,7 +127,7 @@ async function trainStep(run: Run, batch: LoadedBatch): Promise<void> {
 
 /** Loss terms over the validation split, at this step. */
 export function validate(run: Run): Promise<Averages> {
-  return validationLoss(run.config, run.data, run.session, `after step ${run.at.step}`);
+  return validationLoss(run.config, run.data, run.session, `after step ${run.at.step}`, run.source.validation);
 }
 
 async function finishEpoch(run: Run, timing: { seconds: number; patches: number; partial: boolean }): Promise<void> {

@@ -21,6 +21,7 @@ import type { TrainingData } from './data_setup.js';
 import { EarlyStopping } from './early_stopping.js';
 import { environment } from './environment.js';
 import { judgeStart, type Position, type Run, save, trainEpochs, validate } from './epochs.js';
+import { holdData } from './held_data.js';
 import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
 import { openSession } from './model_setup.js';
@@ -105,6 +106,9 @@ interface Job<C extends TrainConfig> {
 async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () => boolean): Promise<TrainResult> {
   const { config, folder, data, spec, session, checkpoint, report } = job;
   announce(spec, session, report);
+  const closedForm = CLOSED_FORM.includes(spec.kind);
+  const streamed = { training: data.training ?? data.reader, validation: data.reader };
+  const source = (closedForm ? undefined : await holdData(config, data, session, report)) ?? streamed;
   const stepsPerEpoch = Math.ceil(data.split.train.length / config.batch_size);
   const schedule = createSchedule(scheduleOptions(config, stepsPerEpoch));
   const stopping = new EarlyStopping({ patience: config.patience });
@@ -136,9 +140,8 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
     await MetricsLog.open(folder.metrics, checkpoint ? at.step : undefined),
     report,
   );
-  const run: Run = { config, folder, data, spec, session, schedule, stopping, monitor, report, at };
+  const run: Run = { config, folder, data, source, spec, session, schedule, stopping, monitor, report, at };
   try {
-    const closedForm = CLOSED_FORM.includes(spec.kind);
     if (closedForm) await finishClosedForm(run);
     else if (!checkpoint) await judgeStart(run);
     // only now: a folder with a config.yaml holds a run that can be resumed

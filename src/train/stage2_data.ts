@@ -13,7 +13,7 @@ import type { LoadedBatch, LoaderOptions, Normalization, PatchSet, Split } from 
 import { BandliftError, EXIT } from '../errors.js';
 import { Random } from '../random.js';
 import type { Stage2Config } from './config.js';
-import { type Known, readTrainingData, type TrainingData } from './data_setup.js';
+import { type Known, type Mixture, readTrainingData, type TrainingData } from './data_setup.js';
 import type { Reporter } from './reporter.js';
 import { sameFiles } from './snapshot.js';
 import { cacheStage1 } from './stage1_predictions.js';
@@ -136,30 +136,34 @@ function checkStage1({ model, contract }: Stage1Model, set: PatchSet, path: stri
  * Training batches whose input is, patch by patch, stage 1's prediction or the true cube. The choice follows from (seed,
  * epoch, place in the epoch), so a resumed epoch is the same epoch.
  */
-class MixedReader implements Pick<PatchReader, 'batches' | 'close'> {
+class MixedReader implements Mixture {
+  readonly other: PatchReader;
   readonly #predicted: PatchReader;
-  readonly #simulated: PatchReader;
   readonly #config: Pick<Stage2Config, 'seed' | 'mix_share' | 'batch_size'>;
 
   constructor(predicted: PatchReader, simulated: PatchReader, config: Stage2Config) {
     this.#predicted = predicted;
-    this.#simulated = simulated;
+    this.other = simulated;
     this.#config = config;
   }
 
-  async *batches(options: LoaderOptions): AsyncGenerator<LoadedBatch> {
+  choices({ shuffle, startBatch = 0 }: LoaderOptions): () => boolean {
     const { seed, mix_share, batch_size } = this.#config;
-    const random = new Random(seed, 500_000 + (options.shuffle?.epoch ?? 0));
-    for (let skipped = 0; skipped < (options.startBatch ?? 0) * batch_size; skipped++) random.uniform();
-    const simulated = this.#simulated.batches(options);
+    const random = new Random(seed, 500_000 + (shuffle?.epoch ?? 0));
+    for (let skipped = 0; skipped < startBatch * batch_size; skipped++) random.uniform();
+    return () => random.uniform() < mix_share;
+  }
+
+  async *batches(options: LoaderOptions): AsyncGenerator<LoadedBatch> {
+    const isOther = this.choices(options);
+    const simulated = this.other.batches(options);
     try {
       for await (const batch of this.#predicted.batches(options)) {
         const { value: other } = await simulated.next();
         if (other === undefined) throw new Error('the two inputs have different numbers of batches');
         const numbers = batch.input.length / batch.size;
         for (let p = 0; p < batch.size; p++)
-          if (random.uniform() < mix_share)
-            batch.input.set(other.input.subarray(p * numbers, (p + 1) * numbers), p * numbers);
+          if (isOther()) batch.input.set(other.input.subarray(p * numbers, (p + 1) * numbers), p * numbers);
         other.release();
         yield batch;
       }
@@ -170,6 +174,6 @@ class MixedReader implements Pick<PatchReader, 'batches' | 'close'> {
 
   /** The predictions' reader belongs to the run. */
   async close(): Promise<void> {
-    await this.#simulated.close();
+    await this.other.close();
   }
 }

@@ -4,6 +4,7 @@ import { BandliftError, EXIT } from '../errors.js';
 import { Averages } from './averages.js';
 import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
+import type { BatchSource } from './held_data.js';
 
 /**
  * Loss terms of a session over the validation split, weighted by valid pixels, with the moving average where the session
@@ -14,9 +15,10 @@ export async function validationLoss(
   data: TrainingData,
   session: Session,
   when: string,
+  source: BatchSource = data.reader,
 ): Promise<Averages> {
   const averages = new Averages();
-  for await (const batch of data.reader.batches({
+  for await (const batch of source.batches({
     patches: data.split.validation,
     batchSize: config.batch_size,
     normalize: { input: data.normalization.input, target: data.normalization.target },

@@ -5,7 +5,15 @@ import { Random } from '../../src/random.js';
 import type { Tolerance } from '../support/allclose.js';
 
 /** How the numbers of an input are made. */
-export type Fill = 'normal' | 'uniform' | 'mask' | 'ones' | 'zeros' | { readonly value: number };
+export type Fill =
+  | 'normal'
+  | 'uniform'
+  | 'mask'
+  | 'ones'
+  | 'zeros'
+  | { readonly value: number }
+  /** Whole numbers: those of column k lie in [0, columnsBelow[k]). */
+  | { readonly columnsBelow: readonly number[] };
 
 export interface OpCase {
   readonly name: string;
@@ -43,7 +51,7 @@ export function fillCase(c: OpCase, graph: Graph): Map<string, Float32Array | Fl
       value.dtype === 'f64' ? new Float64Array(elements(value.shape)) : new Float32Array(elements(value.shape));
     const kind = c.fill?.[value.name] ?? 'normal';
     const scale = value.role === 'parameter' ? 1 / Math.sqrt(fanIn(value.shape)) : 1;
-    for (let i = 0; i < array.length; i++) array[i] = sample(kind, random) * scale;
+    for (let i = 0; i < array.length; i++) array[i] = sample(kind, random, i) * scale;
     numbers.set(value.name, array);
   }
   return numbers;
@@ -51,8 +59,9 @@ export function fillCase(c: OpCase, graph: Graph): Map<string, Float32Array | Fl
 
 const fanIn = ([, ci, kh, kw]: Shape): number => ci * kh * kw;
 
-function sample(kind: Fill, random: Random): number {
-  if (typeof kind === 'object') return kind.value;
+function sample(kind: Fill, random: Random, index: number): number {
+  if (typeof kind === 'object')
+    return 'value' in kind ? kind.value : random.integer(kind.columnsBelow[index % kind.columnsBelow.length]!);
   switch (kind) {
     case 'normal':
       return random.normal();

@@ -6,6 +6,7 @@ import type { OpCases } from './case.js';
 import { conv2dCases } from './conv2d.js';
 import { fillCases } from './fill.js';
 import { gateCases } from './gate.js';
+import { gatherPatchesCases } from './gather_patches.js';
 import { globalMeanCases } from './global_mean.js';
 import { normalEquationsCases } from './normal_equations.js';
 import { quadraticFeaturesCases } from './quadratic_features.js';
@@ -20,6 +21,7 @@ export const allCases: readonly OpCases[] = [
   activationCases,
   addCases,
   fillCases,
+  gatherPatchesCases,
   reshapeCases,
   globalMeanCases,
   gateCases,

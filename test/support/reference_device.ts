@@ -15,6 +15,7 @@ const OPERANDS: Record<
   { inputs: number; outputs: number; accumulates?: readonly number[]; attributes?: readonly string[] }
 > = {
   convert: { inputs: 1, outputs: 1 },
+  gather_patches: { inputs: 2, outputs: 1, attributes: ['column'] },
   conv2d_forward: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation', 'shuffle'] },
   conv2d_backward_data: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation', 'shuffle'] },
   conv2d_backward_weights: {

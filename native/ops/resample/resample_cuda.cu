@@ -23,19 +23,13 @@ Table table_of(const Tensor& t, int64_t inputs) {
   return {t.f32(), t.pitch, t.c - 1, inputs};
 }
 
-struct Faults {
-  Status* status;
-  int instruction;
-};
-
 // First input of output k; -1 where the window does not lie inside, which is reported. The table lies on the device, so
 // no host could look before.
 __device__ __forceinline__ int64_t window(const Table& table, int64_t k, const Faults& faults) {
   const float start = table.data[k * table.pitch];
   const float most = static_cast<float>(table.inputs - table.taps);
   if (start >= 0 && start <= most && start == floorf(start)) return static_cast<int64_t>(start);
-  if (atomicCAS(&faults.status->code, static_cast<int>(kStatusOk), static_cast<int>(kStatusTableOutside)) == kStatusOk)
-    faults.status->instruction = faults.instruction;
+  report(faults, kStatusTableOutside);
   return -1;
 }
 
@@ -132,7 +126,6 @@ size_t CudaBackend::resample_workspace(Tensor x, Tensor rows, Tensor y) const {
 void CudaBackend::resample(Tensor x, Tensor rows, Tensor columns, Tensor residual, Tensor y, Tensor workspace) {
   const Table row_table = table_of(rows, x.h), column_table = table_of(columns, x.w);
   const Sizes s = {x.h, x.w, y.h, y.w, x.c};
-  const Faults faults = {context_.status, context_.instruction};
   by_type(x.dtype, "resample", [&](auto type) {
     using T = typename decltype(type)::type;
     constexpr int kWide = Pack<T>::kSize;
@@ -141,16 +134,16 @@ void CudaBackend::resample(Tensor x, Tensor rows, Tensor columns, Tensor residua
     const Tiles out = tiles(context_, y.pitch, v, y.pixels());
     if (one_pass(rows)) {
       launch(context_, "resample", wide ? both_kernel<T, kWide> : both_kernel<T, 1>, out.grid, out.block, 0, view<T>(x),
-             row_table, column_table, view<T>(residual), view<T>(y), s, y.pixels(), faults);
+             row_table, column_table, view<T>(residual), view<T>(y), s, y.pixels(), faults());
       return;
     }
     const int64_t pixels = x.n * x.h * y.w;
     const View<float> line = {workspace.f32(), y.pitch};
     const Tiles between = tiles(context_, y.pitch, v, pixels);
     launch(context_, "resample, columns", wide ? columns_kernel<T, kWide> : columns_kernel<T, 1>, between.grid,
-           between.block, 0, view<T>(x), column_table, line, s, pixels, faults);
+           between.block, 0, view<T>(x), column_table, line, s, pixels, faults());
     launch(context_, "resample, rows", wide ? rows_kernel<T, kWide> : rows_kernel<T, 1>, out.grid, out.block, 0, line,
-           row_table, view<T>(residual), view<T>(y), s, y.pixels(), faults);
+           row_table, view<T>(residual), view<T>(y), s, y.pixels(), faults());
   });
 }
 

@@ -1,0 +1,140 @@
+/**
+ * A run's patches on the device: written once before the first step, so that an epoch moves nothing but their numbers. Order,
+ * turns and mixture are the loader's own, so a run ends with the same bits whether its patches are held or read anew.
+ */
+import { type PatchReader, schedule } from '../data/loader.js';
+import type { LoadedBatch, LoaderOptions } from '../data/types.js';
+import { heldBytes } from '../engine/held_patches.js';
+import { formatBytes } from '../engine/memory_plan.js';
+import type { Batch, HeldBatch, Session } from '../engine/types.js';
+import { BandliftError, EXIT } from '../errors.js';
+import type { TrainConfig } from './config.js';
+import type { Mixture, TrainingData } from './data_setup.js';
+import type { Reporter } from './reporter.js';
+
+/** A batch for a step, with its numbers or with their places on the device. */
+export type TrainingBatch = (Batch | HeldBatch) & Pick<LoadedBatch, 'patches' | 'release'>;
+
+/** Where batches come from. */
+export interface BatchSource {
+  batches(options: LoaderOptions): AsyncIterable<TrainingBatch>;
+}
+
+export interface BatchSources {
+  readonly training: BatchSource;
+  readonly validation: BatchSource;
+}
+
+/** Where everything lies, once it is held. */
+interface Inventory {
+  readonly square: boolean;
+  /** Place of each patch among the inputs and among the targets. */
+  readonly places: ReadonlyMap<number, number>;
+  /** Place of the mixture's other input of each training patch. */
+  readonly others: ReadonlyMap<number, number>;
+  /** Valid pixels, by place. */
+  readonly valid: Float64Array;
+}
+
+class HeldData implements BatchSource {
+  readonly #held: Inventory;
+  readonly #mixture: Mixture | undefined;
+
+  constructor(held: Inventory, mixture?: Mixture) {
+    this.#held = held;
+    this.#mixture = mixture;
+  }
+
+  async *batches(options: LoaderOptions): AsyncGenerator<TrainingBatch> {
+    const { batchSize, startBatch = 0 } = options;
+    const { square, places: known, others, valid } = this.#held;
+    const { order, turns } = schedule(options, square);
+    const isOther = this.#mixture?.choices(options);
+    for (let start = startBatch * batchSize; start < order.length; start += batchSize) {
+      const patches = order.slice(start, start + batchSize);
+      const targets = patches.map((patch) => known.get(patch)!);
+      const places = patches.flatMap((patch, i) => [
+        isOther?.() ? others.get(patch)! : targets[i]!,
+        targets[i]!,
+        turns[start + i]!,
+      ]);
+      const validPixels = targets.reduce((sum, place) => sum + valid[place]!, 0);
+      yield { size: patches.length, patches, places: Float64Array.from(places), validPixels, release() {} };
+    }
+  }
+}
+
+/**
+ * Puts the training and validation patches on the device where that is wanted and they fit beside the plan: on a GPU by
+ * default. Undefined where batches are to be read anew. Throws (exit 5) where `--data-on-device on` cannot be done.
+ */
+export async function holdData(
+  config: TrainConfig,
+  data: TrainingData,
+  session: Session,
+  report: Reporter,
+): Promise<BatchSources | undefined> {
+  const wanted = config.data_on_device;
+  if (wanted === 'off' || (wanted === 'auto' && session.deviceKind === 'cpu')) return undefined;
+  const { train, validation } = data.split;
+  const patches = [...train, ...validation];
+  const places = new Map(patches.map((patch, i) => [patch, i]));
+  const others = new Map(data.training ? train.map((patch, i) => [patch, patches.length + i]) : []);
+  const size = { inputs: patches.length + others.size, targets: patches.length };
+  const bytes = formatBytes(heldBytes(session.options, size));
+  const { totalBytes, limitBytes } = session.plan;
+  if (!session.hold(size)) {
+    if (wanted === 'on')
+      throw new BandliftError(
+        `${patches.length} patches do not fit on the device`,
+        {
+          field: '--data-on-device',
+          found: bytes,
+          expected: `at most ${formatBytes(Math.max(0, limitBytes - totalBytes))} beside the ${formatBytes(totalBytes)} planned`,
+          hint: 'leave the option out: they are then read anew in every epoch',
+        },
+        EXIT.outOfMemory,
+      );
+    report.line(
+      `data: read anew in every epoch; ${bytes} of ${patches.length} patches do not fit on the device beside the plan`,
+    );
+    return undefined;
+  }
+  const valid = new Float64Array(patches.length);
+  await fill(config, data, data.reader, patches, (batch, i) => {
+    const place = places.get(batch.patches[i]!)!;
+    session.keep('input', place, part(batch.input, batch.size, i));
+    session.keep('target', place, part(batch.target, batch.size, i));
+    const mask = batch.mask && part(batch.mask, batch.size, i);
+    if (mask) session.keep('mask', place, mask);
+    valid[place] = mask ? mask.reduce((sum, m) => sum + m, 0) : batch.validPixels / batch.size;
+  });
+  if (data.training)
+    await fill(config, data, data.training.other, train, (batch, i) =>
+      session.keep('input', others.get(batch.patches[i]!)!, part(batch.input, batch.size, i)),
+    );
+  report.line(`data: ${patches.length} patches held on the device, ${bytes}`);
+  const held = { square: data.set.height === data.set.width, places, others, valid };
+  return { training: new HeldData(held, data.training), validation: new HeldData(held) };
+}
+
+/** Calls `keep` for every patch, as the loader delivers it without a turn. */
+async function fill(
+  config: TrainConfig,
+  { normalization, masked }: TrainingData,
+  reader: PatchReader,
+  patches: readonly number[],
+  keep: (batch: LoadedBatch, i: number) => void,
+): Promise<void> {
+  const { input, target } = normalization;
+  const options = { patches, batchSize: config.batch_size, normalize: { input, target }, mask: masked };
+  for await (const batch of reader.batches(options)) {
+    for (let i = 0; i < batch.size; i++) keep(batch, i);
+    batch.release();
+  }
+}
+
+const part = (values: Float32Array, patches: number, i: number): Float32Array => {
+  const length = values.length / patches;
+  return values.subarray(i * length, (i + 1) * length);
+};
