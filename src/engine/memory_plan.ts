@@ -82,19 +82,13 @@ export function planSession(options: SessionOptions, storage: ParameterStorage, 
   const parameterBytes = storage.trainedBytes + storage.frozenBytes;
   const optimizerBytes = options.mode === 'infer' ? 0 : storage.trainedBytes * (options.ema === true ? 4 : 3);
   const least = optimizerArena(options, storage, target);
-  const known = new Map<number, number>();
-  const arenaOf = (samples: number): number => {
-    if (!known.has(samples)) known.set(samples, arenaBytes(options, storage, samples, target));
-    return known.get(samples)!;
-  };
+  const arenaOf = (samples: number): number => Math.max(least, arenaBytes(options, storage, samples, target));
   const total = (arena: number) => parameterBytes + optimizerBytes + arena;
   const limit = options.maxMemory ?? (target.memoryBytes > 0 ? target.memoryBytes * DEVICE_SHARE : machineMemory());
-  const choice = chooseMicroBatch(options.batchSize, limit, (samples) => total(Math.max(least, arenaOf(samples))));
-  if (choice === undefined) throw doesNotFit(options, storage, target, limit, total(Math.max(least, arenaOf(1))));
-  // the last part of a batch, and the last batch of an epoch, are smaller; their layout may differ
-  let arena = least;
-  for (let samples = 1; samples <= choice.size; samples++) arena = Math.max(arena, arenaOf(samples));
-  arena = atLeastOneLine(arena);
+  const choice = chooseMicroBatch(options.batchSize, limit, (samples) => total(arenaOf(samples)));
+  if (choice === undefined) throw doesNotFit(options, storage, target, limit, total(arenaOf(1)));
+  // smaller batches are planned when they come (program_cache.ts): with cuDNN each number of samples costs a second
+  const arena = atLeastOneLine(choice.bytes - total(0));
   return {
     microBatch: choice.size,
     arenaBytes: arena,

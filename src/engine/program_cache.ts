@@ -24,7 +24,7 @@ export class ProgramCache {
   readonly #buffers: readonly NativeBuffer[];
   readonly #arenaBytes: number;
   readonly #programs = new Map<string, NativeProgram>();
-  readonly #constants: NativeBuffer[] = [];
+  readonly #owned: NativeBuffer[] = [];
   #held: HeldPatches | undefined;
 
   constructor(
@@ -98,8 +98,9 @@ export class ProgramCache {
     const known = this.#programs.get(key);
     if (known !== undefined) return known;
     const { description, arenaBytes, graph } = build();
-    if (arenaBytes > this.#arenaBytes) throw new Error(`${key} needs ${arenaBytes} of ${this.#arenaBytes} bytes`);
     const buffers = [...this.#buffers, ...(fed ? this.#held!.buffers : [])];
+    // fewer samples need less than was planned for; should a device see that otherwise, the program gets its own arena
+    if (arenaBytes > this.#arenaBytes) buffers[BUFFER.arena] = this.#own(arenaBytes);
     if (ema) buffers[BUFFER.parameters] = buffers[BUFFER.ema]!;
     buffers[BUFFER.constants] = this.#constantsOf(graph);
     const program = this.#device.compile(description, buffers);
@@ -126,11 +127,17 @@ export class ProgramCache {
     }
   }
 
-  /** A graph's constants (masks, resampling tables) in a buffer of their own, kept as long as this cache. */
+  /** A buffer that is kept as long as this cache. */
+  #own(bytes: number): NativeBuffer {
+    const buffer = this.#device.allocate(atLeastOneLine(bytes));
+    this.#owned.push(buffer);
+    return buffer;
+  }
+
+  /** A graph's constants (masks, resampling tables) in a buffer of their own. */
   #constantsOf(graph: Graph): NativeBuffer {
     const { bytes, offsets } = constantLayout(graph);
-    const buffer = this.#device.allocate(atLeastOneLine(bytes));
-    this.#constants.push(buffer);
+    const buffer = this.#own(bytes);
     for (const [id, offset] of offsets) buffer.write(graph.values[id]!.data!, offset);
     return buffer;
   }
@@ -146,6 +153,6 @@ export class ProgramCache {
 
   dispose(): void {
     for (const program of this.#programs.values()) program.dispose();
-    for (const buffer of this.#constants) buffer.dispose();
+    for (const buffer of this.#owned) buffer.dispose();
   }
 }

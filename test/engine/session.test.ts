@@ -1,5 +1,7 @@
 /** What a session promises beyond right numbers: micro-batches, masks, frozen parameters, averages, errors, abort. */
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Instruction } from '../../src/compiler/program_types.js';
+import { DeviceSession } from '../../src/engine/device_session.js';
 import { createSession } from '../../src/engine/session.js';
 import type { Batch, MetricSums, Session, SessionOptions } from '../../src/engine/types.js';
 import { COMBINED_LOSS } from '../../src/engine/types.js';
@@ -7,6 +9,7 @@ import type { SpectralSrSpec } from '../../src/models/spec.js';
 import { Random } from '../../src/random.js';
 import { expectClose } from '../support/allclose.js';
 import { type OpenSession, SESSIONS } from '../support/devices.js';
+import { ReferenceDevice } from '../support/reference_device.js';
 
 const SR: SpectralSrSpec = {
   kind: 'spectral_sr',
@@ -292,4 +295,24 @@ describe('threads', () => {
     expect(runs[1]).toEqual(runs[0]);
     expect(runs[2]).toEqual(runs[0]);
   });
+});
+
+it('fewer samples that need more memory than was planned for get it, to the same bits', async () => {
+  // a device whose convolutions want more scratch memory for one sample than for several
+  class Contrary extends ReferenceDevice {
+    override workspaceBytes(instruction?: Instruction): number {
+      return instruction?.op.startsWith('conv2d') && instruction.tensors[0]!.shape[0] === 1 ? 200_000 : 64;
+    }
+  }
+  const devices = [new Contrary(), new ReferenceDevice({ scratch: 64 })];
+  const [contrary, plain] = devices.map((device) => new DeviceSession(device, 'reference', OPTIONS));
+  expect(contrary!.plan).toEqual(plain!.plan);
+  for (const session of [contrary!, plain!]) start(session);
+  for (const [step, size] of [5, 1, 5, 1].entries()) {
+    const batch = makeBatch(OPTIONS, size, step);
+    const scalars = { ...SCALARS, step: step + 1 };
+    expect(await contrary!.step(batch, scalars)).toEqual(await plain!.step(batch, scalars));
+  }
+  expect(devices[0]!.allocated).toBeGreaterThan(devices[1]!.allocated);
+  for (const session of [contrary!, plain!]) session.dispose();
 });
