@@ -9,6 +9,7 @@ Napi::Function BufferWrap::define(Napi::Env env) {
                      {
                          InstanceAccessor<&BufferWrap::bytes>("bytes"),
                          InstanceMethod<&BufferWrap::write>("write"),
+                         InstanceMethod<&BufferWrap::write_async>("writeAsync"),
                          InstanceMethod<&BufferWrap::read>("read"),
                          InstanceMethod<&BufferWrap::dispose>("dispose"),
                      });
@@ -58,6 +59,57 @@ Napi::Value BufferWrap::write(const Napi::CallbackInfo& info) {
     const auto [array, offset] = transfer(info, *buffer);
     if (array.bytes > 0) buffer->write(array.data, offset, array.bytes);
     return info.Env().Undefined();
+  });
+}
+
+namespace {
+
+// A write on a thread of Node's pool, so that neither JavaScript nor the device's programs wait for it. Node itself waits
+// for such work before an environment goes, so the array outlives the copy.
+class Write final : public Napi::AsyncWorker {
+ public:
+  Write(Napi::Env env, const Napi::Value& source, bandlift::HostArray array, std::shared_ptr<bandlift::Buffer> buffer,
+        size_t offset)
+      : AsyncWorker(env, "bandlift write"),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        source_(Napi::Persistent(source.As<Napi::Object>())),
+        array_(array),
+        buffer_(std::move(buffer)),
+        offset_(offset) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ private:
+  void Execute() override {
+    try {
+      if (array_.bytes > 0) buffer_->write(array_.data, offset_, array_.bytes);
+    } catch (const bandlift::Error& error) {
+      code_ = error.code;
+      SetError(error.what());
+    }
+  }
+  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(to_js_error(Env(), code_, error.Message()).Value());
+  }
+
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference source_;  // keeps the array's memory
+  bandlift::HostArray array_;
+  std::shared_ptr<bandlift::Buffer> buffer_;
+  size_t offset_;
+  bandlift::ErrorCode code_ = bandlift::ErrorCode::internal;
+};
+
+}  // namespace
+
+Napi::Value BufferWrap::write_async(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto buffer = get();
+    const auto [array, offset] = transfer(info, *buffer);
+    auto* write = new Write(info.Env(), info[0], array, buffer, offset);  // deletes itself when it has settled
+    const Napi::Promise promise = write->promise();
+    write->Queue();
+    return promise;
   });
 }
 

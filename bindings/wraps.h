@@ -28,6 +28,7 @@ class BufferWrap : public Napi::ObjectWrap<BufferWrap> {
  private:
   Napi::Value bytes(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value write_async(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   std::shared_ptr<bandlift::Buffer> buffer_;

@@ -87,14 +87,10 @@ function batchOf({ model, size }: Net): Batch {
 }
 
 /** Puts the batch's patches on the GPU. */
-function hold(session: Session, { size, input, target, validPixels }: Batch): HeldBatch {
+async function hold(session: Session, { size, input, target, validPixels }: Batch): Promise<HeldBatch> {
   if (!session.hold({ inputs: size, targets: size })) throw new Error('a batch does not fit beside the plan');
-  const part = (values: Float32Array, i: number) =>
-    values.subarray((i * values.length) / size, ((i + 1) * values.length) / size);
-  for (let i = 0; i < size; i++) {
-    session.keep('input', i, part(input, i));
-    session.keep('target', i, part(target, i));
-  }
+  await session.keep('input', 0, input);
+  await session.keep('target', 0, target);
   return {
     size,
     validPixels,
@@ -119,7 +115,7 @@ function profileOf(net: Net, precision: Precision, batch: Batch) {
     const session = await createSession(optionsOf(net, precision));
     try {
       session.initialize(0);
-      await run(session, hold(session, batch), 3);
+      await run(session, await hold(session, batch), 3);
       const timings = session instanceof DeviceSession ? (session.profile().get(`train ${BATCH} held`) ?? []) : [];
       const sorted = [...timings].sort((a, b) => b.seconds - a.seconds);
       return {
@@ -164,7 +160,7 @@ async function benchStep(
   try {
     session.initialize(0);
     ({ microBatch } = session.plan);
-    const held = hold(session, batch);
+    const held = await hold(session, batch);
     for (const form of [held, batch]) await run(session, form, 4); // engines are chosen, the step is recorded
     for (let pair = 0; pair < pairs; pair++) {
       ours.held.push((await run(session, held, steps)) / steps);

@@ -100,9 +100,9 @@ export class DeviceSession implements Session {
     return true;
   }
 
-  keep(part: PatchPart, place: number, values: Float32Array): void {
+  async keep(part: PatchPart, place: number, values: Float32Array): Promise<void> {
     if (this.#held === undefined) throw new BandliftError('this session holds no patches');
-    this.#held.keep(part, place, values);
+    await this.#held.keep(part, place, values);
   }
 
   // ---- training ----

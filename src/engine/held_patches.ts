@@ -58,16 +58,25 @@ export class HeldPatches {
     }
   }
 
-  /** Writes one part of one patch. */
-  keep(part: PatchPart, place: number, values: Float32Array): void {
+  /** Writes one part of a patch, or of several whose places follow each other. */
+  async keep(part: PatchPart, place: number, values: Float32Array): Promise<void> {
     const shape = this.#shapes.get(part);
     if (shape === undefined) throw new BandliftError('patches without invalid pixels have no mask', { field: part });
     const [count, h, w, c] = shape;
-    if (!Number.isSafeInteger(place) || place < 0 || place >= count)
-      throw new BandliftError('no such place', { field: part, found: place, expected: `0 to ${count - 1}` });
-    if (values.length !== h * w * c)
-      throw new BandliftError('wrong number of values', { field: part, found: values.length, expected: h * w * c });
-    this.#buffer(part).write(values, 4 * place * h * w * c);
+    const patches = values.length / (h * w * c);
+    if (!Number.isSafeInteger(patches) || patches < 1)
+      throw new BandliftError('wrong number of values', {
+        field: part,
+        found: values.length,
+        expected: `${h * w * c} for each patch`,
+      });
+    if (!Number.isSafeInteger(place) || place < 0 || place + patches > count)
+      throw new BandliftError(`no place for ${patches}`, {
+        field: part,
+        found: place,
+        expected: `0 to ${count - patches}`,
+      });
+    await this.#buffer(part).writeAsync(values, 4 * place * h * w * c);
   }
 
   /** Tells the next run of a fed program which patches to take: `count` of the batch from `start` on. */

@@ -157,8 +157,12 @@ export interface Session {
    * device has less memory than it said): then batches come with their numbers. Once in a session.
    */
   hold(size: HeldSize): boolean;
-  /** Writes a part of a held patch: `input` or `target` [h, w, bands] normalised, `mask` [h, w] at the target's place. */
-  keep(part: 'input' | 'target' | 'mask', place: number, values: Float32Array): void;
+  /**
+   * Writes a part of a held patch, or of several at places that follow each other: `input` or `target` [h, w, bands]
+   * normalised, `mask` [h, w] at the target's place. Goes on beside a running step, which must not use these places; the
+   * array must not be touched until it is done.
+   */
+  keep(part: 'input' | 'target' | 'mask', place: number, values: Float32Array): Promise<void>;
   step(batch: Batch | HeldBatch, scalars: StepScalars): Promise<StepResult>;
   /** Forward and loss only. `ema` uses the moving average. */
   evaluate(batch: Batch | HeldBatch, ema?: boolean): Promise<LossTerms & { finite: boolean }>;

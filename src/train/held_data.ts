@@ -6,24 +6,13 @@ import { type PatchReader, schedule } from '../data/loader.js';
 import type { LoadedBatch, LoaderOptions } from '../data/types.js';
 import { heldBytes } from '../engine/held_patches.js';
 import { formatBytes } from '../engine/memory_plan.js';
-import type { Batch, HeldBatch, Session } from '../engine/types.js';
+import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
+import type { BatchSource, BatchSources, TrainingBatch } from './batch_source.js';
 import type { TrainConfig } from './config.js';
 import type { Mixture, TrainingData } from './data_setup.js';
 import type { Reporter } from './reporter.js';
-
-/** A batch for a step, with its numbers or with their places on the device. */
-export type TrainingBatch = (Batch | HeldBatch) & Pick<LoadedBatch, 'patches' | 'release'>;
-
-/** Where batches come from. */
-export interface BatchSource {
-  batches(options: LoaderOptions): AsyncIterable<TrainingBatch>;
-}
-
-export interface BatchSources {
-  readonly training: BatchSource;
-  readonly validation: BatchSource;
-}
+import { stageBatches } from './staged_batches.js';
 
 /** Where everything lies, once it is held. */
 interface Inventory {
@@ -65,48 +54,53 @@ class HeldData implements BatchSource {
 }
 
 /**
- * Puts the training and validation patches on the device where that is wanted and they fit beside the plan: on a GPU by
- * default. Undefined where batches are to be read anew. Throws (exit 5) where `--data-on-device on` cannot be done.
+ * Where a run's batches come from. On a GPU, or where `--data-on-device on` asks for it, training and validation patches are
+ * put on the device if they fit beside the plan; else they are read anew in every epoch, on a GPU uploaded a batch ahead.
+ * Throws (exit 5) where `on` cannot be done.
  */
-export async function holdData(
+export async function batchSources(
+  config: TrainConfig,
+  data: TrainingData,
+  session: Session,
+  report: Reporter,
+): Promise<BatchSources> {
+  const wanted = config.data_on_device;
+  const streamed = { training: data.training ?? data.reader, validation: data.reader };
+  const onGpu = session.deviceKind === 'cuda';
+  if (wanted === 'on' || (wanted === 'auto' && onGpu)) {
+    const held = await holdData(config, data, session, report);
+    if (held) return held;
+  }
+  if (!onGpu) return streamed;
+  const stage = stageBatches(session);
+  return stage ? { training: stage(streamed.training), validation: stage(streamed.validation) } : streamed;
+}
+
+async function holdData(
   config: TrainConfig,
   data: TrainingData,
   session: Session,
   report: Reporter,
 ): Promise<BatchSources | undefined> {
-  const wanted = config.data_on_device;
-  if (wanted === 'off' || (wanted === 'auto' && session.deviceKind === 'cpu')) return undefined;
   const { train, validation } = data.split;
   const patches = [...train, ...validation];
   const places = new Map(patches.map((patch, i) => [patch, i]));
   const others = new Map(data.training ? train.map((patch, i) => [patch, patches.length + i]) : []);
   const size = { inputs: patches.length + others.size, targets: patches.length };
   const bytes = formatBytes(heldBytes(session.options, size));
-  const { totalBytes, limitBytes } = session.plan;
   if (!session.hold(size)) {
-    if (wanted === 'on')
-      throw new BandliftError(
-        `${patches.length} patches do not fit on the device`,
-        {
-          field: '--data-on-device',
-          found: bytes,
-          expected: `at most ${formatBytes(Math.max(0, limitBytes - totalBytes))} beside the ${formatBytes(totalBytes)} planned`,
-          hint: 'leave the option out: they are then read anew in every epoch',
-        },
-        EXIT.outOfMemory,
-      );
-    report.line(
-      `data: read anew in every epoch; ${bytes} of ${patches.length} patches do not fit on the device beside the plan`,
-    );
+    const what = `${bytes} of ${patches.length} patches do not fit on the device beside the plan`;
+    if (config.data_on_device === 'on') throw doesNotFit(session, bytes, patches.length);
+    report.line(`data: read anew in every epoch; ${what}`);
     return undefined;
   }
   const valid = new Float64Array(patches.length);
-  await fill(config, data, data.reader, patches, (batch, i) => {
+  await fill(config, data, data.reader, patches, async (batch, i) => {
     const place = places.get(batch.patches[i]!)!;
-    session.keep('input', place, part(batch.input, batch.size, i));
-    session.keep('target', place, part(batch.target, batch.size, i));
+    await session.keep('input', place, part(batch.input, batch.size, i));
+    await session.keep('target', place, part(batch.target, batch.size, i));
     const mask = batch.mask && part(batch.mask, batch.size, i);
-    if (mask) session.keep('mask', place, mask);
+    if (mask) await session.keep('mask', place, mask);
     valid[place] = mask ? mask.reduce((sum, m) => sum + m, 0) : batch.validPixels / batch.size;
   });
   if (data.training)
@@ -118,18 +112,32 @@ export async function holdData(
   return { training: new HeldData(held, data.training), validation: new HeldData(held) };
 }
 
+function doesNotFit({ plan: { totalBytes, limitBytes } }: Session, found: string, patches: number): BandliftError {
+  const rest = formatBytes(Math.max(0, limitBytes - totalBytes));
+  return new BandliftError(
+    `${patches} patches do not fit on the device`,
+    {
+      field: '--data-on-device',
+      found,
+      expected: `at most ${rest} beside the ${formatBytes(totalBytes)} planned`,
+      hint: 'leave the option out: they are then read anew in every epoch',
+    },
+    EXIT.outOfMemory,
+  );
+}
+
 /** Calls `keep` for every patch, as the loader delivers it without a turn. */
 async function fill(
   config: TrainConfig,
   { normalization, masked }: TrainingData,
   reader: PatchReader,
   patches: readonly number[],
-  keep: (batch: LoadedBatch, i: number) => void,
+  keep: (batch: LoadedBatch, i: number) => Promise<void>,
 ): Promise<void> {
   const { input, target } = normalization;
   const options = { patches, batchSize: config.batch_size, normalize: { input, target }, mask: masked };
   for await (const batch of reader.batches(options)) {
-    for (let i = 0; i < batch.size; i++) keep(batch, i);
+    for (let i = 0; i < batch.size; i++) await keep(batch, i);
     batch.release();
   }
 }

@@ -21,7 +21,7 @@ import type { TrainingData } from './data_setup.js';
 import { EarlyStopping } from './early_stopping.js';
 import { environment } from './environment.js';
 import { judgeStart, type Position, type Run, save, trainEpochs, validate } from './epochs.js';
-import { holdData } from './held_data.js';
+import { batchSources } from './held_data.js';
 import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
 import { openSession } from './model_setup.js';
@@ -107,8 +107,9 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
   const { config, folder, data, spec, session, checkpoint, report } = job;
   announce(spec, session, report);
   const closedForm = CLOSED_FORM.includes(spec.kind);
-  const streamed = { training: data.training ?? data.reader, validation: data.reader };
-  const source = (closedForm ? undefined : await holdData(config, data, session, report)) ?? streamed;
+  const source = closedForm
+    ? { training: data.reader, validation: data.reader }
+    : await batchSources(config, data, session, report);
   const stepsPerEpoch = Math.ceil(data.split.train.length / config.batch_size);
   const schedule = createSchedule(scheduleOptions(config, stepsPerEpoch));
   const stopping = new EarlyStopping({ patience: config.patience });

@@ -2,9 +2,9 @@
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { Averages } from './averages.js';
+import type { BatchSource } from './batch_source.js';
 import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
-import type { BatchSource } from './held_data.js';
 
 /**
  * Loss terms of a session over the validation split, weighted by valid pixels, with the moving average where the session

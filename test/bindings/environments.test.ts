@@ -32,6 +32,19 @@ describe('workers', () => {
     for (const result of await Promise.all(results)) expect(result).toEqual({ sum: [11, 22, 33], code: 0 });
   });
 
+  it('may be terminated during a write', async () => {
+    const code = `
+      const { workerData } = require('node:worker_threads');
+      const device = require(workerData.addon).createDevice({ kind: 'cpu', threads: 1 });
+      const buffer = device.allocate(1 << 26);
+      const numbers = new Float32Array(1 << 24).fill(1);
+      for (let i = 0; i < 20; i++) buffer.writeAsync(numbers);
+      process.exit(5);
+    `;
+    const worker = new Worker(code, { eval: true, workerData: { addon: addonPath() } });
+    expect(await new Promise((resolve) => worker.once('exit', resolve))).toBe(5);
+  });
+
   it('may be terminated during a run; the process goes on', () => {
     const { status, signal, stdout, stderr } = runChild('terminate');
     expect({ status, signal, stdout, stderr }).toEqual({

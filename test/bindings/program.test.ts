@@ -150,6 +150,30 @@ describe('memory', () => {
   });
 });
 
+describe('writeAsync', () => {
+  it('writes what write does, whatever becomes of the buffer meanwhile', async () => {
+    const buffer = device.allocate(4 << 20);
+    const numbers = Float32Array.from({ length: (4 << 20) / 4 - 1 }, (_, i) => i);
+    await buffer.writeAsync(numbers, 4);
+    const back = new Float32Array(numbers.length + 1);
+    buffer.read(back);
+    expect(back[0]).toBe(0);
+    expect(back.subarray(1)).toEqual(numbers);
+    const shared = new Float64Array(new SharedArrayBuffer(8)).fill(2.5);
+    const last = [buffer.writeAsync(shared, 8), buffer.writeAsync(new Uint8Array(0))];
+    buffer.dispose(); // the writes hold it
+    expect(await Promise.all(last)).toEqual([undefined, undefined]);
+  });
+
+  it('refuses what write refuses', () => {
+    const buffer = device.allocate(32);
+    expect(() => buffer.writeAsync(new Float64Array(1), 28)).toThrow(isNativeError('ERR_SHAPE', /of a buffer of 32/));
+    expect(() => buffer.writeAsync([1] as never)).toThrow(isNativeError('ERR_DTYPE', /array/));
+    buffer.dispose();
+    expect(() => buffer.writeAsync(new Float64Array(1))).toThrow(isNativeError('ERR_DISPOSED', /buffer/));
+  });
+});
+
 describe('dispose', () => {
   it('makes every later use throw ERR_DISPOSED', () => {
     const addon = loadAddon();

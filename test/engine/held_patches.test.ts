@@ -47,11 +47,12 @@ function makePatches(options: SessionOptions, inputs: number, targets: number): 
   };
 }
 
-function hold(session: Session, { inputs, targets, masks }: Patches): void {
+async function hold(session: Session, { inputs, targets, masks }: Patches): Promise<void> {
   expect(session.hold({ inputs: inputs.length, targets: targets.length })).toBe(true);
-  for (const [place, values] of inputs.entries()) session.keep('input', place, values);
-  for (const [place, values] of targets.entries()) session.keep('target', place, values);
-  if (session.options.pixelMask) for (const [place, values] of masks.entries()) session.keep('mask', place, values);
+  for (const [place, values] of inputs.entries()) await session.keep('input', place, values);
+  for (const [place, values] of targets.entries()) await session.keep('target', place, values);
+  if (session.options.pixelMask)
+    for (const [place, values] of masks.entries()) await session.keep('mask', place, values);
 }
 
 /** A batch in both forms: places on the device, and the numbers themselves, turned as the loader turns them. */
@@ -95,7 +96,7 @@ describe.each(Object.entries(SESSIONS))('patches held on the %s', (_name, openIt
   ] as const)('train to the same bits: %s', async (_what, options, turns) => {
     const patches = makePatches(options, 7, 5);
     const [streamed, held] = [await open(options), await open(options)];
-    hold(held, patches);
+    await hold(held, patches);
     for (const session of [streamed, held]) session.initialize(3);
     for (let step = 1; step <= turns.length; step++) {
       // batches of every size; the input's place is not the target's
@@ -121,7 +122,7 @@ describe.each(Object.entries(SESSIONS))('patches held on the %s', (_name, openIt
     const patches = makePatches(options, 2, 2);
     const [streamed, held] = [await open(options), await open(options)];
     expect(held.plan.microBatch).toBe(2);
-    hold(held, patches);
+    await hold(held, patches);
     for (const session of [streamed, held]) session.initialize(3);
     const both = makeBatches(options, patches, [
       [0, 0, 1],
@@ -136,18 +137,18 @@ describe.each(Object.entries(SESSIONS))('patches held on the %s', (_name, openIt
     const session = await open(STAGE1);
     const places = Float64Array.of(0, 0, 0);
     await expect(session.step({ size: 1, places, validPixels: 1 }, SCALARS)).rejects.toThrow('holds no patches');
-    expect(() => session.keep('input', 0, new Float32Array(75))).toThrow('holds no patches');
+    await expect(session.keep('input', 0, new Float32Array(75))).rejects.toThrow('holds no patches');
     const patches = makePatches(STAGE1, 3, 2);
-    hold(session, patches);
+    await hold(session, patches);
     expect(() => session.hold({ inputs: 1, targets: 1 })).toThrow('holds patches already');
-    expect(() => session.keep('input', 3, patches.inputs[0]!)).toThrow(
-      /^input: no such place; found 3, expected 0 to 2/,
+    await expect(session.keep('input', 3, patches.inputs[0]!)).rejects.toThrow(
+      /^input: no place for 1; found 3, expected 0 to 2/,
     );
-    expect(() => session.keep('target', 2, patches.targets[0]!)).toThrow(
-      /^target: no such place; found 2, expected 0 to 1/,
+    await expect(session.keep('target', 2, patches.targets[0]!)).rejects.toThrow(
+      /^target: no place for 1; found 2, expected 0 to 1/,
     );
-    expect(() => session.keep('input', 0, new Float32Array(74))).toThrow(
-      /wrong number of values; found 74, expected 75/,
+    await expect(session.keep('input', 0, new Float32Array(74))).rejects.toThrow(
+      /wrong number of values; found 74, expected 75 for each patch/,
     );
     const wrong: [HeldBatch, RegExp][] = [
       [{ size: 5, places: new Float64Array(15), validPixels: 1 }, /size.*found 5.*1 to 4/],
@@ -160,9 +161,9 @@ describe.each(Object.entries(SESSIONS))('patches held on the %s', (_name, openIt
     ];
     for (const [batch, message] of wrong) await expect(session.evaluate(batch)).rejects.toThrow(message);
     const oblong = await open(STAGE2);
-    expect(() => oblong.keep('mask', 0, new Float32Array(1))).toThrow('holds no patches');
+    await expect(oblong.keep('mask', 0, new Float32Array(1))).rejects.toThrow('holds no patches');
     expect(oblong.hold({ inputs: 1, targets: 1 })).toBe(true);
-    expect(() => oblong.keep('mask', 0, new Float32Array(1))).toThrow('no mask');
+    await expect(oblong.keep('mask', 0, new Float32Array(1))).rejects.toThrow('no mask');
     const turned = { size: 1, places: Float64Array.of(0, 0, 1), validPixels: 1 };
     await expect(oblong.evaluate(turned)).rejects.toThrow(/turn.*found 1/);
   });

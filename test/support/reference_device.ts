@@ -60,6 +60,10 @@ class SimulatedBuffer implements NativeBuffer {
     const step = source.BYTES_PER_ELEMENT / SLOT;
     for (let i = 0; i < source.length; i++) this.slots[byteOffset / SLOT + i * step] = source[i]!;
   }
+  async writeAsync(source: Float32Array | Float64Array | Uint8Array, byteOffset = 0): Promise<void> {
+    await Promise.resolve();
+    this.write(source, byteOffset);
+  }
   read(target: Float32Array | Float64Array | Uint8Array, byteOffset = 0): void {
     const step = target.BYTES_PER_ELEMENT / SLOT;
     for (let i = 0; i < target.length; i++) target[i] = this.slots[byteOffset / SLOT + i * step]!;
