@@ -64,8 +64,8 @@ Napi::Value BufferWrap::write(const Napi::CallbackInfo& info) {
 
 namespace {
 
-// A write on a thread of Node's pool, so that neither JavaScript nor the device's programs wait for it. Node itself waits
-// for such work before an environment goes, so the array outlives the copy.
+// A write on a thread of Node's pool, so that neither JavaScript nor the device's programs wait for it. Node itself
+// waits for such work before an environment goes, so the array outlives the copy.
 class Write final : public Napi::AsyncWorker {
  public:
   Write(Napi::Env env, const Napi::Value& source, bandlift::HostArray array, std::shared_ptr<bandlift::Buffer> buffer,
