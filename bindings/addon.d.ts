@@ -73,9 +73,10 @@ export interface MemoryInfo {
 export interface NativeBuffer {
   readonly bytes: number;
   write(source: Float32Array | Float64Array | Uint8Array, byteOffset?: number): void;
-  /** The same beside running programs. The array must not be touched until the promise settles. */
+  /** These two beside running programs. The array must not be touched until the promise settles. */
   writeAsync(source: Float32Array | Float64Array | Uint8Array, byteOffset?: number): Promise<void>;
   read(target: Float32Array | Float64Array | Uint8Array, byteOffset?: number): void;
+  readAsync(target: Float32Array | Float64Array | Uint8Array, byteOffset?: number): Promise<void>;
   dispose(): void;
 }
 

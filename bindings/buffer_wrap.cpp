@@ -11,6 +11,7 @@ Napi::Function BufferWrap::define(Napi::Env env) {
                          InstanceMethod<&BufferWrap::write>("write"),
                          InstanceMethod<&BufferWrap::write_async>("writeAsync"),
                          InstanceMethod<&BufferWrap::read>("read"),
+                         InstanceMethod<&BufferWrap::read_async>("readAsync"),
                          InstanceMethod<&BufferWrap::dispose>("dispose"),
                      });
 }
@@ -64,24 +65,29 @@ Napi::Value BufferWrap::write(const Napi::CallbackInfo& info) {
 
 namespace {
 
-// A write on a thread of Node's pool, so that neither JavaScript nor the device's programs wait for it. Node itself
+// A copy on a thread of Node's pool, so that neither JavaScript nor the device's programs wait for it. Node itself
 // waits for such work before an environment goes, so the array outlives the copy.
-class Write final : public Napi::AsyncWorker {
+class Copy final : public Napi::AsyncWorker {
  public:
-  Write(Napi::Env env, const Napi::Value& source, bandlift::HostArray array, std::shared_ptr<bandlift::Buffer> buffer,
-        size_t offset)
-      : AsyncWorker(env, "bandlift write"),
+  Copy(Napi::Env env, const Napi::Value& array, bandlift::HostArray host, std::shared_ptr<bandlift::Buffer> buffer,
+       size_t offset, bool reads)
+      : AsyncWorker(env, "bandlift copy"),
         deferred_(Napi::Promise::Deferred::New(env)),
-        source_(Napi::Persistent(source.As<Napi::Object>())),
-        array_(array),
+        array_(Napi::Persistent(array.As<Napi::Object>())),
+        host_(host),
         buffer_(std::move(buffer)),
-        offset_(offset) {}
+        offset_(offset),
+        reads_(reads) {}
   Napi::Promise promise() const { return deferred_.Promise(); }
 
  private:
   void Execute() override {
     try {
-      if (array_.bytes > 0) buffer_->write(array_.data, offset_, array_.bytes);
+      if (host_.bytes == 0) return;
+      if (reads_)
+        buffer_->read_beside(host_.data, offset_, host_.bytes);
+      else
+        buffer_->write_beside(host_.data, offset_, host_.bytes);
     } catch (const bandlift::Error& error) {
       code_ = error.code;
       SetError(error.what());
@@ -93,24 +99,33 @@ class Write final : public Napi::AsyncWorker {
   }
 
   Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference source_;  // keeps the array's memory
-  bandlift::HostArray array_;
+  Napi::ObjectReference array_;  // keeps its memory
+  bandlift::HostArray host_;
   std::shared_ptr<bandlift::Buffer> buffer_;
   size_t offset_;
+  bool reads_;
   bandlift::ErrorCode code_ = bandlift::ErrorCode::internal;
 };
 
 }  // namespace
 
-Napi::Value BufferWrap::write_async(const Napi::CallbackInfo& info) {
+Napi::Value BufferWrap::copy_async(const Napi::CallbackInfo& info, bool reads) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto buffer = get();
     const auto [array, offset] = transfer(info, *buffer);
-    auto* write = new Write(info.Env(), info[0], array, buffer, offset);  // deletes itself when it has settled
-    const Napi::Promise promise = write->promise();
-    write->Queue();
+    auto* copy = new Copy(info.Env(), info[0], array, buffer, offset, reads);  // deletes itself when it has settled
+    const Napi::Promise promise = copy->promise();
+    copy->Queue();
     return promise;
   });
+}
+
+Napi::Value BufferWrap::write_async(const Napi::CallbackInfo& info) {
+  return copy_async(info, false);
+}
+
+Napi::Value BufferWrap::read_async(const Napi::CallbackInfo& info) {
+  return copy_async(info, true);
 }
 
 Napi::Value BufferWrap::read(const Napi::CallbackInfo& info) {

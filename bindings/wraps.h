@@ -30,6 +30,8 @@ class BufferWrap : public Napi::ObjectWrap<BufferWrap> {
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value write_async(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value read_async(const Napi::CallbackInfo& info);
+  Napi::Value copy_async(const Napi::CallbackInfo& info, bool reads);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   std::shared_ptr<bandlift::Buffer> buffer_;
 };

@@ -57,8 +57,8 @@ class CudaDevice final : public Device {
  private:
   DeviceInfo info_;
   int capability_ = 0;
-  std::shared_ptr<Allocator> allocator_;  // shared with buffers, which may outlive the device
-  std::shared_ptr<Staging> staging_;
+  std::shared_ptr<Allocator> allocator_;       // shared with buffers, which may outlive the device
+  std::shared_ptr<Staging> staging_, beside_;  // of programs, and of what goes on beside them
   cudaStream_t stream_ = nullptr;
   Status* status_ = nullptr;       // on the device
   Status* host_status_ = nullptr;  // pinned

@@ -30,7 +30,7 @@ import { dataDrivenParameters, openSession, specFromConfig } from '../train/mode
 import type { Reporter } from '../train/reporter.js';
 import { scheduleOptions } from '../train/run.js';
 import { createSchedule } from '../train/schedule.js';
-import { describeCheckpoint, restoreSession, snapshotSession } from '../train/snapshot.js';
+import { describeCheckpoint, restoreSession } from '../train/snapshot.js';
 import { trainStage1 } from '../train/stage1.js';
 import { spatialSpec, trainStage2 } from '../train/stage2.js';
 import { openStage2Data } from '../train/stage2_data.js';
@@ -108,7 +108,7 @@ async function checkNetwork(
     const schedule = createSchedule(scheduleOptions(config, 1));
     await saveCheckpoint(file, {
       ...describeCheckpoint(config, spec, data),
-      tensors: snapshotSession(session),
+      tensors: await (await session.snapshot())(),
       state: {
         progress: { epoch: 1, batch: 1, step: 1, best: null, averages: new Averages().state() },
         schedule: schedule.state(),

@@ -14,6 +14,7 @@ import { checkBatch, sampleViews } from './batch.js';
 import { HeldPatches, heldBytes, type PatchPart } from './held_patches.js';
 import { INITIAL_LOSS_SCALE, type LossScaleState, nextLossScale } from './loss_scale.js';
 import { DEFAULT_ADAM, planSession, planTarget } from './memory_plan.js';
+import { ParameterSnapshot } from './parameter_snapshot.js';
 import { type Kept, ParameterStore } from './parameter_store.js';
 import { ProgramCache } from './program_cache.js';
 import { isLossScaled, type SampleProgram, sampleProgram } from './programs.js';
@@ -28,6 +29,7 @@ import type {
   MetricSums,
   Session,
   SessionOptions,
+  Snapshot,
   StepResult,
   StepScalars,
 } from './types.js';
@@ -56,6 +58,7 @@ export class DeviceSession implements Session {
   readonly #store: ParameterStore;
   readonly #programs: ProgramCache;
   #held: HeldPatches | undefined;
+  #snapshot: ParameterSnapshot | 'no room' | undefined;
   readonly #scalars = new Float32Array(SCALAR_COUNT);
   #lossScale: LossScaleState | undefined;
   #queue: Promise<unknown> = Promise.resolve();
@@ -263,6 +266,39 @@ export class DeviceSession implements Session {
     return this.#store.read(what);
   }
 
+  snapshot(): Promise<() => Promise<Snapshot>> {
+    return this.#exclusive(async () => {
+      this.#requireTraining('snapshot');
+      const kept = this.#store.kept();
+      const together = (values: readonly Map<string, Float32Array>[]) =>
+        Object.fromEntries(kept.map(([what], i) => [what, values[i]!])) as unknown as Snapshot;
+      const copies = this.#copies();
+      if (copies === undefined) {
+        const now = together(kept.map(([what]) => this.#store.read(what)));
+        return async () => now;
+      }
+      const read = await copies.take((program) => this.#run(program, [], []));
+      return async () =>
+        together((await read()).map((flat, i) => this.#store.named(kept[i]![0], this.#store.parts(flat))));
+    });
+  }
+
+  /** Room for a copy on the device, made at the first snapshot; undefined where there is none, or nothing to gain. */
+  #copies(): ParameterSnapshot | undefined {
+    if (this.deviceKind === 'cpu' || this.#storage.trainedLength === 0) return undefined;
+    if (this.#snapshot === undefined) {
+      const which = this.#store.kept().map(([, buffer]) => buffer);
+      try {
+        const { buffers } = this.#store;
+        this.#snapshot = new ParameterSnapshot(this.#device, buffers, which, this.#storage.trainedLength);
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'ERR_OUT_OF_MEMORY') throw error;
+        this.#snapshot = 'no room';
+      }
+    }
+    return this.#snapshot === 'no room' ? undefined : this.#snapshot;
+  }
+
   write(what: Kept, values: ReadonlyMap<string, Float32Array>): void {
     this.#store.write(what, values);
   }
@@ -336,6 +372,7 @@ export class DeviceSession implements Session {
     this.#disposed = true;
     this.abort();
     this.#programs.dispose();
+    if (this.#snapshot !== 'no room') this.#snapshot?.dispose();
     this.#store.dispose();
     this.#held?.dispose();
     this.#device.dispose();

@@ -49,9 +49,18 @@ export class ParameterStore {
   }
 
   read(what: Kept): Map<string, Float32Array> {
-    const values = this.readFlat(this.#buffer(what));
-    if (what === 'm' || what === 'v') return values;
-    // in named_parameters() order
+    return this.named(what, this.readFlat(this.#buffer(what)));
+  }
+
+  /** What this session keeps, each with its flat buffer. */
+  kept(): readonly (readonly [Kept, number])[] {
+    const all = (['parameters', 'm', 'v', 'ema'] as const).filter((what) => !this.#lacks(what));
+    return all.map((what) => [what, BUFFER[what]]);
+  }
+
+  /** `values` of the trained parameters completed by the frozen ones where `what` holds them, in named_parameters() order. */
+  named(what: Kept, values: ReadonlyMap<string, Float32Array>): Map<string, Float32Array> {
+    if (what === 'm' || what === 'v') return new Map(values);
     return new Map(
       this.#storage.parameters.map((p) => {
         const array = values.get(p.name) ?? new Float32Array(p.count);
@@ -59,6 +68,12 @@ export class ParameterStore {
         return [p.name, array];
       }),
     );
+  }
+
+  /** The trained parameters' parts of a flat buffer's numbers. */
+  parts(flat: Float32Array): Map<string, Float32Array> {
+    const trained = this.#storage.parameters.filter((p) => !p.frozen);
+    return new Map(trained.map((p) => [p.name, flat.subarray(p.offset / 4, p.offset / 4 + p.count)]));
   }
 
   write(what: Kept, values: ReadonlyMap<string, Float32Array>): void {
@@ -76,10 +91,12 @@ export class ParameterStore {
     }
   }
 
+  #lacks(what: Kept): boolean {
+    return what === 'ema' ? this.#options.ema !== true : what !== 'parameters' && this.#options.mode === 'infer';
+  }
+
   #buffer(what: Kept): number {
-    const missing =
-      what === 'ema' ? this.#options.ema !== true : what !== 'parameters' && this.#options.mode === 'infer';
-    if (missing) throw new BandliftError(`this session keeps no ${what}`);
+    if (this.#lacks(what)) throw new BandliftError(`this session keeps no ${what}`);
     return BUFFER[what];
   }
 

@@ -139,6 +139,14 @@ export interface MemoryPlan {
   readonly limitBytes: number;
 }
 
+/** By PyTorch's names, as `read` gives them; `ema` where the session keeps one. */
+export interface Snapshot {
+  readonly parameters: Map<string, Float32Array>;
+  readonly m: Map<string, Float32Array>;
+  readonly v: Map<string, Float32Array>;
+  readonly ema?: Map<string, Float32Array>;
+}
+
 export interface Session {
   readonly options: SessionOptions;
   readonly plan: MemoryPlan;
@@ -177,6 +185,11 @@ export interface Session {
   metrics(batch: Batch, scale: Float32Array, offset: Float32Array, sums: MetricSums, ema?: boolean): Promise<void>;
   /** 'ema' holds frozen parameters as they are; 'm' and 'v' only trained ones. */
   read(what: 'parameters' | 'm' | 'v' | 'ema'): Map<string, Float32Array>;
+  /**
+   * Everything a checkpoint holds as it is after the calls before this one. Resolves when it is safe from the calls after it,
+   * to a function that has the numbers, which a GPU gives while it computes on.
+   */
+  snapshot(): Promise<() => Promise<Snapshot>>;
   /** Writes the parameters that are named and leaves the others; names and sizes are checked. */
   write(what: 'parameters' | 'm' | 'v' | 'ema', values: ReadonlyMap<string, Float32Array>): void;
   /** State of dynamic loss scaling (fp16), part of a checkpoint; undefined in other precisions. */

@@ -3,12 +3,12 @@
  * changes while it goes on in `Position`, which is also all that a checkpoint must hold besides the tensors.
  */
 
-import { saveCheckpoint } from '../checkpoint/checkpoint.js';
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
 import type { BatchSources, TrainingBatch } from './batch_source.js';
+import type { Captured, CheckpointWriter } from './checkpoint_writer.js';
 import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import type { EarlyStopping } from './early_stopping.js';
@@ -17,7 +17,7 @@ import type { Monitor } from './monitor.js';
 import type { Reporter } from './reporter.js';
 import type { RunFolder } from './run_folder.js';
 import type { Schedule } from './schedule.js';
-import { describeCheckpoint, snapshotSession } from './snapshot.js';
+import { describeCheckpoint } from './snapshot.js';
 import { validationLoss } from './validation.js';
 
 /** Where a run stands; together with the tensors this is all that a checkpoint must hold. */
@@ -40,21 +40,21 @@ export interface Run {
   readonly schedule: Schedule;
   readonly stopping: EarlyStopping;
   readonly monitor: Monitor;
+  readonly writer: CheckpointWriter;
   readonly report: Reporter;
   readonly at: Position;
 }
 
 /** The start itself is a candidate for the best model: with a closed-form start, training must earn its place. */
 export async function judgeStart(run: Run): Promise<void> {
-  const { at, folder, report } = run;
+  const { at, report } = run;
   const validation = (await validate(run)).terms();
   at.best = validation.total;
   report.line(
     `start  val ${validation.total.toFixed(5)}  L1 ${validation.l1.toFixed(5)}  SAM ${((validation.sam * 180) / Math.PI).toFixed(3)} deg`,
   );
   report.event('start', { validation });
-  await save(run, folder.best);
-  await save(run, folder.last);
+  await saveBoth(run);
 }
 
 /** Trains until the last epoch or early stopping. Returns true when interrupted. */
@@ -81,7 +81,7 @@ export async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: 
         batch.release();
         bar.update(at.step, `epoch ${at.epoch} loss ${run.at.averages.terms().total.toFixed(4)}`);
         if (interrupted()) {
-          await save(run, run.folder.last);
+          run.writer.write(run.folder.last, await capture(run));
           return true;
         }
       }
@@ -131,7 +131,7 @@ export function validate(run: Run): Promise<Averages> {
 }
 
 async function finishEpoch(run: Run, timing: { seconds: number; patches: number; partial: boolean }): Promise<void> {
-  const { config, at, folder, schedule, stopping, monitor } = run;
+  const { config, at, folder, schedule, stopping, monitor, writer } = run;
   const learningRate = schedule.learningRate(at.step - 1);
   const validation = (await validate(run)).terms();
   const improved = validation.total < at.best;
@@ -157,17 +157,30 @@ async function finishEpoch(run: Run, timing: { seconds: number; patches: number;
   at.epoch += 1;
   at.batch = 0;
   at.averages = new Averages();
-  // best first: killed between the two, the resumed epoch writes the same best again
-  if (improved) await save(run, folder.best);
-  if (config.save_every > 0 && epoch % config.save_every === 0) await save(run, folder.epochCheckpoint(epoch));
-  await save(run, folder.last);
+  const every = config.save_every > 0 && epoch % config.save_every === 0;
+  const now = every || epoch === config.epochs || stopping.stopped || writer.due;
+  if (!now && !improved) return;
+  const captured = await capture(run);
+  // best first: killed between the two, the resumed epochs write the same best again
+  if (improved) writer.keep(folder.best, captured);
+  if (every) writer.keep(folder.epochCheckpoint(epoch), captured);
+  if (now) writer.write(folder.last, captured);
 }
 
-export async function save(run: Run, path: string): Promise<void> {
+/** Best and last, on the disk when it resolves. */
+export async function saveBoth(run: Run): Promise<void> {
+  const { writer, folder } = run;
+  const captured = await capture(run);
+  writer.keep(folder.best, captured);
+  writer.write(folder.last, captured);
+  await writer.flush();
+}
+
+/** The run as it stands; it may go on at once. */
+async function capture(run: Run): Promise<Captured> {
   const { config, spec, data, at, session, schedule, stopping } = run;
-  await saveCheckpoint(path, {
+  const contract = {
     ...describeCheckpoint(config, spec, data),
-    tensors: snapshotSession(session),
     state: {
       progress: {
         epoch: at.epoch,
@@ -180,5 +193,6 @@ export async function save(run: Run, path: string): Promise<void> {
       earlyStopping: stopping.state(),
       ...(session.lossScale() === undefined ? {} : { lossScale: session.lossScale()! }),
     },
-  });
+  };
+  return { contract, numbers: await session.snapshot() };
 }

@@ -16,11 +16,12 @@ import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
+import { CheckpointWriter } from './checkpoint_writer.js';
 import { configToYaml, type TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import { EarlyStopping } from './early_stopping.js';
 import { environment } from './environment.js';
-import { judgeStart, type Position, type Run, save, trainEpochs, validate } from './epochs.js';
+import { judgeStart, type Position, type Run, saveBoth, trainEpochs, validate } from './epochs.js';
 import { batchSources } from './held_data.js';
 import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
@@ -141,14 +142,19 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
     await MetricsLog.open(folder.metrics, checkpoint ? at.step : undefined),
     report,
   );
-  const run: Run = { config, folder, data, source, spec, session, schedule, stopping, monitor, report, at };
+  const writer = new CheckpointWriter();
+  const run: Run = { config, folder, data, source, spec, session, schedule, stopping, monitor, writer, report, at };
   try {
     if (closedForm) await finishClosedForm(run);
     else if (!checkpoint) await judgeStart(run);
     // only now: a folder with a config.yaml holds a run that can be resumed
     await writeFileAtomic(folder.config, configToYaml(config));
-    if (!closedForm && (await trainEpochs(run, stepsPerEpoch, interrupted)))
-      return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
+    const stopped = !closedForm && (await trainEpochs(run, stepsPerEpoch, interrupted));
+    await writer.flush();
+    if (stopped) return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
+  } catch (error) {
+    await writer.flush().catch(() => undefined); // the best so far is not lost; the first error is the one to tell
+    throw error;
   } finally {
     monitor.close();
   }
@@ -230,8 +236,7 @@ async function finishClosedForm(run: Run): Promise<void> {
   run.at.best = validation.total;
   run.at.epoch = 2;
   run.report.line(`solved in closed form; validation loss ${validation.total.toFixed(5)}`);
-  await save(run, run.folder.best);
-  await save(run, run.folder.last);
+  await saveBoth(run);
 }
 
 async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run: Run): Promise<MetricRow[]> {

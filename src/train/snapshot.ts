@@ -1,21 +1,12 @@
 /** Between a session and a checkpoint: which tensors are kept, and what a checkpoint says about where they belong. */
 import { basename } from 'node:path';
-import type { Checkpoint, CheckpointContract, CheckpointTensors } from '../checkpoint/checkpoint.js';
+import type { Checkpoint, CheckpointContract } from '../checkpoint/checkpoint.js';
 import type { PatchSet } from '../data/types.js';
 import type { Session } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
 import { version } from '../support/version.js';
 import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
-
-export function snapshotSession(session: Session): CheckpointTensors {
-  return {
-    parameters: session.read('parameters'),
-    m: session.read('m'),
-    v: session.read('v'),
-    ...(session.options.ema ? { ema: session.read('ema') } : {}),
-  };
-}
 
 export function restoreSession(session: Session, checkpoint: Checkpoint): void {
   const { parameters, m, v, ema } = checkpoint.tensors;

@@ -150,8 +150,8 @@ describe('memory', () => {
   });
 });
 
-describe('writeAsync', () => {
-  it('writes what write does, whatever becomes of the buffer meanwhile', async () => {
+describe('writeAsync and readAsync', () => {
+  it('copy what write and read do, whatever becomes of the buffer meanwhile', async () => {
     const buffer = device.allocate(4 << 20);
     const numbers = Float32Array.from({ length: (4 << 20) / 4 - 1 }, (_, i) => i);
     await buffer.writeAsync(numbers, 4);
@@ -159,15 +159,19 @@ describe('writeAsync', () => {
     buffer.read(back);
     expect(back[0]).toBe(0);
     expect(back.subarray(1)).toEqual(numbers);
+    const part = new Float32Array(3);
+    await buffer.readAsync(part, 400);
+    expect([...part]).toEqual([99, 100, 101]);
     const shared = new Float64Array(new SharedArrayBuffer(8)).fill(2.5);
     const last = [buffer.writeAsync(shared, 8), buffer.writeAsync(new Uint8Array(0))];
     buffer.dispose(); // the writes hold it
     expect(await Promise.all(last)).toEqual([undefined, undefined]);
   });
 
-  it('refuses what write refuses', () => {
+  it('refuse what write and read refuse', () => {
     const buffer = device.allocate(32);
     expect(() => buffer.writeAsync(new Float64Array(1), 28)).toThrow(isNativeError('ERR_SHAPE', /of a buffer of 32/));
+    expect(() => buffer.readAsync(new Float64Array(5))).toThrow(isNativeError('ERR_SHAPE', /of a buffer of 32/));
     expect(() => buffer.writeAsync([1] as never)).toThrow(isNativeError('ERR_DTYPE', /array/));
     buffer.dispose();
     expect(() => buffer.writeAsync(new Float64Array(1))).toThrow(isNativeError('ERR_DISPOSED', /buffer/));

@@ -116,6 +116,29 @@ describe.each(Object.entries(SESSIONS))('a session on the %s', (_name, openIt: O
     );
   });
 
+  it('takes a snapshot that later steps do not change', async () => {
+    const session = await open(OPTIONS);
+    start(session);
+    const batch = makeBatch(OPTIONS, 3);
+    await session.step(batch, SCALARS);
+    const kept = ['parameters', 'm', 'v', 'ema'] as const;
+    const now = Object.fromEntries(kept.map((what) => [what, session.read(what)]));
+    const numbers = await session.snapshot();
+    await session.step(batch, { ...SCALARS, step: 2 });
+    expect(session.read('m')).not.toEqual(now.m);
+    expect(await numbers()).toEqual(now);
+    // asked for at once, each sees what came before it
+    const [before, , after] = await Promise.all([
+      session.snapshot(),
+      session.step(batch, { ...SCALARS, step: 3 }),
+      session.snapshot(),
+    ]);
+    expect((await after()).parameters).toEqual(session.read('parameters'));
+    expect((await before()).parameters).not.toEqual(session.read('parameters'));
+    const untrained = await open({ ...OPTIONS, mode: 'infer' });
+    await expect(untrained.snapshot()).rejects.toThrow(/for prediction only/);
+  });
+
   it('trains what is trainable, leaves the frozen, and lowers the loss', async () => {
     const session = await open(OPTIONS);
     start(session);

@@ -55,6 +55,21 @@ describeGpu('training on the GPU', () => {
         expect(stateOf(resumed) === stateOf(whole), 'parameters, moments, averages, loss scale').toBe(true);
       });
 
+      it('gives snapshots of what it was while it trains on', async () => {
+        const session = await open(options, precision);
+        await train(session, 1, 2);
+        const kept = (['parameters', 'm', 'v', 'ema'] as const).filter(
+          (what) => what !== 'ema' || options.ema === true,
+        );
+        for (let at = 3; at <= 9; at += 3) {
+          const now = Object.fromEntries(kept.map((what) => [what, session.read(what)]));
+          const numbers = await session.snapshot();
+          const steps = train(session, at, at + 2);
+          expect(await numbers()).toEqual(now);
+          await steps;
+        }
+      });
+
       it('lowers the loss of a batch', async () => {
         const session = await open(options, precision);
         const batch = batchOf(options);

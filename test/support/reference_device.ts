@@ -68,6 +68,10 @@ class SimulatedBuffer implements NativeBuffer {
     const step = target.BYTES_PER_ELEMENT / SLOT;
     for (let i = 0; i < target.length; i++) target[i] = this.slots[byteOffset / SLOT + i * step]!;
   }
+  async readAsync(target: Float32Array | Float64Array | Uint8Array, byteOffset = 0): Promise<void> {
+    await Promise.resolve();
+    this.read(target, byteOffset);
+  }
   dispose(): void {}
 }
 

@@ -45,7 +45,9 @@ it('uploads the next batch into the other half while a step runs', async () => {
   for await (const batch of source.batches({ patches: [], batchSize: 1 })) {
     if (!('places' in batch)) throw new Error('a batch with its numbers');
     log.push(`step ${batch.patches[0]} of ${[...batch.places]}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    // the step lasts until the next batch is there: it would last for ever if that waited for the step
+    const next = batch.patches[0]! + 1;
+    while (next < 3 && !log.includes(`free ${next}`)) await new Promise((resolve) => setImmediate(resolve));
     log.push(`done ${batch.patches[0]}`);
   }
   const uploaded = (i: number, place: number) => [`input ${i} to ${place}`, `target ${i} to ${place}`, `free ${i}`];
