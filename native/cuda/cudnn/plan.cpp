@@ -109,9 +109,8 @@ std::optional<Plan> make_plan(const Target& target, std::shared_ptr<Graph> graph
     why = label + ": " + reason;
     return std::nullopt;
   }
-  for (const Descriptor& knob :
-       config.read_descriptors(kEngineConfigKnobChoices, kKnobChoiceDescriptor,
-                               std::min(config.count(kEngineConfigKnobChoices, kTypeDescriptor), kMostKnobs)))
+  // Not counted first: cuDNN 9.10 to 9.28 say that there are none.
+  for (const Descriptor& knob : config.read_descriptors(kEngineConfigKnobChoices, kKnobChoiceDescriptor, kMostKnobs))
     engine.knobs.emplace_back(knob.read<int>(kKnobChoiceType, kTypeKnobType),
                               knob.read<int64_t>(kKnobChoiceValue, kTypeInt64));
 

@@ -223,6 +223,7 @@ EXPORT Status cudnnBackendGetAttribute(BackendDescriptor d, Attribute a, Attribu
     require(value.type == type, kBadAttributeType, "the attribute has another type");
     const size_t available = std::max(value.numbers.size(), value.descriptors.size());
     *count = static_cast<int64_t>(available);
+    if (a == api::kEngineConfigKnobChoices && requested == 0) *count = 0;  // as cuDNN 9.10 to 9.28 do
     for (size_t i = 0; i < std::min(available, static_cast<size_t>(requested)); ++i) {
       if (type == api::kTypeDescriptor) {
         auto& target = held(static_cast<BackendDescriptor*>(elements)[i]);
