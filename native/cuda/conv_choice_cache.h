@@ -14,7 +14,7 @@ namespace bandlift::cuda {
 struct ConvKey {
   std::string device;    // "NVIDIA H200"
   int capability = 0;    // 90
-  std::string version;   // of the provider's library, "9.10.2"; of bandlift's kernels for a choice of provider
+  std::string version;   // of the provider's library, "9.10.2"; of each to choose from, "cudnn 9.10.2, own 1"
   std::string provider;  // "cudnn"; "*" for a choice of provider
   std::string problem;   // with everything else the choice depends on
 };

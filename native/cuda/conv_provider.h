@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "core/tensor.h"
 #include "cuda/context.h"
@@ -45,6 +46,8 @@ class ConvProvider {
  public:
   virtual ~ConvProvider() = default;
   virtual const char* name() const = 0;
+  // Of what makes it fast or slow: choices measured with another are not used.
+  virtual std::string version() const = 0;
   // Whether it can compute this at all (known without running anything).
   virtual bool supports(const ConvProblem& p) const = 0;
   // Whether run() also does such an epilogue; else it is called without one.

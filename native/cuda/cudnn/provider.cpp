@@ -43,6 +43,7 @@ class CudnnProvider final : public ConvProvider {
         target_{&library_.api(), library_.handle(), nullptr} {}
 
   const char* name() const override { return "cudnn"; }
+  std::string version() const override { return version_text(library_.version()); }
   bool supports(const ConvProblem& p) const override { return usable(p, {}); }
   bool fuses(const ConvProblem& p, const ConvEpilogue& e) const override {
     const Sizes s = sizes_of(p);

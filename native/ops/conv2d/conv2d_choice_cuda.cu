@@ -10,8 +10,6 @@
 namespace bandlift::cuda {
 namespace {
 
-// Of our kernels: choices measured with others are not used. Raise it when a kernel becomes faster or slower.
-constexpr char kKernelsVersion[] = "1";
 constexpr int kTimedRuns = 5;
 
 ConvChoiceCache& choices() {
@@ -33,9 +31,11 @@ std::string device_name(int device) {
 }
 
 ConvKey key_of(const Context& context, const std::vector<ConvProvider*>& candidates, const ConvProblem& p) {
-  std::string problem = text_of(p) + (context.deterministic ? ", deterministic:" : ":");
-  for (const ConvProvider* candidate : candidates) problem += std::string(" ") + candidate->name();
-  return {device_name(context.device), 10 * context.major + context.minor, kKernelsVersion, "*", problem};
+  std::string versions;
+  for (const ConvProvider* candidate : candidates)
+    versions += (versions.empty() ? "" : ", ") + std::string(candidate->name()) + " " + candidate->version();
+  return {device_name(context.device), 10 * context.major + context.minor, versions, "*",
+          text_of(p) + (context.deterministic ? ", deterministic" : "")};
 }
 
 ConvProvider* remembered(const std::vector<ConvProvider*>& candidates, const ConvKey& key) {

@@ -24,6 +24,7 @@ class Counted final : public cuda::ConvProvider {
   Counted(const cuda::Context& context, const char* name, bool fuses)
       : own_(cuda::make_own_conv_provider(context)), name_(name), fuses_(fuses) {}
   const char* name() const override { return name_; }
+  std::string version() const override { return version_; }
   bool supports(const ConvProblem& p) const override { return p.type != unsupported && own_->supports(p); }
   bool fuses(const ConvProblem& p, const ConvEpilogue& e) const override { return fuses_ && own_->fuses(p, e); }
   size_t workspace_bytes(const ConvProblem& p) const override { return own_->workspace_bytes(p); }
@@ -35,6 +36,7 @@ class Counted final : public cuda::ConvProvider {
     own_->run(context, p, b, e, workspace);
   }
   int runs = 0;
+  std::string version_ = "1";
   DType unsupported = DType::f64;
 
  private:
@@ -51,6 +53,15 @@ class Variable {
 
  private:
   const char* name_;
+};
+
+// Where choices are kept, for the time of a test. One for all tests, as for a process: it is asked for once.
+struct CacheFolder {
+  CacheFolder() = default;
+  ~CacheFolder() { std::filesystem::remove_all(path); }
+  const std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("bandlift-choice-" + std::to_string(getpid()));
+  const Variable variable{"BANDLIFT_CACHE_DIR", path.string()};
 };
 
 struct Layer {
@@ -103,8 +114,7 @@ TEST("conv2d providers: one that fuses nothing gives the same bits in f32, in pl
 }
 
 TEST("conv2d providers: all that support a problem are measured once, then one of them computes it") {
-  const auto folder = std::filesystem::temp_directory_path() / ("bandlift-choice-" + std::to_string(getpid()));
-  const Variable cache("BANDLIFT_CACHE_DIR", folder.string());
+  const CacheFolder cache;
   emulated::EmulatedBackend device;
   const cuda::Context& context = device.backend().context();
   const auto first = std::make_shared<Counted>(context, "first", true);
@@ -125,7 +135,29 @@ TEST("conv2d providers: all that support a problem are measured once, then one o
   }
   REQUIRE(neither->runs == 0);
   device.finish();
-  std::filesystem::remove_all(folder);
+}
+
+TEST("conv2d providers: another version of any of them is measured anew, a known one is not") {
+  const CacheFolder cache;
+  emulated::EmulatedBackend device;
+  const cuda::Context& context = device.backend().context();
+  const Layer& l = kLayers[0];
+  const auto runs = [&](const char* library, const char* kernels) {
+    const auto first = std::make_shared<Counted>(context, "library", true);
+    const auto second = std::make_shared<Counted>(context, "kernels", true);
+    first->version_ = library;
+    second->version_ = kernels;
+    cuda::CudaBackend backend(context, {first, second});
+    compute(backend, l);
+    return first->runs + second->runs;
+  };
+  constexpr int kMeasured = 36 + 5, kKnown = 5;  // as above
+  REQUIRE(runs("9.10.2", "1") == kMeasured);
+  REQUIRE(runs("9.10.2", "1") == kKnown);
+  REQUIRE(runs("9.14.0", "1") == kMeasured);
+  REQUIRE(runs("9.14.0", "2") == kMeasured);
+  REQUIRE(runs("9.10.2", "1") == kKnown);
+  device.finish();
 }
 
 TEST("conv2d providers: nothing is measured while a stream is captured, or where BANDLIFT_MEASURE=0") {
