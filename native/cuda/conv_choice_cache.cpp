@@ -5,12 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <system_error>
+
+#include "cuda/cache_file.h"
 
 namespace bandlift::cuda {
 
@@ -19,14 +17,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kHeader[] = "# bandlift conv choices 1: device, capability, version, provider, problem, choice, us\n";
-constexpr size_t kMostBytes = 16 << 20;  // more than this is no cache of ours
-
-// A field must not hold what separates fields and lines.
-std::string clean(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
-  return text;
-}
 
 std::string line_key(const ConvKey& key) {
   return clean(key.device) + '\t' + std::to_string(key.capability) + '\t' + clean(key.version) + '\t' +
@@ -51,34 +41,7 @@ void parse(const std::string& text, std::map<std::string, ConvChoice>& choices) 
 }
 
 void read_file(const fs::path& file, std::map<std::string, ConvChoice>& choices) {
-  std::error_code error;
-  if (const auto bytes = fs::file_size(file, error); error || bytes > kMostBytes) return;
-  std::ifstream stream(file, std::ios::binary);
-  parse(std::string(std::istreambuf_iterator<char>(stream), {}), choices);
-}
-
-std::string failure(const std::string& what, const fs::path& path) {
-  return what + " " + path.string() + ": " + std::strerror(errno);
-}
-
-// Everything or nothing: a new file in the same folder, on the disk before it takes the old one's place.
-std::string replace_file(const fs::path& file, const std::string& text) {
-  const fs::path temporary = file.string() + "." + std::to_string(getpid()) + ".tmp";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return failure("cannot write", temporary);
-  std::string why;
-  for (size_t done = 0; done < text.size() && why.empty();) {
-    const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
-    if (n >= 0)
-      done += static_cast<size_t>(n);
-    else if (errno != EINTR)
-      why = failure("cannot write", temporary);
-  }
-  if (why.empty() && ::fsync(fd) != 0) why = failure("cannot write", temporary);
-  ::close(fd);
-  if (why.empty() && ::rename(temporary.c_str(), file.c_str()) != 0) why = failure("cannot replace", file);
-  if (!why.empty()) ::unlink(temporary.c_str());
-  return why;
+  if (const auto text = read_cache_file(file)) parse(*text, choices);
 }
 
 // One writer at a time; where the file system has no locks a choice of another process may be lost, no more.
@@ -107,14 +70,8 @@ ConvChoiceCache::ConvChoiceCache(fs::path file) : file_(std::move(file)) {
 }
 
 fs::path ConvChoiceCache::default_file() {
-  const auto folder = [](const char* name) -> fs::path {
-    const char* value = std::getenv(name);
-    return value && value[0] ? value : "";
-  };
-  fs::path base = folder("BANDLIFT_CACHE_DIR");
-  if (base.empty() && !folder("XDG_CACHE_HOME").empty()) base = folder("XDG_CACHE_HOME") / "bandlift";
-  if (base.empty() && !folder("HOME").empty()) base = folder("HOME") / ".cache" / "bandlift";
-  return base.empty() ? base : base / "conv_choices.txt";
+  const fs::path folder = cache_folder();
+  return folder.empty() ? folder : folder / "conv_choices.txt";
 }
 
 std::optional<ConvChoice> ConvChoiceCache::find(const ConvKey& key) {

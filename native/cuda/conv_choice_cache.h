@@ -28,7 +28,7 @@ class ConvChoiceCache {
  public:
   // An empty path keeps choices in memory only.
   explicit ConvChoiceCache(std::filesystem::path file);
-  // $BANDLIFT_CACHE_DIR, $XDG_CACHE_HOME/bandlift or ~/.cache/bandlift, with conv_choices.txt; empty where none is set.
+  // conv_choices.txt in the cache folder (cache_file.h); empty where there is none.
   static std::filesystem::path default_file();
 
   std::optional<ConvChoice> find(const ConvKey& key);

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "cuda/cache_file.h"
+
 namespace bandlift::cuda {
 
 namespace {
@@ -58,6 +60,7 @@ std::shared_ptr<ConvProvider> open_cudnn(const Context& context, const CudaOptio
   cudnn.folders = options.library_folders;
   cudnn.device_name = gpu.name;
   cudnn.cache = std::make_shared<ConvChoiceCache>(ConvChoiceCache::default_file());
+  if (const auto folder = cache_folder(); !folder.empty()) cudnn.plan_folder = folder / "cudnn_plans";
   return make_cudnn_provider(context, cudnn);
 }
 

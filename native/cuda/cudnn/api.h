@@ -93,6 +93,7 @@ enum Attribute : int {
   kPlanHandle = 400,
   kPlanEngineConfig = 401,
   kPlanWorkspaceSize = 402,
+  kPlanJson = 405,
   kPlanDeviceProperties = 407,
 
   kKnobChoiceType = 600,

@@ -84,6 +84,10 @@ class Descriptor {
     while (static_cast<int64_t>(made.size()) > count) made.pop_back();
     return made;
   }
+  std::string read_text(Attribute attribute) const {
+    const std::vector<char> text = read_all<char>(attribute, kTypeChar, count(attribute, kTypeChar));
+    return {text.begin(), text.end()};
+  }
   int64_t count(Attribute attribute, AttributeType type) const {
     int64_t count = 0;
     check(*api_, api_->cudnnBackendGetAttribute(descriptor_, attribute, type, 0, &count, nullptr),

@@ -4,8 +4,15 @@ namespace bandlift::cuda::cudnn {
 
 namespace {
 
+// Of operations, names, layouts and alignments below, all of which plans kept on disk hold. Raise it with any of them.
+constexpr char kGraphVersion[] = "graph 1";
+
 DataType data_type(DType type) {
   return type == DType::f16 ? kHalf : type == DType::bf16 ? kBfloat16 : kFloat;
+}
+
+const char* type_text(DType type) {
+  return type == DType::f16 ? "f16" : type == DType::bf16 ? "bf16" : "f32";
 }
 
 // cuDNN's order of dimensions is n, c, h, w whatever the layout; these are the strides of n, h, w, c in memory.
@@ -25,7 +32,7 @@ std::string describe(const ConvProblem& p, const Fusion& f) {
                      : p.pass == ConvPass::backward_data ? "backward_data "
                                                          : "backward_weights ";
   text += number(p.kh) + "x" + number(p.kw);
-  text += p.type == DType::f16 ? " f16 " : p.type == DType::bf16 ? " bf16 " : p.tf32 ? " tf32 " : " f32 ";
+  text += std::string(" ") + (p.type == DType::f32 && p.tf32 ? "tf32" : type_text(p.type)) + " ";
   text += number(p.n) + "x" + number(p.h) + "x" + number(p.w) + " " + number(p.ci) + "->" + number(p.co);
   if (f.add) text += " +add";
   if (f.bias) text += " +bias";
@@ -35,7 +42,9 @@ std::string describe(const ConvProblem& p, const Fusion& f) {
 }
 
 Graph::Graph(const Target& target, const ConvProblem& p, const Fusion& f, DType weight_gradient)
-    : api_(*target.api), graph_(api_, kOperationGraphDescriptor) {
+    : api_(*target.api),
+      graph_(api_, kOperationGraphDescriptor),
+      text_(std::string(kGraphVersion) + " " + describe(p, f) + ", dw " + type_text(weight_gradient)) {
   const bool backward_data = p.pass == ConvPass::backward_data;
   const bool weights = p.pass == ConvPass::backward_weights;
   const int64_t channels = backward_data ? p.ci : p.co;

@@ -9,12 +9,15 @@
 
 namespace bandlift::cuda::cudnn {
 
+class PlanStore;
+
 // Whom plans are made for: the handle's GPU or, where there is none, described properties (cuDNN 9.8 and up; such plans
-// cannot run).
+// cannot run). And where those that are compiled at run time are kept; null: nowhere.
 struct Target {
   const Api* api = nullptr;
   Handle handle = nullptr;
   const Descriptor* properties = nullptr;
+  const PlanStore* plans = nullptr;
 };
 
 // Which parts of a ConvEpilogue an operation graph holds.
@@ -35,6 +38,8 @@ class Graph {
  public:
   Graph(const Target& target, const ConvProblem& p, const Fusion& f, DType weight_gradient);
   const Descriptor& descriptor() const { return graph_; }
+  // Everything that it depends on, as a key of what is kept of it.
+  const std::string& text() const { return text_; }
 
  private:
   Descriptor tensor(int64_t id, DType type, const std::vector<int64_t>& shape, bool is_virtual);
@@ -44,6 +49,7 @@ class Graph {
   const Api& api_;
   std::vector<Descriptor> parts_, operations_;
   Descriptor graph_;
+  std::string text_;
 };
 
 }  // namespace bandlift::cuda::cudnn

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "cuda/cudnn/plan_store.h"
+
 namespace bandlift::cuda::cudnn {
 
 namespace {
@@ -24,6 +26,18 @@ const char* forbidden(const std::vector<int>& notes, const Rules& rules) {
   if (!f32 && has(notes, kNoteWinograd)) return "it transforms 16-bit operands (Winograd)";
   if (has(notes, kNoteWinograd6x6) || has(notes, kNoteWinograd13x13)) return "its Winograd tiles are large";
   return nullptr;
+}
+
+// For the target's GPU, and no more.
+Descriptor new_plan(const Target& target) {
+  Descriptor plan(*target.api, kExecutionPlanDescriptor);
+  if (target.handle) plan.set(kPlanHandle, target.handle);
+  if (target.properties) plan.set(kPlanDeviceProperties, *target.properties);
+  return plan;
+}
+
+int64_t workspace_of(const Descriptor& plan) {
+  return plan.read<int64_t>(kPlanWorkspaceSize, kTypeInt64);
 }
 
 }  // namespace
@@ -97,6 +111,34 @@ std::optional<Descriptor> configure(const Target& target, const Graph& graph, co
   return config;
 }
 
+std::string write_plan(const Descriptor& plan) {
+  try {
+    return plan.read_text(kPlanJson);
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+std::optional<Descriptor> read_plan(const Target& target, const std::string& json) {
+  Descriptor plan = new_plan(target);
+  try {
+    plan.set(kPlanJson, kTypeChar, static_cast<int64_t>(json.size()), json.data());
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  if (plan.try_finalize() != kSuccess) return std::nullopt;
+  return plan;
+}
+
+// What an earlier process left, where cuDNN and the rules still take it.
+static std::optional<Descriptor> kept_plan(const Target& target, const PlanStore& plans, const std::string& key,
+                                           const Rules& rules) {
+  const auto json = plans.find(key);
+  std::optional<Descriptor> plan = json ? read_plan(target, *json) : std::nullopt;
+  if (plan && workspace_of(*plan) > rules.workspace_most) plan.reset();
+  return plan;
+}
+
 std::optional<Plan> make_plan(const Target& target, std::shared_ptr<Graph> graph, Descriptor config, const Rules& rules,
                               std::string& why) {
   std::vector<Descriptor> engines = config.read_descriptors(kEngineConfigEngine, kEngineDescriptor, 1);
@@ -113,26 +155,32 @@ std::optional<Plan> make_plan(const Target& target, std::shared_ptr<Graph> graph
   for (const Descriptor& knob : config.read_descriptors(kEngineConfigKnobChoices, kKnobChoiceDescriptor, kMostKnobs))
     engine.knobs.emplace_back(knob.read<int>(kKnobChoiceType, kTypeKnobType),
                               knob.read<int64_t>(kKnobChoiceValue, kTypeInt64));
+  const bool compiled =
+      has(engines[0].read_all<int>(kEngineBehaviorNote, kTypeBehaviorNote, kMostNotes), kNoteRuntimeCompilation);
 
-  Descriptor descriptor(*target.api, kExecutionPlanDescriptor);
-  if (target.handle) descriptor.set(kPlanHandle, target.handle);
-  if (target.properties) descriptor.set(kPlanDeviceProperties, *target.properties);
-  descriptor.set(kPlanEngineConfig, config);
-  if (const Status status = descriptor.try_finalize(); status != kSuccess) {
-    why = explain(*target.api, status, label);
-    return std::nullopt;
+  const PlanStore* const plans = compiled ? target.plans : nullptr;
+  const std::string key = graph->text() + ", engine " + engine.text();
+  std::optional<Descriptor> descriptor = plans ? kept_plan(target, *plans, key, rules) : std::nullopt;
+  const bool is_new = !descriptor;
+  if (is_new) {
+    descriptor = new_plan(target);
+    descriptor->set(kPlanEngineConfig, config);
+    if (const Status status = descriptor->try_finalize(); status != kSuccess) {
+      why = explain(*target.api, status, label);
+      return std::nullopt;
+    }
   }
-  const int64_t workspace = descriptor.read<int64_t>(kPlanWorkspaceSize, kTypeInt64);
+  const int64_t workspace = workspace_of(*descriptor);
   if (workspace > rules.workspace_most) {
     why = label + ": wants " + std::to_string(workspace) + " bytes of workspace, " +
           std::to_string(rules.workspace_most) + " allowed";
     return std::nullopt;
   }
-  Plan plan(*target.api, std::move(graph), std::move(config), std::move(descriptor));
+  if (is_new && plans) plans->store(key, write_plan(*descriptor));
+  Plan plan(*target.api, std::move(graph), std::move(config), std::move(*descriptor));
   plan.engine_ = std::move(engine);
   plan.workspace_bytes_ = static_cast<size_t>(std::max<int64_t>(workspace, 0));
-  plan.compiled_at_run_time_ =
-      has(engines[0].read_all<int>(kEngineBehaviorNote, kTypeBehaviorNote, kMostNotes), kNoteRuntimeCompilation);
+  plan.compiled_at_run_time_ = compiled;
   return plan;
 }
 

@@ -53,7 +53,12 @@ class Plan {
 std::vector<Descriptor> propose(const Target& target, const Graph& graph, std::string& why);
 // The configuration of a known engine; empty where this cuDNN does not take it.
 std::optional<Descriptor> configure(const Target& target, const Graph& graph, const Engine& engine);
-// Nothing where the rules or cuDNN refuse it; `why` says which.
+// A plan as it is written down, with the code that cuDNN compiled for it; and one made of that, which compiles nothing.
+// Empty where this cuDNN does not write, or does not take it.
+std::string write_plan(const Descriptor& plan);
+std::optional<Descriptor> read_plan(const Target& target, const std::string& json);
+// Nothing where the rules or cuDNN refuse it; `why` says which. Plans that are compiled at run time are looked for in
+// the target's store first, and left there.
 std::optional<Plan> make_plan(const Target& target, std::shared_ptr<Graph> graph, Descriptor config, const Rules& rules,
                               std::string& why);
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cuda/cudnn/plan_store.h"
 #include "cuda/cudnn/tuner.h"
 
 namespace bandlift::cuda {
@@ -40,7 +41,8 @@ class CudnnProvider final : public ConvProvider {
         cache_(options.cache),
         fuse_from_bytes_(options.fuse_from_bytes),
         library_(find_cudnn(options.folders), context.major, context.minor),
-        target_{&library_.api(), library_.handle(), nullptr} {}
+        plans_(options.plan_folder, machine()),
+        target_{&library_.api(), library_.handle(), nullptr, &plans_} {}
 
   const char* name() const override { return "cudnn"; }
   std::string version() const override { return version_text(library_.version()); }
@@ -64,6 +66,7 @@ class CudnnProvider final : public ConvProvider {
            void* workspace) override;
 
  private:
+  std::string machine() const;
   bool usable(const ConvProblem& p, const Fusion& f) const;
   void use_stream(cudaStream_t stream);
   Entry& entry(const ConvProblem& p, const Fusion& f) const;
@@ -75,8 +78,7 @@ class CudnnProvider final : public ConvProvider {
     return {p.type, p.tf32, deterministic_, static_cast<int64_t>(workspace_bytes(p))};
   }
   ConvKey key(const ConvProblem& p, const Fusion& f) const {
-    return {device_name_, capability_, version_text(library_.version()), name(),
-            describe(p, f) + (deterministic_ ? " deterministic" : "")};
+    return {device_name_, capability_, version(), name(), describe(p, f) + (deterministic_ ? " deterministic" : "")};
   }
 
   bool deterministic_, measure_;
@@ -86,11 +88,21 @@ class CudnnProvider final : public ConvProvider {
   std::shared_ptr<ConvChoiceCache> cache_;
   int64_t fuse_from_bytes_;
   Library library_;
+  PlanStore plans_;
   Target target_;
   cudaStream_t stream_ = nullptr;
   mutable std::mutex mutex_;
   mutable std::map<std::string, Entry> entries_;  // by describe(p, f)
 };
+
+// What compiled code depends on. The driver, because nodes of different drivers may share a folder.
+std::string CudnnProvider::machine() const {
+  int driver = 0;
+  cuda::check(cudaDriverGetVersion(&driver), "asking for the driver's version");
+  const size_t runtime = library_.api().cudnnGetCudartVersion ? library_.api().cudnnGetCudartVersion() : 0;
+  return device_name_ + ", sm_" + std::to_string(capability_) + ", driver " + std::to_string(driver) + ", cuDNN " +
+         version() + " for CUDA " + std::to_string(runtime);
+}
 
 bool CudnnProvider::usable(const ConvProblem& p, const Fusion& f) const {
   if (p.type == DType::f64) return false;

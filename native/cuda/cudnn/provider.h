@@ -1,6 +1,7 @@
 // Convolutions by cuDNN. What it supports and fuses is what it can make a plan for, asked for once per problem; the
 // engine is measured before the first run (or at prepare()) and remembered on disk.
 #pragma once
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,9 +18,11 @@ struct CudnnOptions {
   // Measure engines; false (and BANDLIFT_MEASURE=0): take the first that cuDNN's heuristics propose.
   bool measure = true;
   std::shared_ptr<ConvChoiceCache> cache;  // null: choices live as long as the provider
-  // Results smaller than this are not fused with their epilogue: cuDNN compiles a fused plan anew in every process (0.3
-  // to 4.7 s on two cores with cuDNN 9.10 to 9.28), and a small image's extra pass is cheap.
+  // Results smaller than this are not fused with their epilogue: cuDNN compiles a fused plan at run time (0.3 to 4.7 s
+  // on two cores with cuDNN 9.10 to 9.28; once on a machine where plans are kept, else in every process), and a small
+  // image's extra pass is cheap.
   int64_t fuse_from_bytes = int64_t{64} << 20;
+  std::filesystem::path plan_folder;  // where plans compiled at run time are kept (plan_store.h); empty: nowhere
 };
 
 // For the current device. Throws Error(device) where cuDNN is missing, too old, or without code for this GPU.

@@ -26,6 +26,14 @@ std::string properties(int capability) {
          R"(, "maxSharedMemoryPerBlockOptin": )" + shared_memory + "}";
 }
 
+// The plan of a configuration as cuDNN writes it down: its engine with every knob, the whole graph, the code it runs.
+std::string written(const cudnn::Target& target, const cudnn::Descriptor& config) {
+  cudnn::Descriptor plan(*target.api, cudnn::kExecutionPlanDescriptor);
+  plan.set(cudnn::kPlanDeviceProperties, *target.properties);
+  plan.set(cudnn::kPlanEngineConfig, config);
+  return plan.try_finalize() == cudnn::kSuccess ? cudnn::write_plan(plan) : "";
+}
+
 }  // namespace
 
 // Only where BANDLIFT_TEST_CUDNN names the folder of a real cuDNN: it is half a gigabyte and no part of the tests.
@@ -54,11 +62,17 @@ static void plans_of_the_real_library() {
             std::string why;
             bool repeated = false;  // by its engine's id and knobs, as they are remembered on disk
             for (cudnn::Descriptor& config : cudnn::propose(target, *graph, why)) {
+              const std::string text = written(target, config);
               const auto plan = cudnn::make_plan(target, graph, std::move(config), rules, why);
               if (!plan) continue;
+              const auto read = cudnn::read_plan(target, text);
+              REQUIRE(read && cudnn::write_plan(*read) == text);
+              REQUIRE(read->read<int64_t>(cudnn::kPlanWorkspaceSize, cudnn::kTypeInt64) ==
+                      static_cast<int64_t>(plan->workspace_bytes()));
               const auto engine = cudnn::Engine::parse(plan->engine().text());
               auto again = cudnn::configure(target, *graph, *engine);
               if (!again) continue;
+              REQUIRE(written(target, *again) == text);
               const auto second = cudnn::make_plan(target, graph, std::move(*again), rules, why);
               if (!second) check::fail(why);
               REQUIRE(second->engine().text() == plan->engine().text());

@@ -91,8 +91,9 @@ class Machine {
     REQUIRE(cudaStreamCreateWithFlags(&context.stream, cudaStreamNonBlocking) == cudaSuccess);
   }
   ~Machine() { emulation::reset(); }
-  std::shared_ptr<ConvProvider> provider(std::shared_ptr<ConvChoiceCache> cache, bool measure = true) {
-    return make_cudnn_provider(context, {{}, "NVIDIA H200", measure, std::move(cache), 0});  // 0: fuses small ones too
+  std::shared_ptr<ConvProvider> provider(std::shared_ptr<ConvChoiceCache> cache, bool measure = true,
+                                         const fs::path& plans = "", const std::string& gpu = "NVIDIA H200") {
+    return make_cudnn_provider(context, {{}, gpu, measure, std::move(cache), 0, plans});  // 0: fuses small ones too
   }
   void finish() { REQUIRE(cudaStreamSynchronize(context.stream) == cudaSuccess); }
   Context context;
@@ -115,6 +116,13 @@ inline int64_t last_engine() {
 }
 inline int64_t executions() {
   return fake("fake_cudnn_executions");
+}
+inline int64_t compilations() {
+  return fake("fake_cudnn_compilations");
+}
+// Stored plans that reached the library.
+inline int64_t texts_read() {
+  return fake("fake_cudnn_texts_read");
 }
 
 // ---- numbers ----

@@ -33,7 +33,8 @@ const std::map<int, Rule>& rules() {
       {kEngineConfigEngine, {kEngineConfigDescriptor, kTypeDescriptor, 1, true}},
       {kEngineConfigKnobChoices, {kEngineConfigDescriptor, kTypeDescriptor, 0, false}},
       {kPlanHandle, {kExecutionPlanDescriptor, kTypeHandle, 1, true}},
-      {kPlanEngineConfig, {kExecutionPlanDescriptor, kTypeDescriptor, 1, true}},
+      {kPlanEngineConfig, {kExecutionPlanDescriptor, kTypeDescriptor, 1, false}},
+      {kPlanJson, {kExecutionPlanDescriptor, kTypeChar, 0, false}},
       {kKnobChoiceType, {kKnobChoiceDescriptor, kTypeKnobType, 1, true}},
       {kKnobChoiceValue, {kKnobChoiceDescriptor, kTypeInt64, 1, true}},
       {kForwardAlpha, {kOperationForwardDescriptor, kTypeFloat, 1, true}},
@@ -140,6 +141,11 @@ void set_attribute(Descriptor& d, Attribute a, AttributeType type, int64_t count
   require(rule->second.type == type, kBadAttributeType, name(a) + " has another type");
   require(count > 0 && (rule->second.count == 0 || rule->second.count == count), kBadParam, name(a) + " count");
   require(elements != nullptr, kNullPointer, name(a) + " elements");
+  if (a == kPlanJson || a == kPlanEngineConfig) {
+    require(d.has(kPlanHandle), kBadParam, "a plan's handle is set first");
+    require(!d.has(a == kPlanJson ? kPlanEngineConfig : kPlanJson), kBadParam,
+            "a plan is configured or read, not both");
+  }
   Value value;
   value.type = type;
   const auto* bytes = static_cast<const char*>(elements);
@@ -166,6 +172,8 @@ void finalize(Descriptor& d) {
   if (d.type == kConvolutionDescriptor) finalize_convolution(d);
   if (d.type == kOperationPointwiseDescriptor) finalize_pointwise(d);
   if (d.type == kOperationGraphDescriptor) understand(d);
+  if (d.type == kExecutionPlanDescriptor)
+    require(d.has(kPlanEngineConfig) || d.has(kPlanJson), kBadParam, "a plan of nothing");
   if (d.type == kVariantPackDescriptor) {
     const auto& ids = d.value(kVariantPackUniqueIds).numbers;
     require(ids.size() == d.value(kVariantPackDataPointers).numbers.size(), kBadParam, "as many pointers as ids");

@@ -33,13 +33,13 @@ EngineFacts facts(int64_t id, const Problem& p) {
     case kRefuses:
       return {id, {}, 0, 0, {}, {}};
     case kSlow:
-      return {id, {}, kMiB, 4, {}, {}};
+      return {id, {}, kMiB, 4, {}, {}, !p.steps.empty()};
     case kHuge:
       return {id, {}, 1024 * kMiB, 0, {}, {}};
     case kUnnamed:
       return {id, {}, 0, 0.5, {}, {}};
     case kTensorCore:
-      return {id, {kNoteTensorCore}, 256, 1, {f32, false}, {{2, 4}, {24, -1}}};
+      return {id, {kNoteTensorCore}, 256, 1, {f32, false}, {{2, 4}, {24, -1}}, true};
     case kClobbers:
       require(adds_image(p), kNotSupported, "engine 6 only adds");
       return {id, {}, 0, 0, {false, true}, {}};

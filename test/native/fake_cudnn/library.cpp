@@ -10,7 +10,7 @@
 #include <cstring>
 #include <thread>
 
-#include "engines.h"
+#include "plans.h"
 
 namespace bandlift::cuda::cudnn {
 struct HandleData {
@@ -29,6 +29,11 @@ using Enqueue = int (*)(void* stream, void (*work)(void*), void* data);
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
+EXPORT size_t cudnnGetVersion() {
+  const char* version = std::getenv("BANDLIFT_FAKE_CUDNN_VERSION");
+  return version ? static_cast<size_t>(std::atoll(version)) : 91002;
+}
+
 namespace {
 
 // One execution.
@@ -42,7 +47,7 @@ struct Work {
 thread_local std::string last_error;
 std::vector<std::unique_ptr<Work>> all_work;  // kept for good: a CUDA graph runs the same again and again
 int64_t executed_engine = -1;
-int64_t executions = 0;
+int64_t executions = 0, compilations = 0, texts_read = 0;
 
 // bandlift_fake_cudnn_enqueue of the program or addon that holds the emulation (bridge.cpp).
 Enqueue find_enqueue() {
@@ -87,8 +92,24 @@ Problem problem_of_engine(const Descriptor& engine) {
 EngineFacts facts_of_engine(const Descriptor& engine) {
   return facts(engine.number(api::kEngineGlobalIndex), problem_of_engine(engine));
 }
-const Descriptor& engine_of_plan(const Descriptor& plan) {
-  return plan.link(api::kPlanEngineConfig).link(api::kEngineConfigEngine);
+// What a plan is made of, or read from.
+WrittenPlan content(const Descriptor& plan) {
+  const auto version = static_cast<int64_t>(cudnnGetVersion());
+  if (plan.has(api::kPlanJson)) {
+    const auto& characters = plan.value(api::kPlanJson).numbers;
+    return read({characters.begin(), characters.end()}, version);
+  }
+  const Descriptor& config = plan.link(api::kPlanEngineConfig);
+  const Descriptor& engine = config.link(api::kEngineConfigEngine);
+  WrittenPlan content{engine.number(api::kEngineGlobalIndex), {}, problem_of_engine(engine)};
+  if (config.has(api::kEngineConfigKnobChoices))
+    for (const Link& knob : config.value(api::kEngineConfigKnobChoices).descriptors)
+      content.knobs.emplace_back(knob->number(api::kKnobChoiceType), knob->number(api::kKnobChoiceValue));
+  return content;
+}
+EngineFacts facts_of_plan(const Descriptor& plan) {
+  const WrittenPlan of = content(plan);
+  return facts(of.engine, of.problem);
 }
 
 Value number(AttributeType type, int64_t v) {
@@ -127,9 +148,16 @@ Value answer(const Descriptor& d, Attribute a) {
     for (int note : facts_of_engine(d).notes) notes.numbers.push_back(note);
     return notes;
   }
-  if (d.type == api::kEngineDescriptor && a == api::kEngineBehaviorNote) return {api::kTypeBehaviorNote, {}, {}};
+  if (d.type == api::kEngineDescriptor && a == api::kEngineBehaviorNote) {
+    if (!facts_of_engine(d).compiled) return {api::kTypeBehaviorNote, {}, {}};
+    return number(api::kTypeBehaviorNote, api::kNoteRuntimeCompilation);
+  }
   if (d.type == api::kExecutionPlanDescriptor && a == api::kPlanWorkspaceSize)
-    return number(api::kTypeInt64, facts_of_engine(engine_of_plan(d)).workspace);
+    return number(api::kTypeInt64, facts_of_plan(d).workspace);
+  if (d.type == api::kExecutionPlanDescriptor && a == api::kPlanJson) {
+    const std::string text = write(content(d), static_cast<int64_t>(cudnnGetVersion()));
+    return {api::kTypeChar, {text.begin(), text.end()}, {}};
+  }
   if (d.type == api::kEngineConfigDescriptor && a == api::kEngineConfigKnobChoices && !d.has(a))
     return {api::kTypeDescriptor, {}, {}};
   return d.value(a);
@@ -145,11 +173,6 @@ void run(void* data) {
 }
 
 }  // namespace
-
-EXPORT size_t cudnnGetVersion() {
-  const char* version = std::getenv("BANDLIFT_FAKE_CUDNN_VERSION");
-  return version ? static_cast<size_t>(std::atoll(version)) : 91002;
-}
 
 EXPORT const char* cudnnGetErrorString(Status status) {
   switch (status) {
@@ -202,6 +225,11 @@ EXPORT Status cudnnBackendFinalize(BackendDescriptor d) {
   return guarded([&] {
     Descriptor& descriptor = *held(d);
     finalize(descriptor);
+    if (descriptor.type == api::kExecutionPlanDescriptor) {
+      const bool written = descriptor.has(api::kPlanJson);
+      texts_read += written;
+      compilations += facts_of_plan(descriptor).compiled && !written;
+    }
     if (descriptor.type == api::kEngineDescriptor)
       require(facts_of_engine(descriptor).id != kUnnamed, kNotSupported, "engine 7 cannot be asked for");
     if (descriptor.type != api::kEngineConfigDescriptor || !descriptor.has(api::kEngineConfigKnobChoices)) return;
@@ -245,8 +273,8 @@ EXPORT Status cudnnBackendExecute(Handle handle, BackendDescriptor plan, Backend
     require(p.finalized && pack.finalized, kNotFinalized, "plan or variant pack is not finalized");
     require(p.number(api::kPlanHandle) == reinterpret_cast<int64_t>(handle), kBadParam, "the plan of another handle");
     auto work = std::make_unique<Work>();
-    work->problem = problem_of_engine(engine_of_plan(p));
-    work->engine = facts_of_engine(engine_of_plan(p));
+    work->problem = content(p).problem;
+    work->engine = facts_of_plan(p);
     require(work->engine.id != kRefuses, kExecutionFailed, "engine 2 fails when it is executed");
     const auto& ids = pack.value(api::kVariantPackUniqueIds).numbers;
     for (size_t i = 0; i < ids.size(); ++i) {
@@ -282,4 +310,11 @@ EXPORT int64_t fake_cudnn_last_engine() {
 }
 EXPORT int64_t fake_cudnn_executions() {
   return executions;
+}
+// Plans compiled at run time, and texts of plans taken for one.
+EXPORT int64_t fake_cudnn_compilations() {
+  return compilations;
+}
+EXPORT int64_t fake_cudnn_texts_read() {
+  return texts_read;
 }
