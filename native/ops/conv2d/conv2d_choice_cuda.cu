@@ -122,12 +122,22 @@ void measure_providers(const Context& context, const std::vector<ConvProvider*>&
   const ConvKey key = key_of(context, candidates, p);
   if (capturing != cudaStreamCaptureStatusNone || remembered(candidates, key) != nullptr) return;
   ConvChoice best;
+  const char* first = nullptr;  // of those that work
+  std::string failures;
   for (ConvProvider* candidate : candidates) {
-    const double time = time_of(context, *candidate, p, b, workspace);
-    if (best.choice.empty() || time < best.microseconds) best = {candidate->name(), time};
+    try {
+      const double time = time_of(context, *candidate, p, b, workspace);
+      if (first == nullptr) first = candidate->name();
+      if (best.choice.empty() || time < best.microseconds) best = {candidate->name(), time};
+    } catch (const Error& error) {
+      // A library that fails at this problem is left out; a GPU that failed stays failed.
+      check(cudaStreamSynchronize(context.stream), error.what());
+      failures += (failures.empty() ? "" : "; ") + std::string(error.what());
+    }
   }
+  BANDLIFT_CHECK(first != nullptr, device, "convolution " + text_of(p) + ": " + failures);
   // What cannot be kept for the next run must not decide how this one computes, or they would differ.
-  if (!choices().store(key, best) && context.deterministic) choices().store(key, {candidates.front()->name(), 0});
+  if (!choices().store(key, best) && context.deterministic) choices().store(key, {first, 0});
 }
 
 }  // namespace bandlift::cuda

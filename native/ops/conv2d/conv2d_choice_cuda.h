@@ -21,9 +21,10 @@ size_t provider_workspace(const std::vector<ConvProvider*>& candidates, const Co
 ConvProvider& chosen_provider(const Context& context, const std::vector<ConvProvider*>& candidates,
                               const ConvProblem& p);
 
-// Runs every candidate and remembers the fastest, where there are several, nothing is remembered yet and the stream is
-// not being captured (BANDLIFT_MEASURE=0: never). Where the context is deterministic and the disk does not keep the
-// choice, the first is remembered. Overwrites the problem's result in b, which must not be an operand of anything.
+// Runs every candidate and remembers the fastest of those that do not fail, where there are several, nothing is
+// remembered yet and the stream is not being captured (BANDLIFT_MEASURE=0: never). Where the context is deterministic
+// and the disk does not keep the choice, the first is remembered. Overwrites the problem's result in b, which must not
+// be an operand of anything.
 void measure_providers(const Context& context, const std::vector<ConvProvider*>& candidates, const ConvProblem& p,
                        const ConvBuffers& b, void* workspace);
 

@@ -10,16 +10,19 @@
 namespace bandlift::cuda {
 namespace {
 
-// Pieces of the workspace, handed out in order; with a null base it only counts.
+// Pieces of the workspace, handed out in order; with a null base it only counts. Each begins on 256 bytes, as memory of
+// cudaMalloc does (cuBLASLt, which cuDNN may use, relies on it), wherever the workspace begins.
 class Pieces {
  public:
-  explicit Pieces(void* base) : base_(static_cast<char*>(base)) {}
+  explicit Pieces(void* base) : base_(static_cast<char*>(base)) {
+    if (base != nullptr) base_ += (kAlignment - reinterpret_cast<uintptr_t>(base) % kAlignment) % kAlignment;
+  }
   void* take(int64_t bytes) {
     void* piece = base_ != nullptr && bytes > 0 ? base_ + used_ : nullptr;
     used_ += static_cast<size_t>(divide_up(bytes, kAlignment) * kAlignment);
     return piece;
   }
-  size_t bytes() const { return used_; }
+  size_t bytes() const { return used_ == 0 ? 0 : used_ + kAlignment; }
 
  private:
   static constexpr int64_t kAlignment = 256;

@@ -129,7 +129,9 @@ void CudaBackend::resample(Tensor x, Tensor rows, Tensor columns, Tensor residua
   by_type(x.dtype, "resample", [&](auto type) {
     using T = typename decltype(type)::type;
     constexpr int kWide = Pack<T>::kSize;
-    const bool wide = all_packed<T>(x, residual, y);
+    // the scratch image is f32: as many numbers at once are twice the bytes where x is of 16 bits
+    const bool wide =
+        all_packed<T>(x, residual, y) && reinterpret_cast<uintptr_t>(workspace.data) % (kWide * sizeof(float)) == 0;
     const int v = wide ? kWide : 1;
     const Tiles out = tiles(context_, y.pitch, v, y.pixels());
     if (one_pass(rows)) {

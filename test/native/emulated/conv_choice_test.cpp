@@ -32,11 +32,15 @@ class Counted final : public cuda::ConvProvider {
   void run(const cuda::Context& context, const ConvProblem& p, const ConvBuffers& b, const ConvEpilogue& e,
            void* workspace) override {
     REQUIRE(fuses_ || !e.any());
+    for (const void* piece : {static_cast<const void*>(b.w), static_cast<const void*>(workspace)})
+      REQUIRE(reinterpret_cast<uintptr_t>(piece) % 256 == 0);  // of workspaces that begin on 64 bytes
     ++runs;
+    if (fails) throw Error(ErrorCode::device, std::string(name_) + " does not work");
     own_->run(context, p, b, e, workspace);
   }
   int runs = 0;
   std::string version_ = "1";
+  bool fails = false;
   DType unsupported = DType::f64;
 
  private:
@@ -157,6 +161,27 @@ TEST("conv2d providers: another version of any of them is measured anew, a known
   REQUIRE(runs("9.14.0", "1") == kMeasured);
   REQUIRE(runs("9.14.0", "2") == kMeasured);
   REQUIRE(runs("9.10.2", "1") == kKnown);
+  device.finish();
+}
+
+TEST("conv2d providers: one that fails while it is measured is left out; where all fail each says why") {
+  const CacheFolder cache;
+  emulated::EmulatedBackend device;
+  const cuda::Context& context = device.backend().context();
+  const auto broken = std::make_shared<Counted>(context, "broken", true);
+  const auto works = std::make_shared<Counted>(context, "works", true);
+  broken->fails = true;
+  cuda::CudaBackend backend(context, {broken, works});
+  require_same(compute(backend, kLayers[0]), compute(device.backend(), kLayers[0]), "beside a broken one");
+  REQUIRE(broken->runs == 3 && works->runs == 3 * 6 + 5);  // tried once in each of three passes, and not chosen
+  works->fails = true;
+  try {
+    compute(backend, kLayers[1]);
+    check::fail("no error");
+  } catch (const Error& e) {
+    const std::string text = e.what();
+    if (text != "convolution forward f32 1x4x9x8->11 1x3: broken does not work; works does not work") check::fail(text);
+  }
   device.finish();
 }
 

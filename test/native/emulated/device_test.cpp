@@ -83,6 +83,35 @@ TEST(
   }
 }
 
+TEST("cuda device: a run that fails midway leaves nothing running in memory that others get") {
+  emulation::reset();
+  const auto device = std::make_shared<CudaDevice>(CudaOptions{});
+  constexpr int64_t kEndmembers = 769;  // one more than the kernel takes: refused when it is enqueued
+  const TensorRef filled = ref(0, 0, 1, 1, 4096), logits = ref(0, 16384, 1, 1, kEndmembers),
+                  spectra = ref(0, 32768, 1, 1, kEndmembers), abundances = ref(0, 49152, 1, 1, kEndmembers),
+                  y = ref(0, 65536, 1, 1, 1);
+  for (int failing = 1; failing <= 2; ++failing) {  // at the first run, and while it is recorded
+    auto buffer = device->allocate(1 << 17);
+    const char* const memory = buffer->data();
+    auto program = std::make_unique<Program>(
+        device, std::vector{buffer},
+        ProgramDescription{
+            {{"fill", "ones", {filled}, {1}}, {"softmax_mixing_forward", "mix", {logits, spectra, abundances, y}, {}}},
+            {},
+            {}});
+    for (int i = 0; i < failing; ++i)
+      holds(refused(ErrorCode::shape, [&] { program->run({}, {}, program->aborts()); }), "'mix': softmax_mixing");
+    program.reset();
+    buffer.reset();
+    const auto other = device->allocate(1 << 17);
+    REQUIRE(other->data() == memory);
+    device->finish();
+    std::vector<float> back(4096, -1);
+    other->read(back.data(), 0, back.size() * sizeof(float));
+    REQUIRE(std::all_of(back.begin(), back.end(), [](float v) { return v == 0; }));
+  }
+}
+
 TEST("cuda device: copies larger than the pinned halves arrive whole, at any offset") {
   emulation::reset();
   CudaDevice device({});

@@ -297,6 +297,8 @@ EXPORT Status cudnnBackendExecute(Handle handle, BackendDescriptor plan, Backend
                           ? reinterpret_cast<void*>(pack.number(api::kVariantPackWorkspace))
                           : nullptr;
     require(work->workspace || work->engine.workspace == 0, kNullPointer, "no workspace");
+    // what cudaMalloc gives, and cuBLASLt below some engines wants on Hopper
+    require(reinterpret_cast<uintptr_t>(work->workspace) % 256 == 0, 2003, "the workspace is not aligned to 256 bytes");
     executed_engine = work->engine.id;
     ++executions;
     all_work.push_back(std::move(work));
