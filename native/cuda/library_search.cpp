@@ -71,6 +71,9 @@ std::vector<fs::path> site_packages() {
   for (const char* name : {"VIRTUAL_ENV", "CONDA_PREFIX"})
     if (const std::string value = variable(name); !value.empty()) roots.emplace_back(value);
   if (const std::string home = variable("HOME"); !home.empty()) roots.push_back(fs::path(home) / ".local");
+  std::error_code error;
+  for (const fs::path folder : split_paths(variable("PATH")))
+    if (fs::exists(folder / "python3", error)) roots.push_back(folder.parent_path());
   roots.emplace_back("/usr/local");
   roots.emplace_back("/usr");
   for (const fs::path& root : roots)

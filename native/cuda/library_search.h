@@ -2,7 +2,7 @@
 // cuDNN 9 (libcudnn.so.9) and NCCL 2 (libnccl.so.2). Places, in this order:
 //   1. the environment variable (BANDLIFT_CUDNN, BANDLIFT_NCCL): a file or a folder; where it is set, nothing else;
 //   2. the folders given (side packages in node_modules) and their lib/;
-//   3. site-packages of Python: $VIRTUAL_ENV, $CONDA_PREFIX, PYTHONPATH, ~/.local, /usr/local, /usr
+//   3. site-packages of Python: PYTHONPATH, $VIRTUAL_ENV, $CONDA_PREFIX, ~/.local, those on PATH, /usr/local, /usr
 //      (nvidia/cudnn/lib; nvidia/cu13/lib for CUDA 13's wheels);
 //   4. CUDNN_ROOT, CUDNN_HOME, CUDNN_PATH (NCCL_...) as `module load` sets them, $CONDA_PREFIX/lib;
 //   5. the loader's own path (LD_LIBRARY_PATH, ldconfig).

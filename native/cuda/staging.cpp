@@ -7,9 +7,7 @@
 
 namespace bandlift::cuda {
 
-Staging::Staging(int device) : device_(device) {}
-
-Staging::~Staging() {
+Staging::Lane::~Lane() {
   if (stream_ == nullptr) return;
   cudaSetDevice(device_);  // errors are not looked at: at the end of a process the driver may be gone already
   cudaStreamSynchronize(stream_);
@@ -20,22 +18,25 @@ Staging::~Staging() {
   cudaStreamDestroy(stream_);
 }
 
-void Staging::open() {
+void Staging::Lane::open() {
   check(cudaSetDevice(device_), "choosing the device");
-  if (stream_ != nullptr) return;
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream for copies");
+  // what an earlier attempt had before it failed is there
+  if (stream_ == nullptr)
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream for copies");
   for (int i = 0; i < 2; ++i) {
-    check(cudaMallocHost(reinterpret_cast<void**>(&half_[i]), kHalf), "allocating pinned memory for copies");
-    check(cudaEventCreateWithFlags(&copied_[i], cudaEventDisableTiming), "making an event for copies");
+    void** const half = reinterpret_cast<void**>(&half_[i]);
+    if (*half == nullptr) check(cudaMallocHost(half, half_bytes_), "allocating pinned memory for copies");
+    if (copied_[i] == nullptr)
+      check(cudaEventCreateWithFlags(&copied_[i], cudaEventDisableTiming), "making an event for copies");
   }
 }
 
-void Staging::upload(void* target, const void* source, size_t bytes) {
+void Staging::Lane::upload(void* target, const void* source, size_t bytes) {
   std::lock_guard lock(mutex_);
   open();
   int half = 0;
   for (size_t done = 0; done < bytes; half ^= 1) {
-    const size_t part = std::min(kHalf, bytes - done);
+    const size_t part = std::min(half_bytes_, bytes - done);
     check(cudaEventSynchronize(copied_[half]), "waiting for a copy to the GPU");  // its last copy has left this half
     std::memcpy(half_[half], static_cast<const char*>(source) + done, part);
     check(cudaMemcpyAsync(static_cast<char*>(target) + done, half_[half], part, cudaMemcpyHostToDevice, stream_),
@@ -46,12 +47,12 @@ void Staging::upload(void* target, const void* source, size_t bytes) {
   check(cudaStreamSynchronize(stream_), "copying to the GPU");
 }
 
-void Staging::download(void* target, const void* source, size_t bytes) {
+void Staging::Lane::download(void* target, const void* source, size_t bytes) {
   std::lock_guard lock(mutex_);
   open();
   const auto start = [&](size_t from, int half) {
     if (from >= bytes) return;
-    check(cudaMemcpyAsync(half_[half], static_cast<const char*>(source) + from, std::min(kHalf, bytes - from),
+    check(cudaMemcpyAsync(half_[half], static_cast<const char*>(source) + from, std::min(half_bytes_, bytes - from),
                           cudaMemcpyDeviceToHost, stream_),
           "copying from the GPU");
     check(cudaEventRecord(copied_[half], stream_), "copying from the GPU");
@@ -59,7 +60,7 @@ void Staging::download(void* target, const void* source, size_t bytes) {
   start(0, 0);
   int half = 0;
   for (size_t done = 0; done < bytes; half ^= 1) {
-    const size_t part = std::min(kHalf, bytes - done);
+    const size_t part = std::min(half_bytes_, bytes - done);
     start(done + part, half ^ 1);
     check(cudaEventSynchronize(copied_[half]), "waiting for a copy from the GPU");
     std::memcpy(static_cast<char*>(target) + done, half_[half], part);

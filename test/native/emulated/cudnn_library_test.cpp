@@ -43,6 +43,11 @@ TEST("cudnn is found in side packages, Python's site-packages and modules, in th
   const fs::path module = bare.place("module/lib64");
   const Variable root("CUDNN_ROOT", (bare.folder.path / "module").c_str());
   found_at(module);
+  const fs::path on_path = bare.place("tool/lib/python3.12/site-packages/nvidia/cudnn/lib");
+  fs::create_directories(bare.folder.path / "tool/bin");
+  write_text(bare.folder.path / "tool/bin/python3", "#!");
+  const Variable programs("PATH", ("/nowhere:" + (bare.folder.path / "tool/bin").string()).c_str());
+  found_at(on_path);
   found_at(bare.place(".local/lib/python3.9/site-packages/nvidia/cudnn/lib"));
   found_at(bare.place(".local/lib/python3.12/site-packages/nvidia/cu13/lib"));  // 3.12 before 3.9
   const fs::path conda = bare.place("conda/lib/python3.11/site-packages/nvidia/cudnn/lib");

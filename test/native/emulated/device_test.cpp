@@ -124,6 +124,13 @@ TEST("cuda device: copies larger than the pinned halves arrive whole, at any off
   unsigned char before = 1;
   buffer->read(&before, 76, 1);
   REQUIRE(before == 0);  // buffers start as zeros
+  // around the sizes at which copies go another way: 64 KiB at once, 128 KiB by the small halves
+  for (const size_t bytes : {size_t{1} << 16, (size_t{1} << 16) + 1, size_t{1} << 17, (size_t{1} << 17) + 1}) {
+    buffer->write(sent.data() + 5, 1000, bytes);
+    std::vector<unsigned char> part(bytes);
+    buffer->read(part.data(), 1000, bytes);
+    REQUIRE(std::equal(part.begin(), part.end(), sent.begin() + 5));
+  }
 }
 
 TEST("cuda device: memory is reused, zeroed again, counted, and given back") {
