@@ -1,8 +1,8 @@
 // `npm run bench:gpu`, on a machine with an NVIDIA GPU: bench/gpu on the addon with CUDA; results with the machine they were
-// measured on into bench/results/gpu_bench_<gpu>.json.
-//   node scripts/bench_gpu.mjs [--no-build] [--addon FILE] [--out FILE] [--quick] [--only kernels,steps,jobs] [--precision ...]
+// measured on into bench/results/gpu_bench_<gpu>.json, which is written anew after each row.
+//   node scripts/bench_gpu.mjs [--no-build] [--addon FILE] [--out FILE] [--quick] [--only kernels,steps,jobs] [--precision ...] [--filter ...]
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cudaAddon, machineOf, openAddon, root, slug, stop, withFolder } from './gpu_run.mjs';
@@ -15,25 +15,25 @@ const { values } = parseArgs({
     quick: { type: 'boolean' },
     only: { type: 'string' },
     precision: { type: 'string' },
+    filter: { type: 'string' },
   },
 });
 if (!values['no-build']) (await import('./build.mjs')).build({ cuda: true });
 const addon = resolve(values.addon ?? cudaAddon);
 const machine = machineOf(await openAddon(addon, 'Nothing was measured.'));
-const out = values.out ?? join(root, `bench/results/gpu_bench_${slug(machine.gpu)}.json`);
-const passed = ['only', 'precision'].flatMap((name) => (values[name] ? [`--${name}`, values[name]] : []));
+const out = resolve(values.out ?? join(root, `bench/results/gpu_bench_${slug(machine.gpu)}.json`));
+const passed = ['only', 'precision', 'filter'].flatMap((name) => (values[name] ? [`--${name}`, values[name]] : []));
+mkdirSync(dirname(out), { recursive: true });
+rmSync(out, { force: true });
 await withFolder((scratch) => {
-  const raw = join(scratch, 'bench.json');
-  const args = ['dist/bench/gpu/bench.js', '--out', raw, ...passed, ...(values.quick ? ['--quick'] : [])];
-  const { status } = spawnSync(process.execPath, args, {
+  const args = ['dist/bench/gpu/bench.js', '--out', out, '--machine', JSON.stringify(machine), ...passed];
+  const { status } = spawnSync(process.execPath, [...args, ...(values.quick ? ['--quick'] : [])], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, BANDLIFT_ADDON: addon, BANDLIFT_CACHE_DIR: join(scratch, 'cache') },
+    // choices of engines go into a cache of their own, unless one is named
+    env: { BANDLIFT_CACHE_DIR: join(scratch, 'cache'), ...process.env, BANDLIFT_ADDON: addon },
   });
-  if (!existsSync(raw)) stop('error: nothing was measured; the messages above say why', status || 1);
-  mkdirSync(dirname(out), { recursive: true });
-  writeFileSync(`${out}.tmp`, `${JSON.stringify({ machine, ...JSON.parse(readFileSync(raw, 'utf8')) }, null, 1)}\n`);
-  renameSync(`${out}.tmp`, out);
+  if (!existsSync(out)) stop('error: nothing was measured; the messages above say why', status || 1);
   console.log(`written: ${out}`);
   process.exitCode = status ?? 1;
 });

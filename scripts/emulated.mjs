@@ -32,11 +32,11 @@ if (!args.includes('--no-build')) {
 }
 for (const file of [addon, cudnn]) if (!existsSync(file)) stop(`error: ${file} is missing`, 1);
 
-const result = await withFolder((scratch) => {
+const result = await withFolder(async (scratch) => {
   const env = { BANDLIFT_ADDON: addon, BANDLIFT_CUDNN: cudnn, BANDLIFT_GPU_WORKERS: '2', BANDLIFT_MEASURE: '0' };
-  const counts = runTests(scratch, { only: filters, env });
+  const counts = await runTests(scratch, { only: filters, env });
   // nothing is missing here: a skip is a failure
-  counts.failures.push(...counts.skips.map((reason) => `skipped: ${reason}`));
+  counts.failures.push(...counts.skips.map((reason) => ({ name: 'skipped', errors: [reason] })));
   if (filters.length > 0) return counts;
   const out = join(scratch, 'bench.json');
   const works = run(process.execPath, ['dist/bench/gpu/bench.js', '--quick', '--out', out], {
@@ -44,9 +44,9 @@ const result = await withFolder((scratch) => {
     BANDLIFT_CACHE_DIR: join(scratch, 'cache'),
   });
   if (works && existsSync(out)) counts.passed++;
-  else counts.failures.push('bench:gpu --quick');
+  else counts.failures.push({ name: 'bench:gpu --quick', errors: ['its messages are above'] });
   return counts;
 });
-for (const failure of result.failures) console.log(`FAIL ${failure}`);
+for (const { name, errors } of result.failures) console.log(`FAIL ${name}: ${errors.join('; ')}`);
 console.log(`${result.passed} passed, ${result.failures.length} failed`);
 process.exitCode = result.failures.length > 0 ? 1 : 0;

@@ -1,6 +1,6 @@
 // What the scripts for GPUs share: what an addon says of this machine, and runs of test/gpu with counts of what passed.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -77,40 +77,74 @@ export async function withFolder(body) {
   }
 }
 
-/**
- * Runs test/gpu (files matching `only`); choices that are measured go into `folder`, not into the user's
- * cache. `prefix` is a command to run it under. Returns counts, what failed, and why tests were skipped.
- */
-export function runTests(folder, { only = [], env = {}, prefix = [] } = {}) {
-  const file = join(folder, 'vitest.json');
-  rmSync(file, { force: true });
-  const command = [
-    ...prefix,
-    process.execPath,
-    join(root, 'node_modules/vitest/vitest.mjs'),
-    ...['run', '-c', 'vitest.gpu.config.ts', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
-    ...only,
+/** Ends a process that is running too long, first kindly. */
+function endAfter(child, seconds) {
+  const timers = [
+    setTimeout(() => child.kill('SIGTERM'), seconds * 1000),
+    setTimeout(() => child.kill('SIGKILL'), (seconds + 10) * 1000),
   ];
-  const { status } = spawnSync(command[0], command.slice(1), {
-    cwd: root,
-    env: { ...process.env, BANDLIFT_CACHE_DIR: join(folder, 'cache'), ...env },
-    stdio: ['ignore', 'inherit', 'inherit'],
+  return () => timers.forEach(clearTimeout);
+}
+
+/** Runs a command to its end, or for `seconds`. */
+function command([program, ...args], options, seconds) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, options);
+    const stop = Number.isFinite(seconds) ? endAfter(child, seconds) : () => {};
+    child.on('error', (error) => resolve({ status: null, why: error.message }));
+    child.on('close', (status, signal) => {
+      stop();
+      resolve({ status, why: signal ? `stopped (${signal})` : `exit code ${status}` });
+    });
   });
-  if (!existsSync(file)) return { passed: 0, failed: 1, skipped: 0, failures: ['the tests did not run'], skips: [] };
-  const data = JSON.parse(readFileSync(file, 'utf8'));
-  const tests = data.testResults.flatMap(({ assertionResults }) => assertionResults);
-  const failures = tests.filter((test) => test.status === 'failed').map((test) => test.fullName);
-  // a file that cannot be loaded has no tests
-  for (const { name, status: result, assertionResults, message } of data.testResults)
-    if (result === 'failed' && assertionResults.length === 0) failures.push(`${name}: ${message}`);
-  if (status !== 0 && failures.length === 0) failures.push(`vitest ended with exit code ${status}`);
-  const skipped = tests.filter(({ status: result }) => result !== 'passed' && result !== 'failed');
-  const reasons = skipped.map(({ fullName }) => /\(skipped: (.*?)\)/.exec(fullName)?.[1] ?? `no reason: ${fullName}`);
+}
+
+/** The lines that gpu_reporter.mjs wrote; the last one may be cut off. */
+function readLog(file) {
+  if (!existsSync(file)) return [];
+  const whole = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  return whole.map((line) => JSON.parse(line));
+}
+
+/**
+ * Runs test/gpu (files matching `only`, for at most `seconds`); choices that are measured go into `folder`, not into the user's
+ * cache, unless BANDLIFT_CACHE_DIR names one. `prefix` is a command to run it under, `args` are vitest's. Returns counts,
+ * what failed, the slowest, and why tests were skipped.
+ */
+export async function runTests(folder, { only = [], env = {}, prefix = [], args = [], seconds = Infinity } = {}) {
+  const log = join(folder, 'tests.jsonl');
+  rmSync(log, { force: true });
+  const vitest = [process.execPath, join(root, 'node_modules/vitest/vitest.mjs'), 'run', '-c', 'vitest.gpu.config.ts'];
+  const reporters = ['--reporter=default', `--reporter=${join(root, 'scripts/gpu_reporter.mjs')}`];
+  const caches = { BANDLIFT_CACHE_DIR: join(folder, 'cache'), BANDLIFT_TEST_LOG: log };
+  const { status, why } = await command(
+    [...prefix, ...vitest, ...reporters, ...args, ...only],
+    {
+      cwd: root,
+      env: { ...caches, ...process.env, ...env, BANDLIFT_TEST_LOG: log },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+    seconds,
+  );
+  const tests = readLog(log);
+  const of = (...states) => tests.filter(({ state }) => states.includes(state));
+  const failures = of('failed').map(({ name, errors }) => ({ name, errors }));
+  if (status !== 0 && (failures.length === 0 || status === null)) failures.push({ name: 'vitest', errors: [why] });
+  if (tests.length === 0) failures.push({ name: 'vitest', errors: ['no test ran'] });
+  const skips = of('skipped').map(({ name }) => /\(skipped: (.*?)\)/.exec(name)?.[1] ?? `no reason: ${name}`);
+  const slowest = of('passed', 'failed').sort((a, b) => b.seconds - a.seconds);
   return {
-    passed: data.numPassedTests,
-    failed: failures.length,
-    skipped: skipped.length,
-    failures,
-    skips: [...new Set(reasons)],
+    ...{ passed: of('passed').length, failed: failures.length, skipped: of('skipped').length, failures },
+    ...{
+      skips: [...new Set(skips)],
+      slowest: slowest.slice(0, 10).map(({ name, seconds: s }) => ({ name, seconds: s })),
+    },
   };
+}
+
+/** Replaces `file` by `value` as JSON, whole or not at all. */
+export function writeJson(file, value) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.tmp`, `${JSON.stringify(value, null, 1)}\n`);
+  renameSync(`${file}.tmp`, file);
 }

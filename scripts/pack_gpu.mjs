@@ -25,7 +25,7 @@ const GOLDEN = ['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_light
 const PARTS = [
   ...['package.json', 'LICENSE', 'tsconfig.json', 'vitest.gpu.config.ts', 'dist', 'src', 'bindings', 'configs'],
   ...['test/gpu', 'test/cases', 'test/support', 'bench/gpu', 'bench/peers'],
-  ...['scripts/gpu_run.mjs', 'scripts/test_gpu.mjs', 'scripts/bench_gpu.mjs'],
+  ...['scripts/gpu_run.mjs', 'scripts/gpu_reporter.mjs', 'scripts/test_gpu.mjs', 'scripts/bench_gpu.mjs'],
 ];
 /** Packages that are needed to build only, or by parts of vite that nothing here reaches. */
 const NOT_USED = [

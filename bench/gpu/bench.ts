@@ -1,9 +1,11 @@
 /**
  * The GPU benchmark: kernels, whole training steps beside PyTorch, whole documented jobs.
- *   npm run bench:gpu -- [--quick] [--only kernels,steps,jobs] [--precision tf32,bf16,...] [--out FILE]
- * Without PyTorch (BANDLIFT_PEERS_PYTHON, else python3) its columns are missing; --quick is tiny and leaves it out.
+ *   npm run bench:gpu -- [--quick] [--only kernels,steps,jobs] [--precision tf32,bf16,...] [--filter NAME,...] [--out FILE]
+ * --filter: only tables of operators, networks and jobs whose name contains one of these. FILE is written anew after each row,
+ * so that what was measured before the benchmark was stopped is kept. Without PyTorch (BANDLIFT_PEERS_PYTHON, else python3)
+ * its columns are missing; --quick is tiny and leaves it out.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -20,6 +22,8 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string', default: 'kernels,steps,jobs' },
     precision: { type: 'string' },
+    filter: { type: 'string', default: '' },
+    machine: { type: 'string', default: '{}' }, // JSON: what scripts/bench_gpu.mjs found out
     out: { type: 'string' },
   },
 });
@@ -42,6 +46,7 @@ const options: BenchOptions = {
   python: 'python' in torch ? torch.python : undefined,
   precisions: PRECISIONS.filter((precision) => asked.includes(precision) && has(precision)),
   providers: cudnn?.problem === '' ? ['cudnn', 'own'] : ['own'],
+  wanted: (name) => values.filter.split(',').some((part) => name.includes(part)),
 };
 console.log(
   `${gpu.name}; convolutions by ${options.providers.join(', ')}; PyTorch: ${'python' in torch ? torch.python : `none (${torch.reason})`}`,
@@ -49,16 +54,21 @@ console.log(
 
 const only = values.only.split(',');
 const folder = mkdtempSync(join(tmpdir(), 'bandlift-bench-'));
-const results: Record<string, unknown> = { torch, options };
+const results: Record<string, unknown> = { machine: JSON.parse(values.machine), torch, options };
+/** Replaces the file by what was measured so far. */
+const keep = (part: string) => (measured: unknown) => {
+  results[part] = measured;
+  if (values.out === undefined) return;
+  writeFileSync(`${values.out}.tmp`, `${JSON.stringify(results, null, 1)}\n`);
+  renameSync(`${values.out}.tmp`, values.out);
+};
 try {
-  if (only.includes('kernels')) results.kernels = await benchKernels(options);
-  if (only.includes('steps')) results.steps = await benchSteps(options);
-  if (only.includes('jobs')) results.jobs = await benchJobs(options, folder);
+  if (only.includes('kernels')) await benchKernels(options, keep('kernels'));
+  if (only.includes('steps')) await benchSteps(options, keep('steps'));
+  if (only.includes('jobs')) await benchJobs(options, folder, keep('jobs'));
 } catch (error) {
   process.stderr.write(`error: ${(error as Error).message}\n`);
   process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
-  // what was measured before something failed is kept
-  if (values.out) writeFileSync(values.out, `${JSON.stringify(results, null, 1)}\n`);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PatchWriter } from '../../src/data/patch_writer.js';
 import { projectRoot } from '../../src/support/version.js';
 import { writeTwoGrids } from '../../test/support/two_grids.js';
-import { type BenchOptions, short } from './timing.js';
+import { type BenchOptions, type Keep, short } from './timing.js';
 
 const PATCHES = 36;
 
@@ -51,12 +51,12 @@ interface Job {
   readonly args: readonly string[];
 }
 
-/** Writes what the jobs need below `folder`: patches, and a checkpoint of stage 1 for stage 2. */
-async function prepare(folder: string, quick: boolean): Promise<Job[]> {
+/** The jobs that are wanted. Writes what they need below `folder`: patches, and a checkpoint of stage 1 for stage 2. */
+async function prepare(folder: string, { quick, wanted }: BenchOptions): Promise<Job[]> {
   const [one, two] = [join(folder, 'stage1'), join(folder, 'stage2')];
   for (const path of [one, two]) mkdirSync(path);
   const bands = quick ? 12 : 340;
-  await writePatches(one, quick ? 8 : 256, bands, quick ? 12 : PATCHES);
+  if (wanted('stage 1')) await writePatches(one, quick ? 8 : 256, bands, quick ? 12 : PATCHES); // 3 GB
   const patches = quick ? 4 : 6;
   await writeTwoGrids(two, { side: quick ? 4 : 34, bands, inBands: 7, scenes: PATCHES / 6 / (quick ? 2 : 1), patches });
   const config = (name: string) => ['--config', join(projectRoot(), `configs/${name}.yaml`)];
@@ -94,7 +94,7 @@ async function prepare(folder: string, quick: boolean): Promise<Job[]> {
     ...common,
   ];
   const from = ['--stage1', join(folder, 'first/checkpoints/best.safetensors')];
-  return [
+  const jobs = [
     {
       name: 'stage 1',
       args: ['train', 'stage1', ...config('stage1_documented'), '--data-dir', one, ...small1, ...common],
@@ -102,6 +102,7 @@ async function prepare(folder: string, quick: boolean): Promise<Job[]> {
     { name: 'stage 2', args: [...stage2, ...from, ...small2] },
     { name: 'stage 2, lightweight', args: [...stage2, ...from, ...light] },
   ];
+  return jobs.filter(({ name }) => wanted(name));
 }
 
 /**
@@ -127,20 +128,24 @@ function busyDuring(file: string, body: () => number): { seconds: number; busyPe
   }
 }
 
-export async function benchJobs(options: BenchOptions, folder: string) {
-  const jobs = await prepare(folder, options.quick);
+export async function benchJobs(options: BenchOptions, folder: string, keep: Keep): Promise<void> {
+  const jobs = await prepare(folder, options);
   const rows = [];
   for (const precision of options.precisions)
     for (const [i, { name, args }] of jobs.entries()) {
       const out = `run-${i}-${precision}`;
-      const all = [...args, '--output-dir', out, '--device', 'cuda', '--precision', precision];
+      const on = ['--device', 'cuda', '--precision', precision];
+      // on a machine whose cache has no choices of engines yet, the first run measures them
+      const first = ['--output-dir', `${out}-first`, '--epochs', '1'];
+      const firstSeconds = options.quick ? undefined : bandlift(folder, [...args, ...on, ...first]);
+      const all = [...args, ...on, '--output-dir', out];
       const { seconds, busyPercent } = busyDuring(join(folder, `${out}.csv`), () => bandlift(folder, all));
       const epochs = readFileSync(join(folder, out, 'metrics.jsonl'), 'utf8')
         .trim()
         .split('\n').length;
-      rows.push({ job: name, precision, patches: PATCHES, epochs, seconds, busyPercent });
+      rows.push({ job: name, precision, patches: PATCHES, epochs, seconds, busyPercent, firstSeconds });
+      keep(rows);
       const busy = busyPercent === undefined ? '' : `, GPU busy ${short(busyPercent)} % of the training`;
       console.log(`job ${name}, ${precision}: ${short(seconds)} s for ${epochs} epochs${busy}`);
     }
-  return rows;
 }

@@ -17,7 +17,7 @@ import { projectRoot } from '../../src/support/version.js';
 import { fillCase, type OpCase } from '../../test/cases/case.js';
 import { differentiatedCase } from '../../test/cases/differentiated.js';
 import { allCases } from '../../test/cases/index.js';
-import { type BenchOptions, median, short, withEnv } from './timing.js';
+import { type BenchOptions, type Keep, median, short, withEnv } from './timing.js';
 
 type Precision = BenchOptions['precisions'][number];
 
@@ -131,27 +131,37 @@ async function measurePeaks(options: BenchOptions, runs: number): Promise<Peaks>
 const timed = (cases: readonly OpCase[], quick: boolean) =>
   quick ? cases.filter((c) => c.bench !== true).slice(-1) : cases.filter((c) => c.bench === true);
 
-export async function benchKernels(options: BenchOptions) {
+export async function benchKernels(options: BenchOptions, keep: Keep): Promise<void> {
   const runs = options.quick ? 1 : RUNS;
-  return withEnv({ BANDLIFT_PROFILE: '1' }, async () => {
+  await withEnv({ BANDLIFT_PROFILE: '1' }, async () => {
     const peaks = await measurePeaks(options, runs);
     console.log(`peaks (${peaks.of}): copy ${short(peaks.copy / 1e9)} GB/s`);
     for (const [name, rate] of Object.entries(peaks.product))
       console.log(`  product ${name} ${short(rate / 1e12)} TFLOP/s`);
-    const rows = [];
+    const rows: object[] = [];
+    const add = (row: object) => {
+      rows.push(row);
+      keep({ peaks, rows });
+    };
     for (const precision of options.precisions)
-      for (const provider of options.providers)
-        rows.push(...(await benchTables(options, precision, provider, peaks, runs)));
-    return { peaks, rows };
+      for (const provider of options.providers) await benchTables(options, precision, provider, peaks, runs, add);
   });
 }
 
-async function benchTables(options: BenchOptions, precision: Precision, provider: string, peaks: Peaks, runs: number) {
+async function benchTables(
+  options: BenchOptions,
+  precision: Precision,
+  provider: string,
+  peaks: Peaks,
+  runs: number,
+  add: (row: object) => void,
+): Promise<void> {
   // what is not a convolution does not depend on who computes those
-  const tables = allCases.filter(({ op }) => op === 'conv2d' || provider === options.providers[0]);
-  return withEnv({ BANDLIFT_CONV: provider }, async () => {
+  const tables = allCases.filter(
+    ({ op }) => options.wanted(op) && (op === 'conv2d' || provider === options.providers[0]),
+  );
+  await withEnv({ BANDLIFT_CONV: provider }, async () => {
     const { device } = await openDevice({ kind: 'cuda', precision });
-    const rows = [];
     try {
       const empty = await emptyTime(device, runs);
       for (const { op, cases } of tables)
@@ -166,7 +176,7 @@ async function benchTables(options: BenchOptions, precision: Precision, provider
               ofCopy: i.bytes / seconds / peaks.copy,
               ofProduct: i.flops / seconds / peaks.product[precision]!,
             };
-            rows.push(row);
+            add(row);
             console.log(
               `${precision} ${provider.padEnd(5)} ${i.op.padEnd(24)} ${c.name.slice(0, 48).padEnd(48)} ${short(row.microseconds).padStart(8)} us ` +
                 `${short(row.tflops).padStart(7)} TFLOP/s (${short(100 * row.ofProduct)} %) ${short(row.gbPerSecond).padStart(6)} GB/s (${short(100 * row.ofCopy)} %)`,
@@ -176,6 +186,5 @@ async function benchTables(options: BenchOptions, precision: Precision, provider
     } finally {
       device.dispose();
     }
-    return rows;
   });
 }

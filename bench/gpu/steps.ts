@@ -17,7 +17,7 @@ import {
 import { outputSize } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { Random } from '../../src/random.js';
-import { type BenchOptions, median, short, withEnv } from './timing.js';
+import { type BenchOptions, type Keep, median, short, withEnv } from './timing.js';
 import { TorchPeer } from './torch.js';
 
 type Precision = BenchOptions['precisions'][number];
@@ -200,17 +200,18 @@ async function benchStep(
   return row;
 }
 
-export async function benchSteps(options: BenchOptions) {
+export async function benchSteps(options: BenchOptions, keep: Keep): Promise<void> {
   const rows = [];
-  for (const net of nets(options.quick)) {
+  for (const net of nets(options.quick).filter(({ name }) => options.wanted(name))) {
     const batch = batchOf(net);
     const peers = options.python === undefined ? new Map<string, TorchPeer>() : await openPeers(net, options.python);
     try {
-      for (const precision of options.precisions)
+      for (const precision of options.precisions) {
         rows.push(await benchStep(net, precision, batch, peers, options.quick));
+        keep(rows);
+      }
     } finally {
       for (const peer of peers.values()) peer.stop();
     }
   }
-  return rows;
 }

@@ -13,7 +13,12 @@ export interface BenchOptions {
   readonly precisions: readonly ('fp32' | 'tf32' | 'bf16' | 'fp16')[];
   /** Providers of convolutions that are there. */
   readonly providers: readonly string[];
+  /** Whether the operator, network or job of this name is to be measured. */
+  readonly wanted: (name: string) => boolean;
 }
+
+/** Takes all that was measured so far, after each row. */
+export type Keep = (measured: unknown) => void;
 
 /** Runs `body` with environment variables that the engine reads when it opens devices and makes programs. */
 export async function withEnv<T>(env: Readonly<Record<string, string>>, body: () => Promise<T>): Promise<T> {

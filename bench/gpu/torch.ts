@@ -25,10 +25,19 @@ export class TorchPeer {
     this.#lines = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
   }
 
-  async answer(): Promise<Record<string, number | string>> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error('the PyTorch process ended; its message is above');
-    return JSON.parse(value) as Record<string, number | string>;
+  /** The next line; torch.compile's first one takes minutes, but not for ever. */
+  async answer(seconds = 300): Promise<Record<string, number | string>> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`PyTorch did not answer within ${seconds} s`)), seconds * 1000);
+    });
+    try {
+      const { value, done } = await Promise.race([this.#lines.next(), late]);
+      if (done) throw new Error('the PyTorch process ended; its message is above');
+      return JSON.parse(value) as Record<string, number | string>;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   ask(line: string): Promise<Record<string, number | string>> {
