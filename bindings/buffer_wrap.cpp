@@ -85,9 +85,9 @@ class Copy final : public Napi::AsyncWorker {
     try {
       if (host_.bytes == 0) return;
       if (reads_)
-        buffer_->read_beside(host_.data, offset_, host_.bytes);
+        buffer_->read(host_.data, offset_, host_.bytes);
       else
-        buffer_->write_beside(host_.data, offset_, host_.bytes);
+        buffer_->write(host_.data, offset_, host_.bytes);
     } catch (const bandlift::Error& error) {
       code_ = error.code;
       SetError(error.what());

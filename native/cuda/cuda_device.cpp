@@ -12,11 +12,10 @@ namespace {
 class DeviceBuffer final : public Buffer {
  public:
   DeviceBuffer(size_t bytes, std::shared_ptr<Allocator> allocator, std::shared_ptr<Staging> staging,
-               std::shared_ptr<Staging> beside, std::shared_ptr<MemoryStats> stats)
+               std::shared_ptr<MemoryStats> stats)
       : Buffer(static_cast<char*>(allocator->allocate(bytes)), bytes, std::move(stats)),
         allocator_(std::move(allocator)),
-        staging_(std::move(staging)),
-        beside_(std::move(beside)) {}
+        staging_(std::move(staging)) {}
   ~DeviceBuffer() override { allocator_->free(data(), bytes()); }
   void write(const void* source, size_t offset, size_t bytes) override {
     staging_->upload(data() + offset, source, bytes);
@@ -24,16 +23,10 @@ class DeviceBuffer final : public Buffer {
   void read(void* target, size_t offset, size_t bytes) const override {
     staging_->download(target, data() + offset, bytes);
   }
-  void write_beside(const void* source, size_t offset, size_t bytes) override {
-    beside_->upload(data() + offset, source, bytes);
-  }
-  void read_beside(void* target, size_t offset, size_t bytes) const override {
-    beside_->download(target, data() + offset, bytes);
-  }
 
  private:
   std::shared_ptr<Allocator> allocator_;
-  std::shared_ptr<Staging> staging_, beside_;
+  std::shared_ptr<Staging> staging_;
 };
 
 class GraphRecording final : public Recording {
@@ -115,7 +108,6 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   context.status = status_;
   allocator_ = std::make_shared<Allocator>(context.device);
   staging_ = std::make_shared<Staging>(context.device);
-  beside_ = std::make_shared<Staging>(context.device);
   std::vector<std::shared_ptr<ConvProvider>> providers;
   if (auto cudnn = open_cudnn(context, options, gpu)) providers.push_back(std::move(cudnn));
   providers.push_back(make_own_conv_provider(context));
@@ -139,7 +131,7 @@ bool CudaDevice::stores(DType type) const {
 }
 
 std::shared_ptr<Buffer> CudaDevice::allocate(size_t bytes) {
-  auto buffer = std::make_shared<DeviceBuffer>(bytes, allocator_, staging_, beside_, stats_);
+  auto buffer = std::make_shared<DeviceBuffer>(bytes, allocator_, staging_, stats_);
   check(cudaSetDevice(backend_->context().device), "choosing the device");
   check(cudaMemset(buffer->data(), 0, bytes), "clearing a buffer");
   check(cudaStreamSynchronize(cudaStreamLegacy), "clearing a buffer");  // streams that compute do not wait for it

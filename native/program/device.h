@@ -44,9 +44,6 @@ class Buffer {
   // From and to memory of the caller, done when the call returns; from any thread.
   virtual void write(const void* source, size_t offset, size_t bytes) = 0;
   virtual void read(void* target, size_t offset, size_t bytes) const = 0;
-  // The same for much data beside running programs, whose own small copies do not wait for it.
-  virtual void write_beside(const void* source, size_t offset, size_t bytes) { write(source, offset, bytes); }
-  virtual void read_beside(void* target, size_t offset, size_t bytes) const { read(target, offset, bytes); }
 
  private:
   char* data_;
