@@ -19,6 +19,7 @@ import { type Kept, ParameterStore } from './parameter_store.js';
 import { ProgramCache } from './program_cache.js';
 import { isLossScaled, type SampleProgram, sampleProgram } from './programs.js';
 import { addMetrics, firstBad, lossTerms } from './readout.js';
+import { RunQueue } from './run_queue.js';
 import { BUFFER, ParameterStorage } from './storage.js';
 import type {
   Batch,
@@ -33,14 +34,6 @@ import type {
   StepResult,
   StepScalars,
 } from './types.js';
-
-type Numbers = Float32Array | Float64Array;
-
-/** A run that was stopped by `abort`. */
-export class AbortedError extends Error {
-  override name = 'AbortedError';
-  readonly code = 'ERR_ABORTED';
-}
 
 interface Accumulated {
   readonly terms: LossTerms;
@@ -61,10 +54,7 @@ export class DeviceSession implements Session {
   #snapshot: ParameterSnapshot | 'no room' | undefined;
   readonly #scalars = new Float32Array(SCALAR_COUNT);
   #lossScale: LossScaleState | undefined;
-  #queue: Promise<unknown> = Promise.resolve();
-  #running: NativeProgram | undefined;
-  #aborted = false;
-  #disposed = false;
+  readonly #queue = new RunQueue();
 
   constructor(device: NativeDevice, deviceName: string, options: SessionOptions) {
     checkOptions(options);
@@ -111,7 +101,7 @@ export class DeviceSession implements Session {
   // ---- training ----
 
   step(batch: Batch | HeldBatch, scalars: StepScalars): Promise<StepResult> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       this.#requireTraining('step');
       this.#check(batch);
       const whole = this.#storage.trainedLength > 0 && batch.size <= this.plan.microBatch;
@@ -134,20 +124,20 @@ export class DeviceSession implements Session {
     const terms = new Float64Array(LOSS_TERMS);
     const norm = new Float64Array(1);
     const views = [...this.#views(batch, 0, batch.size), this.#lossInput(batch)];
-    await this.#run(this.#programs.training(batch.size, isHeld(batch)), views, [terms, norm]);
+    await this.#queue.run(this.#programs.training(batch.size, isHeld(batch)), views, [terms, norm]);
     return { terms: lossTerms(terms), firstBad: firstBad(this.options, terms, 0), gradNorm: norm[0]! };
   }
 
   /** Micro-batch by micro-batch: their gradients add up, then comes the optimizer. */
   async #parts(batch: Batch | HeldBatch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
-    if (this.#storage.trainedLength > 0) await this.#run(this.#programs.fixed('zero'), [], []);
+    if (this.#storage.trainedLength > 0) await this.#queue.run(this.#programs.fixed('zero'), [], []);
     const sums = await this.#loss('step', batch, false);
     const norm = new Float64Array(1);
     if (this.#storage.trainedLength > 0) {
       // a loss that is not finite must not move the parameters even if its gradient is: then only the norm is wanted
       this.#writeScalars(scalars);
       const program = Number.isFinite(sums.terms.total) ? 'optimizer' : 'norm';
-      await this.#run(this.#programs.fixed(program), [], [norm]);
+      await this.#queue.run(this.#programs.fixed(program), [], [norm]);
     }
     return { ...sums, gradNorm: norm[0]! };
   }
@@ -166,7 +156,7 @@ export class DeviceSession implements Session {
     for (const { start, count } of parts(batch.size, this.plan.microBatch)) {
       const views = this.#views(batch, start, count);
       const program = this.#program(kind, count, ema, isHeld(batch));
-      await this.#run(program, [...views, this.#lossInput(batch)], [part]);
+      await this.#queue.run(program, [...views, this.#lossInput(batch)], [part]);
       for (let i = 0; i < 5; i++) sums[i]! += part[i]!;
       bad ??= firstBad(this.options, part, start);
     }
@@ -189,7 +179,7 @@ export class DeviceSession implements Session {
   // ---- evaluation ----
 
   evaluate(batch: Batch | HeldBatch, ema = false): Promise<LossTerms & { finite: boolean }> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       this.#check(batch);
       const { terms } = await this.#loss('evaluate', batch, ema);
       return { ...terms, finite: Number.isFinite(terms.total) };
@@ -197,7 +187,7 @@ export class DeviceSession implements Session {
   }
 
   predict(input: Float32Array, size: number, ema = false): Promise<Float32Array> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       const { height, width, model } = this.options;
       const expected = size * height * width * model.inBands;
       if (input.length !== expected) {
@@ -210,27 +200,27 @@ export class DeviceSession implements Session {
         const slice = (array: Float32Array, numbers: number) =>
           array.subarray(start * numbers, (start + count) * numbers);
         const program = this.#program('predict', count, ema);
-        await this.#run(program, [slice(input, inNumbers)], [slice(prediction, outNumbers)]);
+        await this.#queue.run(program, [slice(input, inNumbers)], [slice(prediction, outNumbers)]);
       }
       return prediction;
     });
   }
 
   metrics(batch: Batch, scale: Float32Array, offset: Float32Array, sums: MetricSums, ema = false): Promise<void> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       checkBatch(batch, this.options);
       const c = this.options.model.outBands;
       const part = new Float64Array(metricSumsLength(c));
       for (const { start, count } of parts(batch.size, this.plan.microBatch)) {
         const views = sampleViews(batch, this.options, start, count);
-        await this.#run(this.#program('metrics', count, ema), [...views, scale, offset], [part]);
+        await this.#queue.run(this.#program('metrics', count, ema), [...views, scale, offset], [part]);
         addMetrics(sums, part, c);
       }
     });
   }
 
   gradients(batch: Batch, withInput = false): ReturnType<Session['gradients']> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       this.#requireTraining('gradients');
       checkBatch(batch, this.options);
       const kind = withInput ? 'gradients_input' : 'gradients';
@@ -241,10 +231,10 @@ export class DeviceSession implements Session {
         const terms = new Float64Array(LOSS_TERMS);
         const output = new Float32Array(batch.target.length);
         const inputGradient = new Float32Array(withInput ? batch.input.length : 0);
-        if (this.#storage.trainedLength > 0) await this.#run(this.#programs.fixed('zero'), [], []);
+        if (this.#storage.trainedLength > 0) await this.#queue.run(this.#programs.fixed('zero'), [], []);
         const views = sampleViews(batch, this.options, 0, batch.size);
         const outputs = [terms, output, ...(withInput ? [inputGradient] : [])];
-        await this.#run(program, [...views, this.#lossInput(batch)], outputs);
+        await this.#queue.run(program, [...views, this.#lossInput(batch)], outputs);
         const gradients = this.#store.readFlat(BUFFER.gradients);
         if (withInput) gradients.set('input', inputGradient);
         const scale = this.#lossScale?.scale ?? 1;
@@ -267,7 +257,7 @@ export class DeviceSession implements Session {
   }
 
   snapshot(): Promise<() => Promise<Snapshot>> {
-    return this.#exclusive(async () => {
+    return this.#queue.exclusive(async () => {
       this.#requireTraining('snapshot');
       const kept = this.#store.kept();
       const together = (values: readonly Map<string, Float32Array>[]) =>
@@ -277,7 +267,7 @@ export class DeviceSession implements Session {
         const now = together(kept.map(([what]) => this.#store.read(what)));
         return async () => now;
       }
-      const read = await copies.take((program) => this.#run(program, [], []));
+      const read = await copies.take((program) => this.#queue.run(program, [], []));
       return async () =>
         together((await read()).map((flat, i) => this.#store.named(kept[i]![0], this.#store.parts(flat))));
     });
@@ -332,30 +322,8 @@ export class DeviceSession implements Session {
     return [];
   }
 
-  /** Runs `work` after everything that was asked for before. */
-  #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(() => {
-      if (this.#disposed) throw new BandliftError('the session was disposed', {}, EXIT.failure);
-      this.#aborted = false;
-      return work();
-    });
-    this.#queue = result.catch(() => undefined);
-    return result;
-  }
-
-  async #run(program: NativeProgram, inputs: readonly Numbers[], outputs: readonly Numbers[]): Promise<void> {
-    if (this.#aborted) throw new AbortedError('aborted');
-    this.#running = program;
-    try {
-      await program.run(inputs, outputs);
-    } finally {
-      this.#running = undefined;
-    }
-  }
-
   abort(): void {
-    this.#aborted = true;
-    this.#running?.abort();
+    this.#queue.abort();
   }
 
   #requireTraining(what: string): void {
@@ -368,9 +336,7 @@ export class DeviceSession implements Session {
   }
 
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
-    this.abort();
+    if (!this.#queue.close()) return;
     this.#programs.dispose();
     if (this.#snapshot !== 'no room') this.#snapshot?.dispose();
     this.#store.dispose();
