@@ -6,9 +6,11 @@
  *               ReLU's backward after either -> their mask operand
  *
  * A graph in, a graph out, same results (test/compiler/fuse.test.ts). Only single-use results are folded, and the fused
- * node takes the place of the later of the two, so all its operands exist there.
+ * node takes the place of the later of the two, so all its operands exist there. What a network learnt is not folded into
+ * the sum that is its prediction (exact_values.ts): the two have different types where images have 16 bits.
  */
 import type { Graph, GraphNode, ValueId } from '../graph/ir.js';
+import { exactSums } from './exact_values.js';
 
 /** What may be folded where. Returns the fused node, or undefined where the pattern does not fit. */
 type Pattern = (node: GraphNode, graph: Uses) => { fused: GraphNode; absorbed: GraphNode[] } | undefined;
@@ -42,9 +44,11 @@ class Uses {
   readonly #producer = new Map<ValueId, GraphNode>();
   readonly #count = new Map<ValueId, number>();
   readonly #position = new Map<GraphNode, number>();
+  readonly #exact: ReadonlySet<ValueId>;
 
   constructor(graph: Graph) {
     this.graph = graph;
+    this.#exact = exactSums(graph);
     graph.nodes.forEach((node, i) => {
       this.#position.set(node, i);
       for (const id of node.outputs) this.#producer.set(id, node);
@@ -58,6 +62,11 @@ class Uses {
     if (id === null || id === undefined || this.#count.get(id) !== 1) return undefined;
     const node = this.#producer.get(id);
     return node !== undefined && names.includes(node.op.name) ? node : undefined;
+  }
+
+  /** Whether `sum` is kept exact, but not what `producer` adds to it: a device may keep that in 16 bits. */
+  roundsBefore(sum: GraphNode, producer: GraphNode): boolean {
+    return this.#exact.has(sum.outputs[0]!) && !this.#exact.has(producer.outputs[0]!);
   }
 
   position(node: GraphNode): number {
@@ -97,7 +106,7 @@ function foldAdd(node: GraphNode, uses: Uses) {
   if (a === b) return undefined;
   // The later producer absorbs the sum: the earlier result exists then.
   const candidates = [uses.soleProducer(a, ADDABLE), uses.soleProducer(b, ADDABLE)]
-    .filter((c) => c !== undefined && additionOperand(c) !== undefined)
+    .filter((c) => c !== undefined && additionOperand(c) !== undefined && !uses.roundsBefore(node, c))
     .sort((p, q) => uses.position(q!) - uses.position(p!));
   const producer = candidates[0];
   if (producer === undefined) return undefined;

@@ -9,6 +9,7 @@
  * that little is alive at a cut.
  */
 import { elements, type Graph, type GraphNode, type ValueId } from '../graph/ir.js';
+import { exactSums } from './exact_values.js';
 import { type Layout, layoutsOf } from './footprint.js';
 
 export interface Segment {
@@ -28,6 +29,8 @@ export interface Segment {
 export interface SegmentedGraph {
   readonly graph: Graph;
   readonly layouts: ReadonlyMap<ValueId, Layout>;
+  /** What is kept exact in the whole graph, and so in every segment of it. */
+  readonly exact: ReadonlySet<ValueId>;
   readonly segments: readonly Segment[];
 }
 
@@ -87,7 +90,7 @@ export function segmentGraph(graph: Graph): SegmentedGraph {
       results,
     });
   }
-  return { graph, layouts, segments };
+  return { graph, layouts, exact: exactSums(graph), segments };
 }
 
 /** The segment of every node: the number of cuts before it, as late as its readers allow. */

@@ -4,11 +4,13 @@
  *
  * Images are the [n,h,w,c] values between operators. Everything else stays f32 (f64) without padding: parameters and
  * their gradients, tables, targets, masks, and what has one pixel (gates, means, the attention's small layers).
- * `convert` nodes are put where an image begins as an input, ends as an output, is wanted plain by an operator
- * (OpDefinition.plain), or is reshaped in a way that padding does not survive.
+ * Predictions and the sums they are made of are images of f32 (exact_values.ts). All images of one node have one type.
+ * `convert` nodes are put where an image begins as an input, ends as an output, goes from 16 bits to f32 or back, is
+ * wanted plain by an operator (OpDefinition.plain), or is reshaped in a way that padding does not survive.
  */
 import { type DType, type Graph, type GraphNode, type Value, type ValueId, valuePitch } from '../graph/ir.js';
 import { convertOp } from '../graph/ops/convert.js';
+import { exactValues, isExact } from './exact_values.js';
 
 export type ImageType = 'f32' | 'f16' | 'bf16';
 
@@ -76,17 +78,18 @@ class Storage {
   readonly #values: Value[];
   readonly #nodes: GraphNode[] = [];
   readonly #isImage: (id: ValueId) => boolean;
+  readonly #exact: ReadonlySet<ValueId>;
   /** Values kept as images. */
   readonly #images = new Set<ValueId>();
-  /** The same numbers in the other form, where both were wanted. */
-  readonly #asImage = new Map<ValueId, ValueId>();
-  readonly #asPlain = new Map<ValueId, ValueId>();
+  /** The same numbers in other forms, where those were wanted: by value, type and pitch. */
+  readonly #copies = new Map<string, ValueId>();
 
   constructor(graph: Graph, rules: StorageRules) {
     this.#graph = graph;
     this.#rules = rules;
     this.#values = [...graph.values];
     this.#isImage = imagesOf(graph);
+    this.#exact = exactValues(graph);
     for (const node of graph.nodes) this.#node(node);
   }
 
@@ -96,60 +99,64 @@ class Storage {
   }
 
   #node(node: GraphNode): void {
+    const type = isExact(node, this.#exact) ? 'f32' : this.#rules.image;
     if (node.op.name === 'reshape') {
-      this.#reshape(node);
+      this.#reshape(node, type);
       return;
     }
     const plain = new Set(node.op.plain ?? []);
     const inputs = node.inputs.map((id, i) =>
-      id === null ? null : plain.has(i) ? this.#plain(id) : this.#operand(id),
+      id === null ? null : plain.has(i) ? this.#plain(id) : this.#operand(id, type),
     );
-    for (const id of node.outputs) if (this.#isImage(id)) this.#makeImage(id);
+    for (const id of node.outputs) if (this.#isImage(id)) this.#makeImage(id, type);
     this.#nodes.push({ ...node, inputs });
   }
 
   /** A view where the bytes stay as they are, else a copy. */
-  #reshape(node: GraphNode): void {
+  #reshape(node: GraphNode, type: ImageType): void {
     const [from, to] = [node.inputs[0]!, node.outputs[0]!];
-    const source = this.#images.has(from) ? from : (this.#asImage.get(from) ?? from);
-    if (this.#isImage(to)) this.#makeImage(to);
+    const source = this.#copies.get(formKey(from, type, this.#pitch(from, type))) ?? from;
+    if (this.#isImage(to)) this.#makeImage(to, type);
     const [a, b] = [this.#values[source]!, this.#values[to]!];
     const dense = valuePitch(a) === a.shape[3] && valuePitch(b) === b.shape[3];
     const view = a.dtype === b.dtype && (dense || (a.shape[3] === b.shape[3] && valuePitch(a) === valuePitch(b)));
     this.#nodes.push({ ...node, inputs: [source], ...(view ? {} : { op: convertOp, attributes: {} }) });
   }
 
-  /** The value as an operator takes it among its images: converted where it is a plain input of an image's shape. */
-  #operand(id: ValueId): ValueId {
-    const value = this.#values[id]!;
-    if (this.#images.has(id) || value.role !== 'input' || !this.#isImage(id)) return id;
-    if (this.#rules.image === 'f32' && imagePitch(value.shape[3], this.#rules) === value.shape[3]) return id;
-    return this.#once(this.#asImage, id, (copy) => this.#makeImage(copy));
+  /** The value as an operator takes it among its images of one type; what is no image stays as it is. */
+  #operand(id: ValueId, type: ImageType): ValueId {
+    const isInput = this.#values[id]!.role === 'input' && this.#isImage(id);
+    return isInput || this.#images.has(id) ? this.#form(id, type, this.#pitch(id, type)) : id;
   }
 
   /** The value as f32 without padding. */
   #plain(id: ValueId): ValueId {
-    const value = this.#values[id]!;
-    if (!this.#images.has(id) || (value.dtype === 'f32' && valuePitch(value) === value.shape[3])) return id;
-    return this.#once(this.#asPlain, id, () => undefined);
+    return this.#images.has(id) ? this.#form(id, 'f32', this.#values[id]!.shape[3]) : id;
   }
 
-  #once(known: Map<ValueId, ValueId>, id: ValueId, finish: (copy: ValueId) => void): ValueId {
-    const before = known.get(id);
+  /** The value in this form: itself, or a copy that is made once. */
+  #form(id: ValueId, dtype: ImageType, pitch: number): ValueId {
+    const value = this.#values[id]!;
+    if (value.dtype === dtype && valuePitch(value) === pitch) return id;
+    const key = formKey(id, dtype, pitch);
+    const before = this.#copies.get(key);
     if (before !== undefined) return before;
-    const { name, shape } = this.#values[id]!;
+    const { name, shape } = value;
     const copy = this.#values.length;
-    this.#values.push({ id: copy, name: `${name}.converted`, shape, dtype: 'f32', role: 'node' });
-    finish(copy);
+    this.#values.push({ id: copy, name: `${name}.converted`, shape, dtype, pitch, role: 'node' });
     this.#nodes.push({ op: convertOp, inputs: [id], outputs: [copy], attributes: {}, label: `convert ${name}` });
-    known.set(id, copy);
+    this.#copies.set(key, copy);
     return copy;
   }
 
-  #makeImage(id: ValueId): void {
-    const value = this.#values[id]!;
-    const pitch = imagePitch(value.shape[3], this.#rules);
-    this.#values[id] = { ...value, dtype: this.#rules.image, pitch };
+  #pitch(id: ValueId, image: ImageType): number {
+    return imagePitch(this.#values[id]!.shape[3], { image, rowBytes: this.#rules.rowBytes });
+  }
+
+  #makeImage(id: ValueId, dtype: ImageType): void {
+    this.#values[id] = { ...this.#values[id]!, dtype, pitch: this.#pitch(id, dtype) };
     this.#images.add(id);
   }
 }
+
+const formKey = (id: ValueId, dtype: ImageType, pitch: number): string => `${id} ${dtype} ${pitch}`;

@@ -179,10 +179,15 @@ class TileBuilder {
     return cropped;
   }
 
+  #store(id: ValueId, stored: Stored): void {
+    this.#stored.set(id, stored);
+    if (this.#scene.exact.has(id)) this.#builder.keepExact(stored.value);
+  }
+
   #emit(node: GraphNode, operands: readonly (Value | null)[], region: Region): void {
     const results = this.#builder.apply(node.op, operands, node.attributes, node.label);
     node.outputs.forEach((id, i) => {
-      this.#stored.set(id, { value: results[i]!, region });
+      this.#store(id, { value: results[i]!, region });
     });
   }
 
@@ -252,6 +257,6 @@ class TileBuilder {
     const image = imageRegion(this.#scene.layouts.get(from)!, region);
     const target = layoutRegion(this.#scene.layouts.get(to)!, image);
     const shaped = reshape(this.#builder, value, this.#shape(to, target), node.label);
-    this.#stored.set(to, { value: shaped, region: target });
+    this.#store(to, { value: shaped, region: target });
   }
 }

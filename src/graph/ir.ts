@@ -51,6 +51,8 @@ export interface Graph {
   readonly nodes: readonly GraphNode[];
   /** What is read after a run, by name. */
   readonly outputs: ReadonlyMap<string, ValueId>;
+  /** Predictions: a device sums them in f32 even where it keeps images in 16 bits (src/compiler/exact_values.ts). */
+  readonly exact?: ReadonlySet<ValueId>;
 }
 
 export interface ValueType {
@@ -153,6 +155,7 @@ export class GraphBuilder {
   readonly #values: Value[] = [];
   readonly #nodes: GraphNode[] = [];
   readonly #outputs = new Map<string, ValueId>();
+  readonly #exact = new Set<ValueId>();
 
   /** A builder that continues an existing graph: the same values, `nodes` in place of its nodes. */
   static continue(graph: Graph, nodes: readonly GraphNode[] = graph.nodes): GraphBuilder {
@@ -160,6 +163,7 @@ export class GraphBuilder {
     builder.#values.push(...graph.values);
     builder.#nodes.push(...nodes);
     for (const [name, id] of graph.outputs) builder.#outputs.set(name, id);
+    for (const id of graph.exact ?? []) builder.#exact.add(id);
     return builder;
   }
 
@@ -214,12 +218,18 @@ export class GraphBuilder {
     this.#outputs.set(name, value.id);
   }
 
+  /** Says that a value is a prediction (Graph.exact). */
+  keepExact(value: Value): void {
+    this.#exact.add(value.id);
+  }
+
   value(id: ValueId): Value {
     return this.#values[id]!;
   }
 
   build(): Graph {
-    return { values: [...this.#values], nodes: [...this.#nodes], outputs: new Map(this.#outputs) };
+    const outputs = new Map(this.#outputs);
+    return { values: [...this.#values], nodes: [...this.#nodes], outputs, exact: new Set(this.#exact) };
   }
 }
 

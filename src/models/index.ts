@@ -18,6 +18,7 @@ export function buildModel(
 ): { output: Value; parameters: readonly ParameterInfo[] } {
   const scope = new ParameterScope(builder);
   const output = network(scope, spec, x);
+  builder.keepExact(output);
   return { output, parameters: scope.infos };
 }
 
