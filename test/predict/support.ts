@@ -82,12 +82,13 @@ export function randomValues(spec: ModelSpec, seed = 3): Map<string, Float32Arra
   );
 }
 
-/** A checkpoint with these weights; returns its path. */
+/** A checkpoint with these weights, random ones where none are given; returns its path. */
 export async function checkpointOf(
   folder: string,
   name: string,
   spec: ModelSpec,
   more: Partial<CheckpointContract> = {},
+  parameters: ReadonlyMap<string, Float32Array> = randomValues(spec),
 ): Promise<string> {
   const path = join(folder, `${name}.safetensors`);
   await saveCheckpoint(path, {
@@ -118,13 +119,13 @@ export async function checkpointOf(
       schedule: { kind: 'constant', learningRate: 1e-4, best: null, badEpochs: 0 },
       earlyStopping: { best: null, badEpochs: 0 },
     },
-    tensors: { parameters: randomValues(spec) },
+    tensors: { parameters },
   });
   return path;
 }
 
 /** The whole scene through the session's own program: what tiles must agree with. Physical units. */
-export async function untiled(spec: ModelSpec, scene: MemoryScene): Promise<Float32Array> {
+export async function untiled(spec: ModelSpec, scene: MemoryScene, values = randomValues(spec)): Promise<Float32Array> {
   const session = await createSession({
     model: spec,
     loss: SPATIAL_LOSS,
@@ -134,7 +135,7 @@ export async function untiled(spec: ModelSpec, scene: MemoryScene): Promise<Floa
     mode: 'infer',
   });
   try {
-    session.write('parameters', randomValues(spec));
+    session.write('parameters', values);
     const input = scene.values.map((v, i) =>
       scene.valid[Math.floor(i / scene.bands)] === 0 ? 0 : Math.min(1, Math.max(0, (v - 0.05) / 0.9)),
     );
