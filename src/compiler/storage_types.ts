@@ -10,7 +10,7 @@
  */
 import { type DType, type Graph, type GraphNode, type Value, type ValueId, valuePitch } from '../graph/ir.js';
 import { convertOp } from '../graph/ops/convert.js';
-import { exactValues, isExact } from './exact_values.js';
+import { exactNodes } from './exact_values.js';
 
 export type ImageType = 'f32' | 'f16' | 'bf16';
 
@@ -78,7 +78,7 @@ class Storage {
   readonly #values: Value[];
   readonly #nodes: GraphNode[] = [];
   readonly #isImage: (id: ValueId) => boolean;
-  readonly #exact: ReadonlySet<ValueId>;
+  readonly #exact: ReadonlySet<GraphNode>;
   /** Values kept as images. */
   readonly #images = new Set<ValueId>();
   /** The same numbers in other forms, where those were wanted: by value, type and pitch. */
@@ -89,7 +89,7 @@ class Storage {
     this.#rules = rules;
     this.#values = [...graph.values];
     this.#isImage = imagesOf(graph);
-    this.#exact = exactValues(graph);
+    this.#exact = exactNodes(graph);
     for (const node of graph.nodes) this.#node(node);
   }
 
@@ -99,7 +99,7 @@ class Storage {
   }
 
   #node(node: GraphNode): void {
-    const type = isExact(node, this.#exact) ? 'f32' : this.#rules.image;
+    const type = this.#exact.has(node) ? 'f32' : this.#rules.image;
     if (node.op.name === 'reshape') {
       this.#reshape(node, type);
       return;
