@@ -19,6 +19,7 @@ using BackendDescriptor = void*;
 enum DataType : int { kFloat = 0, kHalf = 2, kBfloat16 = 9 };
 enum ConvolutionMode : int { kCrossCorrelation = 1 };
 enum PointwiseMode : int { kPointwiseAdd = 0, kPointwiseReluForward = 100, kPointwiseReluBackward = 200 };
+enum NanPropagation : int { kPropagateNan = 1 };
 enum HeuristicMode : int { kHeuristicFallback = 2, kHeuristicA = 3 };
 
 enum NumericalNote : int {
@@ -63,6 +64,7 @@ enum AttributeType : int {
   kTypeConvolutionMode = 7,
   kTypeHeuristicMode = 8,
   kTypeKnobType = 9,  // int
+  kTypeNanPropagation = 10,
   kTypeNumericalNote = 11,
   kTypePointwiseMode = 14,
   kTypeDescriptor = 15,
@@ -73,6 +75,7 @@ enum AttributeType : int {
 enum Attribute : int {
   kPointwiseMode = 0,
   kPointwiseMathPrecision = 1,
+  kPointwiseNanPropagation = 2,
 
   kConvolutionComputeType = 100,
   kConvolutionMode = 101,

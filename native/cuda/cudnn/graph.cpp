@@ -5,7 +5,7 @@ namespace bandlift::cuda::cudnn {
 namespace {
 
 // Of operations, names, layouts and alignments below, all of which plans kept on disk hold. Raise it with any of them.
-constexpr char kGraphVersion[] = "graph 1";
+constexpr char kGraphVersion[] = "graph 2";
 
 DataType data_type(DType type) {
   return type == DType::f16 ? kHalf : type == DType::bf16 ? kBfloat16 : kFloat;
@@ -166,6 +166,8 @@ void Graph::pointwise(PointwiseMode mode, const Descriptor& from, const Descript
   Descriptor what(api_, kPointwiseDescriptor);
   what.set(kPointwiseMode, mode);
   what.set(kPointwiseMathPrecision, kFloat);
+  const NanPropagation propagate = kPropagateNan;  // else ReLU makes 0 of NaN
+  if (mode == kPointwiseReluForward) what.set(kPointwiseNanPropagation, kTypeNanPropagation, 1, &propagate);
   what.finalize("pointwise");
   Descriptor operation(api_, kOperationPointwiseDescriptor);
   operation.set(kOperationPointwise, what);

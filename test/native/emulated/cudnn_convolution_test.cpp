@@ -128,6 +128,27 @@ TEST("cudnn fuses bias, relu and a sum into the forward pass") {
       compare(machine, *provider, problem(ConvPass::forward, type), "forward with an epilogue", parts);
 }
 
+TEST("cudnn lets NaN pass the relu that it fuses") {
+  Machine machine;
+  const auto provider = machine.provider(nullptr, false);
+  for (DType type : {DType::f32, DType::f16, DType::bf16}) {
+    const ConvProblem p = {ConvPass::forward, type, false, 1, 1, 6, 8, 16, 1, 3};
+    const Tensors t(p, 7);
+    ConvEpilogue e;
+    e.bias = static_cast<const float*>(t.bias.data);
+    e.relu = true;
+    REQUIRE(provider->fuses(p, e));
+    const int64_t at = 8 * element_bytes(type);  // pixel 1, which outputs 0, 1 and 2 read
+    char* const pixel = static_cast<char*>(t.x.data) + at;
+    REQUIRE(cudaMemsetAsync(pixel, 0xff, 8, machine.context.stream) == cudaSuccess);  // NaN in every type
+    const Scratch scratch(provider->workspace_bytes(p));
+    provider->run(machine.context, p, t.buffers(), e, scratch.data);
+    machine.finish();
+    const auto y = t.y.read();
+    for (size_t i = 0; i < y.size(); ++i) REQUIRE(std::isnan(y[i]) == (i < 3 * 16));
+  }
+}
+
 TEST("cudnn fuses a sum and a mask into the gradient of the input, in 16 bits") {
   Machine machine;
   const auto provider = machine.provider(nullptr, false);

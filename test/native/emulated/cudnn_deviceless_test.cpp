@@ -1,7 +1,7 @@
 // Our operation graphs against the real cuDNN, without a GPU: from 9.10 on it makes plans for a GPU that is only
 // described. BANDLIFT_TEST_CUDNN names its folder (site-packages/nvidia/cudnn/lib); without it the check is skipped.
 // It leaks a few kilobytes of its own: ASAN_OPTIONS=detect_leaks=0 where AddressSanitizer is on.
-// Plans of engines that cuDNN compiles at run time (most fused epilogues) need libcuda.so.1, so they are left out.
+// Engines that cuDNN compiles at run time (most fused epilogues) need libcuda.so.1: without it they are left out.
 #include <cstdio>
 
 #include "cuda/cudnn/plan.h"
@@ -43,6 +43,7 @@ static void plans_of_the_real_library() {
   const FoundLibrary found = find_cudnn({});
   if (!found.found()) check::fail(found.why());
   const cudnn::Api api = cudnn::resolve(found);
+  const bool has_driver = dlopen("libcuda.so.1", RTLD_NOW) != nullptr;
   for (int capability : {70, 80, 90}) {
     if (!cudnn::unfit(api.cudnnGetVersion(), capability / 10, capability % 10).empty()) continue;
     cudnn::Descriptor device(api, cudnn::kDevicePropertiesDescriptor);
@@ -78,6 +79,15 @@ static void plans_of_the_real_library() {
               REQUIRE(second->engine().text() == plan->engine().text());
               repeated = true;
               break;
+            }
+            if (has_driver && pass == ConvPass::forward && capability >= 80) {
+              const cudnn::Fusion whole = {true, true, false, true};
+              const auto fused = std::make_shared<cudnn::Graph>(target, p, whole, type);
+              bool made = false;
+              for (cudnn::Descriptor& config : cudnn::propose(target, *fused, why))
+                made = made || cudnn::make_plan(target, fused, std::move(config), rules, why).has_value();
+              if (!made)
+                check::fail("sm_" + std::to_string(capability) + ", " + cudnn::describe(p, whole) + ": " + why);
             }
             if (!repeated) check::fail("sm_" + std::to_string(capability) + ", " + cudnn::describe(p, {}) + ": " + why);
           }

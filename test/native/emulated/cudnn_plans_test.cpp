@@ -174,7 +174,7 @@ TEST("cudnn plans: text that fits its checksum but that cuDNN or the rules refus
     REQUIRE(plan->workspace_bytes() == 256);
   };
   const std::string key = graph->text() + ", engine 5:2=4,24=-1";
-  REQUIRE(key == "graph 1 forward 3x3 f16 1x2x3 8->8, dw f16, engine 5:2=4,24=-1");
+  REQUIRE(key == "graph 2 forward 3x3 f16 1x2x3 8->8, dw f16, engine 5:2=4,24=-1");
   int64_t compiled = compilations();
   make();
   REQUIRE(compilations() == compiled + 1 && store.find(key));

@@ -1,5 +1,6 @@
 #include "compute.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace fake_cudnn {
@@ -113,7 +114,7 @@ void compute(const Problem& p, const Manner& manner, const std::function<void*(i
           if (manner.clobbers_add) store(result, p.result_type, at, value);
           for (const Step& step : p.steps) {
             if (step.mode == kPointwiseReluForward) {
-              value = value > 0 ? value : 0;
+              value = value > 0 || (step.keeps_nan && std::isnan(value)) ? value : 0;
             } else if (step.mode == kPointwiseReluBackward) {
               value = load(pointer(step.operand), p.type, at) > 0 ? value : 0;
             } else {

@@ -21,6 +21,7 @@ const std::map<int, Rule>& rules() {
   static const std::map<int, Rule> all = {
       {kPointwiseMode, {kPointwiseDescriptor, kTypePointwiseMode, 1, true}},
       {kPointwiseMathPrecision, {kPointwiseDescriptor, kTypeDataType, 1, true}},
+      {kPointwiseNanPropagation, {kPointwiseDescriptor, kTypeNanPropagation, 1, false}},
       {kConvolutionComputeType, {kConvolutionDescriptor, kTypeDataType, 1, true}},
       {kConvolutionMode, {kConvolutionDescriptor, kTypeConvolutionMode, 1, true}},
       {kConvolutionDilations, {kConvolutionDescriptor, kTypeInt64, 2, true}},
@@ -235,7 +236,9 @@ Problem understand(const Descriptor& graph) {
     const Descriptor& from = o.link(backward ? kOperationPointwiseDy : kOperationPointwiseX);
     require(is_virtual(*out) && type(*out) == kFloat, kNotSupported, "float between operations");
     require(id(from) == id(*out), kBadParam, "operations must follow each other");
-    Step step{mode, 0, false};
+    const Descriptor& what = o.link(kOperationPointwise);
+    const bool nan = what.has(kPointwiseNanPropagation) && what.number(kPointwiseNanPropagation) == kPropagateNan;
+    Step step{mode, 0, false, nan};
     if (backward || mode == kPointwiseAdd) {
       const Descriptor& operand = o.link(backward ? kOperationPointwiseX : kOperationPointwiseB);
       const auto shape = operand.value(kTensorDimensions).numbers;

@@ -63,6 +63,7 @@ struct Step {
   api::PointwiseMode mode;
   int64_t operand;   // unique id, or 0
   bool per_channel;  // the operand has one number for each channel
+  bool keeps_nan;    // ReLU of NaN is NaN, else 0
 };
 struct Problem {
   api::DescriptorType convolution;  // one of the three operations
