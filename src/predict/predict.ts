@@ -78,6 +78,7 @@ export async function predict(
       options.inputKey,
       window,
       device.info().isa,
+      precision,
       stages.map(({ model, description }) => [model.hash, model.spec, model.normalization, description]),
     ]);
     const resume = options.planOnly === true ? 'auto' : (options.resume ?? 'auto');

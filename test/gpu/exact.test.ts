@@ -9,6 +9,7 @@ import { createSession } from '../../src/engine/session.js';
 import { type Batch, COMBINED_LOSS, type Session, type SessionOptions } from '../../src/engine/types.js';
 import { modelParameters } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
+import { Interrupted } from '../../src/predict/segment_run.js';
 import { Random } from '../../src/random.js';
 import { checkpointOf, memoryScene, predicted, untiled } from '../predict/support.js';
 import { SMALL_NETWORKS } from '../support/networks.js';
@@ -256,4 +257,18 @@ describeGpu('whole scenes in 16 bits', () => {
       const allowed = 4 * (SPACING[precision] / 2) * learnt + FLOAT * norm(whole);
       expect(norm(minus(values as Float32Array, whole))).toBeLessThan(allowed);
     });
+
+  it('an interrupted prediction is not continued in another precision', async () => {
+    chooseProvider(undefined);
+    const spec = networks['spectral_sr over a regression']!;
+    const stage1 = await checkpointOf(folder, 'interrupted', spec, {}, weights(spec, LEARNT));
+    const scene = memoryScene(9, 11, spec.inBands);
+    const run = (precision: Precision, interrupted: () => boolean) => {
+      const options = { stage1, tile: 4, out: join(folder, 'interrupted-scene'), device: { kind: 'cuda', precision } };
+      return predicted(scene, options as Parameters<typeof predicted>[1], interrupted);
+    };
+    await expect(run('fp16', () => true)).rejects.toThrow(Interrupted);
+    await expect(run('fp32', () => false)).rejects.toThrow(/unfinished prediction of another/);
+    await run('fp16', () => false);
+  });
 });
