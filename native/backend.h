@@ -37,6 +37,11 @@ struct SpectralLossParams {
   float l1 = 0, l2 = 0, sam = 0, gradient = 0;
 };
 
+// A pass of a radix search: `settled` leading bits of the wanted values are known, the next `bits` are counted.
+struct CountParams {
+  int settled = 0, bits = 16;
+};
+
 struct AdamParams {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // double: 1 - beta2 must not lose digits
 };
@@ -135,6 +140,13 @@ class Backend {
   virtual void normal_equations(Tensor features, Tensor y, Tensor pixel_mask, Tensor gram, Tensor cross,
                                 Tensor workspace) = 0;
   virtual size_t normal_equations_workspace(Tensor features, Tensor y) const = 0;
+  // One pass of the search for exact quantiles (src/data/quantile.ts): how often each value of the next bits occurs
+  // among the values whose leading bits are a wanted prefix. values [n,h,w,c], pixel_mask [n,h,w,1] and band_mask
+  // [1,1,1,c] hold 0 or 1, optional; prefixes f64 [1,1,populations,slots], populations 1 (all bands together) or c;
+  // counts f64 [1,populations,slots,2^bits] += whole numbers, exact up to 2^53.
+  virtual void count_values(CountParams p, Tensor values, Tensor pixel_mask, Tensor band_mask, Tensor prefixes,
+                            Tensor counts, Tensor workspace) = 0;
+  virtual size_t count_values_workspace(Tensor prefixes, Tensor counts) const = 0;
 
   // ---- optimizer: flat vectors ------------------------------------------------------------------------------------
   // s = scalars[kLossScale] (0 means 1). norm f64 [1] = |g|_2 / s; scalars[kGradScale] = min(1, max_norm / (norm +

@@ -54,6 +54,9 @@ class CpuBackend final : public Backend {
   void normal_equations(Tensor features, Tensor y, Tensor pixel_mask, Tensor gram, Tensor cross,
                         Tensor workspace) override;
   size_t normal_equations_workspace(Tensor features, Tensor y) const override;
+  void count_values(CountParams p, Tensor values, Tensor pixel_mask, Tensor band_mask, Tensor prefixes, Tensor counts,
+                    Tensor workspace) override;
+  size_t count_values_workspace(Tensor prefixes, Tensor counts) const override;
 
   void grad_norm(Tensor g, Tensor loss_terms, Tensor norm, Tensor scalars, Tensor workspace) override;
   size_t grad_norm_workspace(Tensor g) const override;

@@ -1,8 +1,8 @@
 // The CUDA device's backend: every method enqueues on context.stream and returns. Member functions of operator <op> are
 // defined in native/ops/<op>/<op>_cuda.cu. Images are f32, f16 or bf16, all of one instruction alike; paddings of
 // inputs hold zeros, and every kernel writes zeros into the padding of its outputs. Pointers need not be aligned beyond
-// their element: kernels check before they take 16 bytes at a time. No float atomics: results do not vary from run to
-// run.
+// their element: kernels check before they take 16 bytes at a time. No float atomics but for whole numbers, whose sums
+// are exact in any order: results do not vary from run to run.
 #pragma once
 #include <memory>
 #include <vector>
@@ -64,6 +64,9 @@ class CudaBackend final : public Backend {
   void normal_equations(Tensor features, Tensor y, Tensor pixel_mask, Tensor gram, Tensor cross,
                         Tensor workspace) override;
   size_t normal_equations_workspace(Tensor features, Tensor y) const override;
+  void count_values(CountParams p, Tensor values, Tensor pixel_mask, Tensor band_mask, Tensor prefixes, Tensor counts,
+                    Tensor workspace) override;
+  size_t count_values_workspace(Tensor prefixes, Tensor counts) const override;
 
   void grad_norm(Tensor g, Tensor loss_terms, Tensor norm, Tensor scalars, Tensor workspace) override;
   size_t grad_norm_workspace(Tensor g) const override;

@@ -29,6 +29,7 @@ enum class Opcode : int {
   spectral_loss,
   spectral_metrics,
   normal_equations,
+  count_values,
   grad_norm,
   adam,
 };
@@ -62,6 +63,7 @@ inline constexpr OpcodeInfo kOpcodes[] = {
     {"spectral_loss", "pred~ target pixel_mask? band_mask? valid_pixels* terms* dpred~? workspace?", 4},
     {"spectral_metrics", "pred~ target pixel_mask? scale offset sums* workspace?", 0},
     {"normal_equations", "features y pixel_mask? gram* cross* workspace?", 0},
+    {"count_values", "values pixel_mask? band_mask? prefixes* counts* workspace?", 2},
     {"grad_norm", "g loss_terms*? norm* scalars workspace?", 0},
     {"adam", "g scalars param m v ema?", 3},
 };

@@ -232,6 +232,8 @@ void Program::execute(const Instruction& i) {
       return b.spectral_metrics(t[0], t[1], t[2], t[3], t[4], t[5], t[6]);
     case Opcode::normal_equations:
       return b.normal_equations(t[0], t[1], t[2], t[3], t[4], t[5]);
+    case Opcode::count_values:
+      return b.count_values({static_cast<int>(p[0]), static_cast<int>(p[1])}, t[0], t[1], t[2], t[3], t[4], t[5]);
     case Opcode::grad_norm:
       return b.grad_norm(t[0], t[1], t[2], t[3], t[4]);
     case Opcode::adam:

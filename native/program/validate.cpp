@@ -78,6 +78,7 @@ class Checker {
     BANDLIFT_CHECK(static_cast<int>(i_.params[k]) % 2 == 1, shape,
                    where_ + ": " + name + " is even, expected an odd kernel");
   }
+  int64_t param(int k) const { return static_cast<int64_t>(i_.params[k]); }  // once it is checked
   bool present(int k) const { return i_.t[k].n > 0; }
   const Tensor& t(int k) const { return i_.t[k]; }
 
@@ -101,6 +102,24 @@ int64_t check_conv(const Checker& c, int x, int y, int64_t r) {
 void check_taps(const Checker& c, int table, int64_t outputs, int64_t inputs) {
   const int64_t numbers = c.t(table).c;
   c.shape(table, 1, 1, outputs, numbers < 2 ? 2 : numbers > inputs + 1 ? inputs + 1 : numbers);
+}
+
+// All bands together or each for itself; prefixes and counts of every population and slot.
+void check_counts(const Checker& c, const std::string& where) {
+  c.integer(0, 0, 31, "settled");
+  c.integer(1, 1, 16, "bits");
+  const int64_t settled = c.param(0), bits = c.param(1), populations = c.t(3).w, slots = c.t(3).c;
+  BANDLIFT_CHECK(settled + bits <= 32, shape,
+                 where + ": settled + bits is " + std::to_string(settled + bits) + ", expected at most 32");
+  BANDLIFT_CHECK(populations == 1 || populations == c.t(0).c, shape,
+                 where + ": prefixes of " + std::to_string(populations) + " populations, expected 1 or " +
+                     std::to_string(c.t(0).c));
+  c.shape(1, c.t(0).n, c.t(0).h, c.t(0).w, 1);
+  c.count(2, {c.t(0).c});
+  c.shape(3, 1, 1, populations, slots);
+  c.count(3, {populations, slots});
+  c.shape(4, 1, populations, slots, int64_t{1} << bits);
+  c.count(4, {populations, slots, int64_t{1} << bits});
 }
 
 void check_shapes(const Instruction& i, const std::string& where, const std::vector<Operand>& operands) {
@@ -212,6 +231,9 @@ void check_shapes(const Instruction& i, const std::string& where, const std::vec
       c.count(3, {c.t(0).c + 1, c.t(0).c + 1});
       c.count(4, {c.t(0).c + 1, c.t(1).c});
       break;
+    case Opcode::count_values:
+      check_counts(c, where);
+      break;
     case Opcode::grad_norm:
       c.count(0, {c.t(0).elements()});
       c.count(1, {kLossTermCount});
@@ -314,6 +336,8 @@ size_t workspace_bytes(Backend& backend, const InstructionDescription& descripti
       return backend.spectral_metrics_workspace(i.t[0]);
     case Opcode::normal_equations:
       return backend.normal_equations_workspace(i.t[0], i.t[1]);
+    case Opcode::count_values:
+      return backend.count_values_workspace(i.t[3], i.t[4]);
     case Opcode::grad_norm:
       return backend.grad_norm_workspace(i.t[0]);
     default:

@@ -12,6 +12,7 @@ export type Fill =
   | 'ones'
   | 'zeros'
   | { readonly value: number }
+  | { readonly cycle: readonly number[] }
   /** Whole numbers: those of column k lie in [0, columnsBelow[k]). */
   | { readonly columnsBelow: readonly number[] };
 
@@ -59,9 +60,12 @@ export function fillCase(c: OpCase, graph: Graph): Map<string, Float32Array | Fl
 
 const fanIn = ([, ci, kh, kw]: Shape): number => ci * kh * kw;
 
-function sample(kind: Fill, random: Random, index: number): number {
-  if (typeof kind === 'object')
-    return 'value' in kind ? kind.value : random.integer(kind.columnsBelow[index % kind.columnsBelow.length]!);
+function sample(kind: Fill, random: Random, i: number): number {
+  if (typeof kind === 'object') {
+    if ('value' in kind) return kind.value;
+    if ('cycle' in kind) return kind.cycle[i % kind.cycle.length]!;
+    return random.integer(kind.columnsBelow[i % kind.columnsBelow.length]!);
+  }
   switch (kind) {
     case 'normal':
       return random.normal();

@@ -4,6 +4,7 @@ import { adamCases } from './adam.js';
 import { addCases } from './add.js';
 import type { OpCases } from './case.js';
 import { conv2dCases } from './conv2d.js';
+import { countValuesCases } from './count_values.js';
 import { fillCases } from './fill.js';
 import { gateCases } from './gate.js';
 import { gatherPatchesCases } from './gather_patches.js';
@@ -31,5 +32,6 @@ export const allCases: readonly OpCases[] = [
   spectralLossCases,
   spectralMetricsCases,
   normalEquationsCases,
+  countValuesCases,
   adamCases,
 ];

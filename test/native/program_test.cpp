@@ -210,6 +210,45 @@ TEST("program: a shuffled convolution has r x r output pixels for each of the in
   for (double bad : {0.0, -2.0, 1.5, 65.0, 1e300}) f.refused(shuffled(bad, y), ErrorCode::shape, {"shuffle is"});
 }
 
+TEST("program: count_values counts one to sixteen of 32 bits, in places that fit its populations and slots") {
+  Fixture f;
+  const TensorRef x = ref(0, 1, 4, 4, 3), prefixes = ref(1024, 1, 1, 3, 2, DType::f64);
+  const TensorRef counts = ref(2048, 1, 3, 2, 16, DType::f64);
+  const auto count = [&](TensorRef pixels, TensorRef bands, TensorRef known, TensorRef sums, double settled,
+                         double bits) {
+    return only({"count_values", "bits", {x, pixels, bands, known, sums, absent()}, {settled, bits}});
+  };
+  f.compile(count(ref(0, 1, 4, 4, 1), ref(0, 1, 1, 1, 3), prefixes, counts, 28, 4));
+  const auto refused = [&](const InstructionDescription& d, const std::vector<std::string>& words) {
+    f.refused(only(d), ErrorCode::shape, words);
+  };
+  const auto bits = [&](double settled, double number) {
+    return count(absent(), absent(), prefixes, counts, settled, number).instructions[0];
+  };
+  refused(bits(32, 1), {"'bits' (count_values)", "settled is 32", "from 0 to 31"});
+  refused(bits(0, 17), {"bits is 17", "from 1 to 16"});
+  refused(bits(0, 0), {"bits is 0"});
+  refused(bits(0.5, 4), {"settled is 0.5"});
+  refused(bits(29, 4), {"settled + bits is 33, expected at most 32"});
+  refused(bits(0, 5), {"counts has shape [1,3,2,16], expected [1,3,2,32]"});
+  const auto with = [&](TensorRef pixels, TensorRef bands, TensorRef known, TensorRef sums) {
+    return count(pixels, bands, known, sums, 0, 4).instructions[0];
+  };
+  const TensorRef two = ref(1024, 1, 1, 2, 2, DType::f64);
+  refused(with(absent(), absent(), two, counts), {"prefixes of 2 populations, expected 1 or 3"});
+  refused(with(absent(), absent(), ref(1024, 1, 2, 3, 2, DType::f64), counts), {"prefixes", "expected [1,1,3,2]"});
+  refused(with(absent(), absent(), ref(1024, 1, 1, 1, 2, DType::f64), counts), {"counts", "expected [1,1,2,16]"});
+  refused(with(ref(0, 1, 4, 3, 1), absent(), prefixes, counts), {"pixel_mask", "expected [1,4,4,1]"});
+  refused(with(absent(), ref(0, 1, 1, 1, 4), prefixes, counts), {"band_mask has 4 numbers, expected 3"});
+  f.refused(only(with(absent(), absent(), ref(1024, 1, 1, 3, 2), counts)), ErrorCode::dtype, {"prefixes is f32"});
+  TensorRef padded = counts;
+  padded.pitch = 20;
+  refused(with(absent(), absent(), prefixes, padded), {"counts", "without padding"});
+  // all bands together need room for the parts that are counted apart
+  f.refused(only(with(absent(), absent(), ref(1024, 1, 1, 1, 2, DType::f64), ref(2048, 1, 1, 2, 16, DType::f64))),
+            ErrorCode::shape, {"workspace of 0 bytes"});
+}
+
 TEST("program: resample's tables fit its images; a window outside is an error of the run that names the instruction") {
   Fixture f;
   const auto resample = [](TensorRef x, TensorRef rows, TensorRef columns, TensorRef y) {

@@ -41,6 +41,7 @@ const OPERANDS: Record<
   spectral_loss: { inputs: 5, outputs: 2, attributes: ['l1', 'l2', 'sam', 'gradient'] },
   spectral_metrics: { inputs: 5, outputs: 1 },
   normal_equations: { inputs: 3, outputs: 2, accumulates: [0, 1] },
+  count_values: { inputs: 4, outputs: 1, accumulates: [0], attributes: ['settled', 'bits'] },
   grad_norm: { inputs: 2, outputs: 2, accumulates: [1] },
   adam: { inputs: 2, outputs: 4, accumulates: [0, 1, 2, 3], attributes: ['beta1', 'beta2', 'epsilon'] },
 };
