@@ -5,7 +5,7 @@
 import { BandliftError, EXIT } from '../errors.js';
 import { Random } from '../random.js';
 import { locate } from './patches.js';
-import { meanSpectra, quantiles, type Spectra, sampleSpectra } from './statistics.js';
+import { meanSpectra, type Quantiles, quantiles, type Spectra, sampleSpectra } from './statistics.js';
 import type { LoadedBatch, LoaderOptions, Normalization, PatchSet } from './types.js';
 import { type ReaderOptions, WorkerPool } from './worker_pool.js';
 import type { Buffers } from './worker_protocol.js';
@@ -137,13 +137,8 @@ export class PatchReader {
     throw new RangeError(`patch ${patch} of ${this.set.count}`);
   }
 
-  /**
-   * Exact quantiles (as numpy.quantile, linear) of the valid values of good bands, physical units: per side one list, or one
-   * per band (NaN for a bad band). Throws a BandliftError when there is no valid pixel.
-   */
-  quantiles(patches: readonly number[], fractions: readonly number[], perBand: boolean) {
-    return quantiles(this.#pool, patches, fractions, perBand);
-  }
+  /** Exact quantiles, counted by the workers. */
+  readonly quantiles: Quantiles = (patches, fractions, perBand) => quantiles(this.#pool, patches, fractions, perBand);
 
   /** Mean spectra over the valid pixels of these patches, physical units. Throws a BandliftError when there are none. */
   meanSpectra(patches: readonly number[]) {

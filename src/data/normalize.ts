@@ -5,6 +5,7 @@
  *   none        physical values
  */
 import type { PatchReader } from './loader.js';
+import type { Quantiles } from './statistics.js';
 import type { AffineNormalization, Normalization } from './types.js';
 
 const EPSILON = 1e-8;
@@ -30,16 +31,17 @@ function perBand(quantiles: readonly (readonly number[])[]): AffineNormalization
 
 /**
  * Fits a normalisation on these patches: percentiles as numpy.percentile (linear interpolation), invalid pixels left out.
- * Throws a BandliftError when there is no valid pixel.
+ * `quantiles` finds them, by default the reader's workers. Throws a BandliftError when there is no valid pixel.
  */
 export async function fitNormalization(
   reader: PatchReader,
   patches: readonly number[],
   method: Normalization['method'],
+  quantiles: Quantiles = reader.quantiles,
 ): Promise<Normalization> {
   const units = reader.set.files[0]!.units ?? '';
   if (method === 'none') return { method, input: IDENTITY, target: IDENTITY, units };
-  const { input, target } = await reader.quantiles(patches, [0.01, 0.99], method === 'per_band');
+  const { input, target } = await quantiles(patches, [0.01, 0.99], method === 'per_band');
   const make = method === 'per_band' ? perBand : overall;
   return { method, input: make(input), target: make(target), units };
 }

@@ -33,6 +33,9 @@ export interface CountPlan {
   readonly slots: number;
 }
 
+/** Whole numbers, from a loop here or from a device. */
+export type Counts = Uint32Array | Float64Array;
+
 /** Length of the counts: [populations, slots, 2^bits]. */
 export const countLength = (plan: CountPlan) => plan.populations * plan.slots * 2 ** plan.bits;
 
@@ -128,7 +131,7 @@ export class QuantileSearch {
   readonly #counts: number[];
   #wanted: Wanted[][] = [];
   #plan: CountPlan;
-  #sum: Uint32Array | Float64Array | undefined;
+  #sum: Counts | undefined;
 
   /** `fractions` in [0, 1], quantiles as numpy.quantile (linear interpolation). `workers` share the memory. */
   constructor(populations: number, fractions: readonly number[], workers = 1) {
@@ -150,10 +153,10 @@ export class QuantileSearch {
   }
 
   /** Adds the counts of a part of the data; takes the array over. `values` is the number of values counted in all parts. */
-  add(counts: Uint32Array, values: number): void {
+  add(counts: Counts, values: number): void {
     if (!this.#sum) {
       // a count cannot exceed the number of values
-      this.#sum = values < 2 ** 32 ? counts : Float64Array.from(counts);
+      this.#sum = values < 2 ** 32 || counts instanceof Float64Array ? counts : Float64Array.from(counts);
       return;
     }
     for (let i = 0; i < counts.length; i++) this.#sum[i]! += counts[i]!;

@@ -3,8 +3,8 @@ import { BandliftError } from '../errors.js';
 import { Random } from '../random.js';
 import { normalizeValues } from './normalize.js';
 import { locate } from './patches.js';
-import { QuantileSearch } from './quantile.js';
-import type { Normalization } from './types.js';
+import { type CountPlan, type Counts, QuantileSearch } from './quantile.js';
+import type { Normalization, PatchSet } from './types.js';
 import type { WorkerPool } from './worker_pool.js';
 
 /** Spectra [count, bands]. */
@@ -19,47 +19,76 @@ const MAX_SAMPLED_PATCHES = 256;
 /** Counts of a request are 32-bit. */
 const MAX_COUNTED = 2 ** 32 - 1;
 
-function nothingValid(pool: WorkerPool): BandliftError {
+function nothingValid(set: PatchSet): BandliftError {
   return new BandliftError('the patches hold no valid pixel', {
-    file: pool.set.files[0]!.path,
+    file: set.files[0]!.path,
     hint: "check 'mask' and nodata",
   });
 }
 
+/** Of each side one list of quantiles, or one per band (NaN for a bad band). */
+export interface SideQuantiles {
+  readonly input: number[][];
+  readonly target: number[][];
+}
+
 /**
- * Exact quantiles (as numpy.quantile, linear) of the valid values of good bands, physical units: per side one list, or one
- * per band (NaN for a bad band). Throws a BandliftError when there is no valid pixel.
+ * Exact quantiles (as numpy.quantile, linear) of the valid values of good bands, physical units. Throws a BandliftError when
+ * there is no valid pixel.
  */
-export async function quantiles(
+export type Quantiles = (
+  patches: readonly number[],
+  fractions: readonly number[],
+  perBand: boolean,
+) => Promise<SideQuantiles>;
+
+type OfSides<T> = Readonly<Record<'input' | 'target', T | undefined>>;
+
+/** Goes over all patches once, counts what each side still wants, and gives the counts, whole or in parts, to `add`. */
+export type CountPass = (plans: OfSides<CountPlan>, add: (counts: OfSides<Counts>) => void) => Promise<void>;
+
+/** The search on both sides, whoever counts; `workers` hold counts at the same time. */
+export async function searchQuantiles(
+  set: PatchSet,
+  patches: readonly number[],
+  fractions: readonly number[],
+  perBand: boolean,
+  pass: CountPass,
+  workers = 1,
+): Promise<SideQuantiles> {
+  const { inBands, outBands, height, width } = set;
+  const values = patches.length * height * width * outBands;
+  const searches = [inBands, outBands].map((bands) => new QuantileSearch(perBand ? bands : 1, fractions, workers));
+  const [input, target] = searches as [QuantileSearch, QuantileSearch];
+  while (input.plan || target.plan) {
+    await pass({ input: input.plan, target: target.plan }, (counts) => {
+      if (counts.input) input.add(counts.input, values);
+      if (counts.target) target.add(counts.target, values);
+    });
+    for (const search of searches) if (search.plan) search.advance();
+    if (input.counts.every((count) => count === 0)) throw nothingValid(set);
+  }
+  return { input: input.result(), target: target.result() };
+}
+
+/** Quantiles counted by the workers, each its own patches. */
+export function quantiles(
   pool: WorkerPool,
   patches: readonly number[],
   fractions: readonly number[],
   perBand: boolean,
-): Promise<{ input: number[][]; target: number[][] }> {
+): Promise<SideQuantiles> {
   const { inBands, outBands } = pool.set;
   const pixels = pool.set.height * pool.set.width;
-  const values = patches.length * pixels * outBands;
-  const searches = [inBands, outBands].map((bands) => new QuantileSearch(perBand ? bands : 1, fractions, pool.size));
-  const [input, target] = searches as [QuantileSearch, QuantileSearch];
   const slice = Math.max(1, Math.floor(MAX_COUNTED / (pixels * Math.max(inBands, outBands))));
-  while (input.plan || target.plan) {
-    const plans = { input: input.plan, target: target.plan };
-    const passes = pool.share(pool.addresses(patches)).map(async ({ worker, patches: own }) => {
-      for (let i = 0; i < own.length; i += slice) {
-        const counts = await worker.ask('count', {
-          window: pool.window,
-          patches: own.slice(i, i + slice),
-          ...plans,
-        });
-        if (counts.input) input.add(counts.input, values);
-        if (counts.target) target.add(counts.target, values);
-      }
+  const pass: CountPass = async (plans, add) => {
+    const shares = pool.share(pool.addresses(patches)).map(async ({ worker, patches: own }) => {
+      for (let i = 0; i < own.length; i += slice)
+        add(await worker.ask('count', { window: pool.window, patches: own.slice(i, i + slice), ...plans }));
     });
-    await Promise.all(passes);
-    for (const search of searches) if (search.plan) search.advance();
-    if (input.counts[0] === 0) throw nothingValid(pool);
-  }
-  return { input: input.result(), target: target.result() };
+    await Promise.all(shares);
+  };
+  return searchQuantiles(pool.set, patches, fractions, perBand, pass, pool.size);
 }
 
 /** Mean spectra over the valid pixels of these patches, physical units. Throws a BandliftError when there are none. */
@@ -83,7 +112,7 @@ export async function meanSpectra(
     });
   });
   await Promise.all(shares);
-  if (pixels === 0 || inputPixels === 0) throw nothingValid(pool);
+  if (pixels === 0 || inputPixels === 0) throw nothingValid(pool.set);
   // added in the order of the patches, whoever read them
   const mean = (sums: Float64Array, bands: number, count: number) => {
     const total = new Float64Array(bands);

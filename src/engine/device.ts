@@ -45,6 +45,10 @@ export async function openDevice(choice: DeviceChoice = { kind: 'auto' }): Promi
   return openCuda(choice, report);
 }
 
+/** Whether `openDevice` would open a GPU, or refuse because it was asked for one. */
+export const resolvesToCuda = ({ kind }: DeviceChoice): boolean =>
+  kind === 'cuda' || (kind === 'auto' && loadAddon().cudaReport().reason === '');
+
 function openCpu(choice: DeviceChoice, reason: string): OpenDevice {
   const { precision = 'fp32', threads, isa } = choice;
   if (precision !== 'fp32') {

@@ -7,6 +7,7 @@ import { checkSplit, splitPatches } from '../data/split.js';
 import { splitByNames } from '../data/split_named.js';
 import type { AffineNormalization, LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
 import type { Stage1Config, TrainConfig } from './config.js';
+import { quantilesFor } from './quantiles.js';
 import type { Reporter } from './reporter.js';
 
 /** Training batches of two kinds of input, by turns. */
@@ -80,7 +81,9 @@ export async function readTrainingData(
   );
   const reader = await openReader(set);
   try {
-    const normalization = known?.normalization ?? (await fitNormalization(reader, split.train, config.normalization));
+    const quantiles = quantilesFor(config, reader);
+    const normalization =
+      known?.normalization ?? (await fitNormalization(reader, split.train, config.normalization, quantiles));
     const good = set.files[0]!.goodBands;
     return {
       set,

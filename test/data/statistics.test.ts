@@ -5,7 +5,7 @@ import { openReader, type PatchReader } from '../../src/data/loader.js';
 import { fitNormalization } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { Random } from '../../src/random.js';
-import { writeHdf5 } from '../support/patch_files.js';
+import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -113,6 +113,22 @@ describePython('a normalisation', () => {
 });
 
 describe('a normalisation', () => {
+  it('is fitted where the first band of an input of the same bands is bad', async () => {
+    const { aviris, landsat } = patchDatasets({ patches: 1, height: 15, width: 15, inBands: 2, outBands: 3 });
+    const good_bands = { data: Uint8Array.of(0, 1, 1), shape: [3] };
+    const file = await writeHdf5(join(folder, 'first_bad.h5'), { aviris, landsat, good_bands });
+    const set = await openPatchSet(file, { sides: { input: 'aviris_lr', target: 'aviris' } });
+    const degraded = await openReader(set, { workers: 1 });
+    try {
+      const { input } = await fitNormalization(degraded, [0], 'per_band');
+      expect(input.offset[0]).toBe(0);
+      // bands are 1/16 apart (test/support/patch_files.ts); weights that sum to 1 keep that, in float32 at 1024
+      expect(input.offset[2]! - input.offset[1]!).toBeCloseTo(1 / 16, 3);
+    } finally {
+      await degraded.close();
+    }
+  });
+
   it('called none leaves physical values', async () => {
     const none = await fitNormalization(reader, TRAIN, 'none');
     for (const side of [none.input, none.target]) expect(side).toEqual({ offset: [0], scale: [1], clip: false });
