@@ -8,6 +8,7 @@ import { splitByNames } from '../data/split_named.js';
 import type { AffineNormalization, LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
 import type { Stage1Config, TrainConfig } from './config.js';
 import { quantilesFor } from './quantiles.js';
+import { readerOptions } from './reading.js';
 import type { Reporter } from './reporter.js';
 
 /** Training batches of two kinds of input, by turns. */
@@ -79,7 +80,7 @@ export async function readTrainingData(
   report.line(
     `split: ${split.train.length} training, ${split.validation.length} validation, ${split.test.length} test patches${split.guard.length > 0 ? `, ${split.guard.length} left out as guard` : ''}; ${split.description}`,
   );
-  const reader = await openReader(set);
+  const reader = await openReader(set, readerOptions(config));
   try {
     const quantiles = quantilesFor(config, reader);
     const normalization =

@@ -14,6 +14,7 @@ import { BandliftError, EXIT } from '../errors.js';
 import { Random } from '../random.js';
 import type { Stage2Config } from './config.js';
 import { type Known, type Mixture, readTrainingData, type TrainingData } from './data_setup.js';
+import { readerOptions } from './reading.js';
 import type { Reporter } from './reporter.js';
 import { sameFiles } from './snapshot.js';
 import { cacheStage1 } from './stage1_predictions.js';
@@ -94,7 +95,10 @@ export async function openStage2Data(
   const data = { ...read, inputText: `predictions of ${config.stage1}`, stage1: stage1.hash };
   if (config.input !== 'mix') return data;
   const simulated = await openPatchSet([config.data_dir], { sides: SIMULATED });
-  return { ...data, training: new MixedReader(data.reader, await openReader(simulated), config) };
+  return {
+    ...data,
+    training: new MixedReader(data.reader, await openReader(simulated, readerOptions(config)), config),
+  };
 }
 
 /** The target's normalisation for both sides. */
