@@ -27,6 +27,7 @@ struct Conv2dParams {
   int kh = 1, kw = 1;
   Activation activation = Activation::none;
   int shuffle = 1;
+  bool exact = false;  // f32 operands are not rounded, whatever the device may do elsewhere (tf32)
 };
 
 struct GatherPatchesParams {

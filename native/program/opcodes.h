@@ -43,9 +43,9 @@ struct OpcodeInfo {
 inline constexpr OpcodeInfo kOpcodes[] = {
     {"convert", "x~ y~", 0},
     {"gather_patches", "source places* y~", 1},
-    {"conv2d_forward", "x~ w b? residual~? y~ workspace?", 4},
-    {"conv2d_backward_data", "dy~ w add~? mask~? dx~ workspace?", 4},
-    {"conv2d_backward_weights", "x~ dy~ dw db? workspace?", 4},
+    {"conv2d_forward", "x~ w b? residual~? y~ workspace?", 5},
+    {"conv2d_backward_data", "dy~ w add~? mask~? dx~ workspace?", 5},
+    {"conv2d_backward_weights", "x~ dy~ dw db? workspace?", 5},
     {"activation_forward", "x~ y~", 1},
     {"activation_backward", "y~ dy~ dx~", 1},
     {"add", "a~ b~ y~", 0},

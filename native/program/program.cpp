@@ -183,7 +183,7 @@ void Program::execute(const Instruction& i) {
   const double* p = i.params;
   const auto conv = [p] {
     return Conv2dParams{static_cast<int>(p[0]), static_cast<int>(p[1]), static_cast<Activation>(static_cast<int>(p[2])),
-                        static_cast<int>(p[3])};
+                        static_cast<int>(p[3]), p[4] != 0};
   };
   const auto real = [p](int k) { return static_cast<float>(p[k]); };
   const auto activation = [p] { return static_cast<Activation>(static_cast<int>(p[0])); };

@@ -38,7 +38,7 @@ struct Instruction {
   Opcode op;
   std::string label;
   Tensor t[kMaxOperands];
-  double params[4];
+  double params[5];
 };
 
 // ---- validate.cpp ----

@@ -94,6 +94,7 @@ int64_t check_conv(const Checker& c, int x, int y, int64_t r) {
   c.odd(1, "kernel width");
   c.integer(2, 0, 3, "activation");
   c.integer(3, 1, 64, "shuffle");
+  c.integer(4, 0, 1, "exact");
   c.shape(y, c.t(x).n, c.t(x).h * r, c.t(x).w * r, c.t(y).c);
   return c.t(y).c * r * r;
 }
@@ -318,7 +319,7 @@ Instruction check_instruction(const InstructionDescription& d) {
 size_t workspace_bytes(Backend& backend, const InstructionDescription& description) {
   const Instruction i = check_instruction(description);
   const Conv2dParams conv = {static_cast<int>(i.params[0]), static_cast<int>(i.params[1]), Activation::none,
-                             static_cast<int>(i.params[3])};
+                             static_cast<int>(i.params[3]), i.params[4] != 0};
   switch (i.op) {
     case Opcode::conv2d_forward:
       return backend.conv2d_forward_workspace(conv, i.t[0], i.t[4]);

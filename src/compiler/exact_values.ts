@@ -1,5 +1,6 @@
 /**
- * Which values a device keeps in f32 although its images have 16 bits: predictions, and the sums they are made of.
+ * Which values a device keeps in f32 although its images have 16 bits: predictions, and the sums they are made of. Nor are
+ * operands of the convolutions among them rounded where others are (tf32).
  *
  *     prediction = closed-form start (frozen regression; bicubic, back-projections) + what the network learnt
  *

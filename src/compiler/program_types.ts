@@ -16,7 +16,7 @@ export interface TensorRef {
 /**
  * One call of a Backend method. `tensors` are its Tensor operands in the order of native/backend.h (null where an
  * optional operand is absent); `params` its scalar parameters in the order of the params struct:
- * conv2d_*: [kh, kw, activation, shuffle]; activation_*: [kind]; fill: [value]; gather_patches: [column];
+ * conv2d_*: [kh, kw, activation, shuffle, exact]; activation_*: [kind]; fill: [value]; gather_patches: [column];
  * spectral_loss: [l1, l2, sam, gradient]; count_values: [settled, bits]; adam: [beta1, beta2, epsilon]; all others: [].
  */
 export interface Instruction {

@@ -109,7 +109,9 @@ class Storage {
       id === null ? null : plain.has(i) ? this.#plain(id) : this.#operand(id, type),
     );
     for (const id of node.outputs) if (this.#isImage(id)) this.#makeImage(id, type);
-    this.#nodes.push({ ...node, inputs });
+    // where images are f32 a device may still round a convolution's operands
+    const exact = type === 'f32' && node.op.name === 'conv2d_forward' && this.#exact.has(node);
+    this.#nodes.push({ ...node, inputs, ...(exact ? { attributes: { ...node.attributes, exact } } : {}) });
   }
 
   /** A view where the bytes stay as they are, else a copy. */

@@ -40,7 +40,7 @@ function convolution(): Instruction {
       { buffer: 0, offset: image, dtype: 'f32', shape, pitch: 64 },
       { ...vector(0, 4 << 20), buffer: 1 },
     ],
-    params: [3, 3, 0, 1],
+    params: [3, 3, 0, 1, 0],
     label: 'conv',
   };
 }

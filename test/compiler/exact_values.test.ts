@@ -6,6 +6,7 @@ import { differentiate } from '../../src/compiler/autodiff.js';
 import { exactNodes, exactSums } from '../../src/compiler/exact_values.js';
 import { fuse } from '../../src/compiler/fuse.js';
 import { lower } from '../../src/compiler/lower.js';
+import { OPCODES } from '../../src/compiler/program_types.js';
 import { segmentGraph } from '../../src/compiler/segments.js';
 import { assignStorage } from '../../src/compiler/storage_types.js';
 import { tileGraph } from '../../src/compiler/tile_graph.js';
@@ -127,9 +128,22 @@ function expectTypes(graph: Graph): void {
   }
 }
 
+describe('convolutions in tf32', () => {
+  it.each(['f32', 'bf16'] as const)('are not rounded where they make the start, images in %s', (image) => {
+    const exact = (spec: ModelSpec) =>
+      assignStorage(step(spec), { image, rowBytes: 16 })
+        .nodes.filter(({ op, attributes }) => op.name.startsWith('conv2d') && op.params!(attributes)[4] === 1)
+        .map(({ label }) => label);
+    expect(exact(SMALL_NETWORKS['spectral_sr spectral']!)).toEqual(['regression']);
+    expect(exact(SMALL_NETWORKS.cascade!)).toEqual(['regression']);
+    expect(exact(SMALL_NETWORKS['spectral_sr raster']!)).toEqual([]);
+    expect(exact({ kind: 'ridge', inBands: 3, outBands: 5 })).toEqual(['regression']);
+  });
+});
+
 describe('types of every instruction', () => {
   it.each(Object.entries(SMALL_NETWORKS))('%s', (_name, spec) => {
-    expect(OPERANDS.size).toBe(23);
+    expect(OPERANDS.size).toBe(OPCODES.length);
     const forward = lossGraph(spec, SIZE);
     const withInput = differentiate(forward, { loss: 'terms', inputs: ['input'] });
     for (const graph of [forward, fuse(forward), step(spec), withInput, fuse(withInput)])

@@ -34,7 +34,7 @@ InstructionDescription convolution(double kh = 3, double kw = 3) {
           "conv",
           {ref(0, 1, 64, 64, 40), ref(2 * image, 1, 1, 1, 40 * 40 * 9), absent(), absent(), ref(image, 1, 64, 64, 40),
            workspace},
-          {kh, kw, 0, 1}};
+          {kh, kw, 0, 1, 0}};
 }
 
 struct Fixture {

@@ -42,7 +42,7 @@ struct Plan {
                p.kh * p.kw};
     problem.pass = pass;
     problem.type = x.dtype;
-    problem.tf32 = context.tf32 && x.dtype == DType::f32;
+    problem.tf32 = context.tf32 && !p.exact && x.dtype == DType::f32;
     problem.n = x.n, problem.h = x.h, problem.w = x.w;
     problem.ci = x.pitch, problem.co = y.pitch * runs;
     problem.kh = p.kh, problem.kw = p.kw;

@@ -9,6 +9,8 @@
  *
  * With shuffle r > 1 the result is stored as torch.nn.PixelShuffle(r) would: channel c r r + dy r + dx of pixel (y, x) goes
  * to channel c of pixel (r y + dy, r x + dx), so y is [n, r h, r w, co / (r r)] (no residual then); dy comes in that layout.
+ *
+ * With the attribute `exact` f32 operands are not rounded where a device rounds others to tf32 (compiler/storage_types.ts).
  */
 import {
   type Attributes,
@@ -33,12 +35,13 @@ function kernelOf(weight: ValueType, op: string, label: string): { kh: number; k
 }
 
 function convParams(attributes: Attributes): readonly number[] {
-  const { kh, kw, activation } = attributes;
+  const { kh, kw, activation, exact } = attributes;
   return [
     kh as number,
     kw as number,
     ACTIVATIONS.indexOf((activation ?? 'none') as ActivationKind),
     shuffleOf(attributes),
+    exact === true ? 1 : 0,
   ];
 }
 

@@ -35,10 +35,12 @@ class Counted final : public cuda::ConvProvider {
     for (const void* piece : {static_cast<const void*>(b.w), static_cast<const void*>(workspace)})
       REQUIRE(reinterpret_cast<uintptr_t>(piece) % 256 == 0);  // of workspaces that begin on 64 bytes
     ++runs;
+    tf32 = p.tf32;
     if (fails) throw Error(ErrorCode::device, std::string(name_) + " does not work");
     own_->run(context, p, b, e, workspace);
   }
   int runs = 0;
+  bool tf32 = false;  // of the last run
   std::string version_ = "1";
   bool fails = false;
   DType unsupported = DType::f64;
@@ -182,6 +184,22 @@ TEST("conv2d providers: one that fails while it is measured is left out; where a
     const std::string text = e.what();
     if (text != "convolution forward f32 1x4x9x8->11 1x3: broken does not work; works does not work") check::fail(text);
   }
+  device.finish();
+}
+
+TEST("conv2d providers: an exact convolution is not rounded to tf32 where others are") {
+  emulated::EmulatedBackend device;
+  const auto provider = std::make_shared<Counted>(device.backend().context(), "kernels", true);
+  for (const bool allowed : {false, true})
+    for (const bool exact : {false, true}) {
+      cuda::Context context = device.backend().context();
+      context.tf32 = allowed;
+      cuda::CudaBackend backend(context, {provider});
+      Layer l = kLayers[0];
+      l.params.exact = exact;
+      compute(backend, l);
+      REQUIRE(provider->tf32 == (allowed && !exact));
+    }
   device.finish();
 }
 
