@@ -57,7 +57,7 @@ class CudaDevice final : public Device {
  private:
   DeviceInfo info_;
   int capability_ = 0;
-  std::shared_ptr<Allocator> allocator_;       // shared with buffers, which may outlive the device
+  std::shared_ptr<Allocator> allocator_;  // shared with buffers, which may outlive the device
   std::shared_ptr<Staging> staging_;
   cudaStream_t stream_ = nullptr;
   Status* status_ = nullptr;       // on the device
