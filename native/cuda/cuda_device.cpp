@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include "cuda/cache_file.h"
 
@@ -112,6 +113,7 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   if (auto cudnn = open_cudnn(context, options, gpu)) providers.push_back(std::move(cudnn));
   providers.push_back(make_own_conv_provider(context));
   backend_ = std::make_unique<CudaBackend>(context, std::move(providers));
+  ports_ = std::make_unique<PortCopies>(stream_);
   submit([device = context.device] { cudaSetDevice(device); });  // the current device is per thread
 }
 
@@ -121,6 +123,7 @@ CudaDevice::~CudaDevice() {
   cudaSetDevice(backend_->context().device);
   backend_.reset();
   cudaStreamSynchronize(stream_);
+  ports_.reset();
   cudaStreamDestroy(stream_);
   cudaFree(status_);
   cudaFreeHost(host_status_);
@@ -138,14 +141,30 @@ std::shared_ptr<Buffer> CudaDevice::allocate(size_t bytes) {
   return buffer;
 }
 
+void CudaDevice::upload(Buffer& buffer, size_t offset, const void* source, size_t bytes) {
+  if (!ports_->upload(buffer.data() + offset, source, bytes)) buffer.write(source, offset, bytes);
+}
+
+void CudaDevice::download(const Buffer& buffer, size_t offset, void* target, size_t bytes) {
+  if (!ports_->download(target, buffer.data() + offset, bytes)) late_.push_back({&buffer, offset, target, bytes});
+}
+
 void CudaDevice::finish() {
+  const std::vector<Late> late = std::exchange(late_, {});
   check(cudaMemcpyAsync(host_status_, status_, sizeof(Status), cudaMemcpyDeviceToHost, stream_), "reading the status");
   const cudaError_t error = cudaStreamSynchronize(stream_);
-  if (error != cudaSuccess)
+  if (error != cudaSuccess) {
+    ports_->forget();
     throw DeviceFault(ErrorCode::device, -1,
                       std::string("the GPU failed while it ran the program: ") + cudaGetErrorString(error) + " (" +
                           cudaGetErrorName(error) + "); BANDLIFT_SYNC=1 names the kernel");
-  if (host_status_->code == kStatusOk) return;
+  }
+  if (host_status_->code == kStatusOk) {
+    ports_->deliver();
+    for (const Late& l : late) l.buffer->read(l.target, l.offset, l.bytes);
+    return;
+  }
+  ports_->forget();
   const Status status = *host_status_;
   check(cudaMemsetAsync(status_, 0, sizeof(Status), stream_), "clearing the status word");
   throw DeviceFault(ErrorCode::shape, status.instruction, status_text(status.code));

@@ -8,6 +8,7 @@
 #include "cuda/context.h"
 #include "cuda/cuda_backend.h"
 #include "cuda/cudnn/provider.h"
+#include "cuda/port_copies.h"
 #include "cuda/staging.h"
 #include "program/device.h"
 
@@ -51,6 +52,8 @@ class CudaDevice final : public Device {
   std::shared_ptr<Buffer> allocate(size_t bytes) override;
   void begin(int instruction) override { backend_->context().instruction = instruction; }
   void finish() override;
+  void upload(Buffer& buffer, size_t offset, const void* source, size_t bytes) override;
+  void download(const Buffer& buffer, size_t offset, void* target, size_t bytes) override;
   std::unique_ptr<Recording> record(const std::function<void()>& enqueue) override;
   void replay(Recording& recording) override;
 
@@ -63,6 +66,15 @@ class CudaDevice final : public Device {
   Status* status_ = nullptr;       // on the device
   Status* host_status_ = nullptr;  // pinned
   std::unique_ptr<CudaBackend> backend_;
+  std::unique_ptr<PortCopies> ports_;
+  // Too much for the ports' pinned memory: read when the program is done.
+  struct Late {
+    const Buffer* buffer;
+    size_t offset;
+    void* target;
+    size_t bytes;
+  };
+  std::vector<Late> late_;
 };
 
 }  // namespace bandlift::cuda

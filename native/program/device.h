@@ -86,6 +86,14 @@ class Device {
   // finish() throws DeviceFault.
   virtual void begin(int /*instruction*/) {}
   virtual void finish() {}
+  // Copies into and out of a program's buffers, in order with its instructions: a source may be let go of when upload()
+  // returns, a target is filled when finish() has returned.
+  virtual void upload(Buffer& buffer, size_t offset, const void* source, size_t bytes) {
+    buffer.write(source, offset, bytes);
+  }
+  virtual void download(const Buffer& buffer, size_t offset, void* target, size_t bytes) {
+    buffer.read(target, offset, bytes);
+  }
   // Work that `enqueue` asks of the backend, recorded instead of done; null where a device cannot.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& /*enqueue*/) { return nullptr; }
   virtual void replay(Recording&) {}

@@ -94,27 +94,31 @@ void Program::check_output(size_t i, size_t bytes) const {
 
 void Program::run(const std::vector<HostArray>& inputs, const std::vector<HostArray>& outputs, int64_t asked) {
   check_abort(asked);
-  for (size_t i = 0; i < inputs.size(); ++i)
-    buffers_[inputs_[i].buffer]->write(inputs[i].data, inputs_[i].offset, inputs[i].bytes);
-  std::vector<double> seconds = compute(asked);
+  std::vector<double> seconds = compute(inputs, outputs, asked);
   finish();
   ++runs_;
-  for (size_t i = 0; i < outputs.size(); ++i)
-    buffers_[outputs_[i].buffer]->read(outputs[i].data, outputs_[i].offset, outputs[i].bytes);
   std::lock_guard lock(profile_mutex_);
   seconds_ = std::move(seconds);
 }
 
-// All instructions, done or enqueued; seconds of each where they are profiled.
-std::vector<double> Program::compute(int64_t asked) {
+// All copies and instructions, done or enqueued; seconds of each instruction where they are profiled.
+std::vector<double> Program::compute(const std::vector<HostArray>& inputs, const std::vector<HostArray>& outputs,
+                                     int64_t asked) {
   try {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      device_->upload(*buffers_[inputs_[i].buffer], inputs_[i].offset, inputs[i].data, inputs[i].bytes);
     if (runs_ > 0 && !profiling_ && !recording_)  // the first run may still choose how to compute
       recording_ = device_->record([this] {
         for (size_t i = 0; i < instructions_.size(); ++i) execute_one(i);
       });
-    if (!recording_) return run_each(asked);
-    device_->replay(*recording_);
-    return {};
+    std::vector<double> seconds;
+    if (recording_)
+      device_->replay(*recording_);
+    else
+      seconds = run_each(asked);
+    for (size_t i = 0; i < outputs.size(); ++i)
+      device_->download(*buffers_[outputs_[i].buffer], outputs_[i].offset, outputs[i].data, outputs[i].bytes);
+    return seconds;
   } catch (...) {
     // What was enqueued before still runs, in memory that the caller may let go of when it hears of the error.
     try {

@@ -96,7 +96,8 @@ class Program {
   };
 
   void check_abort(int64_t asked) const;
-  std::vector<double> compute(int64_t asked);
+  std::vector<double> compute(const std::vector<HostArray>& inputs, const std::vector<HostArray>& outputs,
+                              int64_t asked);
   std::vector<double> run_each(int64_t asked);  // seconds of each instruction when profiling
   void execute_one(size_t i);
   void execute(const Instruction& i);

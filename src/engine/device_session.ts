@@ -120,10 +120,9 @@ export class DeviceSession implements Session {
 
   /** Everything in one run. */
   async #wholeStep(batch: Batch | HeldBatch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
-    this.#writeScalars(scalars);
     const terms = new Float64Array(LOSS_TERMS);
     const norm = new Float64Array(1);
-    const views = [...this.#views(batch, 0, batch.size), this.#lossInput(batch)];
+    const views = [...this.#views(batch, 0, batch.size), this.#lossInput(batch), this.#scalarsOf(scalars)];
     await this.#queue.run(this.#programs.training(batch.size, isHeld(batch)), views, [terms, norm]);
     return { terms: lossTerms(terms), firstBad: firstBad(this.options, terms, 0), gradNorm: norm[0]! };
   }
@@ -135,7 +134,7 @@ export class DeviceSession implements Session {
     const norm = new Float64Array(1);
     if (this.#storage.trainedLength > 0) {
       // a loss that is not finite must not move the parameters even if its gradient is: then only the norm is wanted
-      this.#writeScalars(scalars);
+      this.#store.buffers[BUFFER.scalars]!.write(this.#scalarsOf(scalars));
       const program = Number.isFinite(sums.terms.total) ? 'optimizer' : 'norm';
       await this.#queue.run(this.#programs.fixed(program), [], [norm]);
     }
@@ -163,7 +162,7 @@ export class DeviceSession implements Session {
     return { terms: lossTerms(sums), firstBad: bad };
   }
 
-  #writeScalars({ learningRate, step, maxNorm, emaDecay }: StepScalars): void {
+  #scalarsOf({ learningRate, step, maxNorm, emaDecay }: StepScalars): Float32Array {
     const { beta1, beta2 } = this.options.adam ?? DEFAULT_ADAM;
     const s = this.#scalars;
     s[SCALARS.learningRate] = learningRate;
@@ -173,7 +172,7 @@ export class DeviceSession implements Session {
     s[SCALARS.maxNorm] = maxNorm;
     s[SCALARS.gradScale] = 0;
     s[SCALARS.lossScale] = this.#lossScale?.scale ?? 1;
-    this.#store.buffers[BUFFER.scalars]!.write(s);
+    return s;
   }
 
   // ---- evaluation ----
@@ -316,10 +315,8 @@ export class DeviceSession implements Session {
   }
 
   /** The arrays of a part of a batch; a held one only says where its patches are. */
-  #views(batch: Batch | HeldBatch, start: number, count: number): Float32Array[] {
-    if (!isHeld(batch)) return sampleViews(batch, this.options, start, count);
-    this.#held!.point(batch, start, count);
-    return [];
+  #views(batch: Batch | HeldBatch, start: number, count: number): (Float32Array | Float64Array)[] {
+    return isHeld(batch) ? [this.#held!.places(batch, start, count)] : sampleViews(batch, this.options, start, count);
   }
 
   abort(): void {

@@ -79,9 +79,9 @@ export class HeldPatches {
     await this.#buffer(part).writeAsync(values, 4 * place * h * w * c);
   }
 
-  /** Tells the next run of a fed program which patches to take: `count` of the batch from `start` on. */
-  point(batch: HeldBatch, start: number, count: number): void {
-    this.buffers[0]!.write(batch.places.subarray(start * PLACE_COLUMNS, (start + count) * PLACE_COLUMNS));
+  /** The first input of a fed program: where `count` patches of the batch from `start` on are. */
+  places(batch: HeldBatch, start: number, count: number): Float64Array {
+    return batch.places.subarray(start * PLACE_COLUMNS, (start + count) * PLACE_COLUMNS);
   }
 
   /** Throws where a batch names patches that are not held. */
@@ -103,13 +103,13 @@ export class HeldPatches {
     if (!(validPixels >= 0 && validPixels <= size * h * w)) fail('validPixels', validPixels, `0 to ${size * h * w}`);
   }
 
-  /** The same program, its patches taken from the device instead of from the caller. */
+  /** The same program, its patches taken from the device instead of from the caller: its first input is their places. */
   feed(program: PlannedProgram, samples: number): PlannedProgram {
     const { inputs, instructions, outputs } = program.description;
     const builder = new GraphBuilder();
     const located = new Map<number, Place>();
     const at = (id: number, place: Place) => located.set(id, place);
-    const places = builder.state('places', [1, 1, samples, PLACE_COLUMNS], 'f64');
+    const places = builder.input('places', [1, 1, samples, PLACE_COLUMNS], 'f64');
     at(places.id, { buffer: BUFFER_COUNT, offset: 0 });
     for (const { name, tensor } of inputs) {
       const shape = this.#shapes.get(name as PatchPart);
@@ -120,11 +120,11 @@ export class HeldPatches {
       at(gatherPatches(builder, held, places, side, `held ${name}`).id, tensor);
     }
     const layout = { place: (id: number) => located.get(id)!, workspace: () => null };
-    const gather = lower(builder.build(), layout, { inputs: [], outputs: [] });
+    const gather = lower(builder.build(), layout, { inputs: ['places'], outputs: [] });
     return {
       ...program,
       description: {
-        inputs: inputs.filter(({ name }) => !this.#shapes.has(name as PatchPart)),
+        inputs: [...gather.inputs, ...inputs.filter(({ name }) => !this.#shapes.has(name as PatchPart))],
         instructions: [...gather.instructions, ...instructions],
         outputs,
       },

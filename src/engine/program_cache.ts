@@ -2,7 +2,9 @@
 import type { NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
 import { chain, type PlannedProgram, withOperand } from '../compiler/chain.js';
 import { lower } from '../compiler/lower.js';
+import type { ProgramDescription } from '../compiler/program_types.js';
 import type { Graph } from '../graph/ir.js';
+import { SCALAR_COUNT } from '../graph/ops/optimizer.js';
 import type { HeldPatches } from './held_patches.js';
 import { DEFAULT_ADAM, type PlanTarget, planGraph } from './memory_plan.js';
 import { type NamedGraph, optimizerProgram, type SampleProgram, sampleProgram, zeroProgram } from './programs.js';
@@ -11,6 +13,12 @@ import type { SessionOptions } from './types.js';
 
 /** Operand of grad_norm in native/backend.h. */
 const LOSS_TERMS_OPERAND = 1;
+
+/** The optimizer's scalars, which change from step to step. */
+const SCALARS_PORT: ProgramDescription['inputs'][number] = {
+  name: 'scalars',
+  tensor: { buffer: BUFFER.scalars, offset: 0, dtype: 'f32', shape: [1, 1, 1, SCALAR_COUNT], pitch: SCALAR_COUNT },
+};
 
 interface LoweredGraph extends PlannedProgram {
   readonly graph: Graph;
@@ -75,16 +83,18 @@ export class ProgramCache {
   }
 
   /**
-   * A whole training step over a batch that needs no micro-batches: zero, loss and gradients, optimizer, in one run.
-   * Outputs: the loss terms, the norm. A loss that is not finite leaves the parameters as they were.
+   * A whole training step over a batch that needs no micro-batches: zero, loss and gradients, optimizer, in one run. Its last
+   * input are the scalars. Outputs: the loss terms, the norm. A loss that is not finite leaves the parameters as they were.
    */
   training(samples: number, fed = false): NativeProgram {
     const build = () => {
       const step = this.#sampled('step', samples, fed);
       const zero = this.#lower(zeroProgram(this.#storage.trainedLength));
       const whole = chain([zero, step, this.#optimizer()]);
-      const [terms] = whole.description.outputs;
-      return { ...withOperand(whole, 'grad_norm', LOSS_TERMS_OPERAND, terms!.tensor), graph: step.graph };
+      const { description } = whole;
+      const [terms] = description.outputs;
+      const fedScalars = { ...whole, description: { ...description, inputs: [...description.inputs, SCALARS_PORT] } };
+      return { ...withOperand(fedScalars, 'grad_norm', LOSS_TERMS_OPERAND, terms!.tensor), graph: step.graph };
     };
     return this.#compiled(`train ${samples}${fed ? ' held' : ''}`, build, { fed });
   }

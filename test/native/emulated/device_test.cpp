@@ -83,6 +83,67 @@ TEST(
   }
 }
 
+TEST("cuda device: few numbers and many go in and come out, in order with the instructions") {
+  emulation::reset();
+  const auto device = std::make_shared<CudaDevice>(CudaOptions{});
+  // 64 ports of 1 KiB fill half of the pinned memory, in and out; the large ones do not fit into it at all
+  constexpr int64_t kPorts = 64, kSmall = 256, kLarge = 100'000;
+  const auto small = device->allocate(kPorts * kSmall * 4), large = device->allocate(2 * kLarge * 4);
+  ProgramDescription d;
+  for (int64_t k = 0; k < kPorts; ++k) {
+    const TensorRef t = ref(0, k * kSmall * 4, 1, 1, kSmall);
+    d.instructions.push_back({"add", "twice " + std::to_string(k), {t, t, t}, {}});
+    d.inputs.emplace_back("in", t);
+    d.outputs.emplace_back("out", t);
+  }
+  const TensorRef a = ref(1, 0, 1, 1, kLarge), b = ref(1, kLarge * 4, 1, 1, kLarge);
+  d.instructions.push_back({"add", "large", {a, a, b}, {}});
+  d.inputs.emplace_back("large in", a);
+  d.outputs.emplace_back("large out", b);
+  Program program(device, {small, large}, d);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::vector<float>> in, out;
+    for (size_t k = 0; k <= kPorts; ++k) {
+      const size_t numbers = k < kPorts ? kSmall : kLarge;
+      in.emplace_back(numbers, static_cast<float>(1000 * round) + static_cast<float>(k));
+      in.back().back() = -7;
+      out.emplace_back(numbers, -1.0f);
+    }
+    std::vector<HostArray> inputs, outputs;
+    for (auto& array : in) inputs.push_back({array.data(), array.size() * sizeof(float)});
+    for (auto& array : out) outputs.push_back({array.data(), array.size() * sizeof(float)});
+    program.run(inputs, outputs, program.aborts());
+    for (size_t k = 0; k <= kPorts; ++k)
+      for (size_t i = 0; i < in[k].size(); ++i) REQUIRE(out[k][i] == 2 * in[k][i]);
+  }
+}
+
+TEST("cuda device: a run that a kernel ended leaves the outputs as they were, few or many") {
+  emulation::reset();
+  const auto device = std::make_shared<CudaDevice>(CudaOptions{});
+  constexpr int64_t kLarge = 100'000;
+  const auto buffer = device->allocate(kLarge * 4), places = device->allocate(64);
+  const TensorRef source = ref(0, 0, 2, 2, 1), many = ref(0, 0, 1, 1, kLarge), y = ref(0, 64, 2, 2, 1);
+  TensorRef where = ref(1, 0, 1, 1, 3);
+  where.dtype = DType::f64;
+  Program program(
+      device, {buffer, places},
+      {{{"gather_patches", "held input", {source, where, y}, {0}}}, {{"places", where}}, {{"y", y}, {"all", many}}});
+  std::vector<float> few(4, -1), all(kLarge, -1);
+  const auto run_at = [&](double place) {
+    double row[3] = {place, 0, 0};
+    program.run({{row, sizeof row}}, {{few.data(), 16}, {all.data(), kLarge * 4}}, program.aborts());
+  };
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(refused(ErrorCode::shape, [&] { run_at(1); }) ==
+            "'held input': gather_patches: a place or turn is none of the patches held");
+    REQUIRE(few[0] == -1 && all[0] == -1 && all[kLarge - 1] == -1);
+    run_at(0);
+    REQUIRE(few[0] == 0 && all[0] == 0 && all[kLarge - 1] == 0);
+    few.assign(4, -1), all.assign(kLarge, -1);
+  }
+}
+
 TEST("cuda device: a run that fails midway leaves nothing running in memory that others get") {
   emulation::reset();
   const auto device = std::make_shared<CudaDevice>(CudaOptions{});
