@@ -13,7 +13,7 @@ import { modelParameters, outputSize } from '../models/index.js';
 import { checkBatch, sampleViews } from './batch.js';
 import { HeldPatches, heldBytes, type PatchPart } from './held_patches.js';
 import { INITIAL_LOSS_SCALE, type LossScaleState, nextLossScale } from './loss_scale.js';
-import { DEFAULT_ADAM, planSession, planTarget } from './memory_plan.js';
+import { DEFAULT_ADAM, planSession, planTarget, roomForPatches } from './memory_plan.js';
 import { ParameterSnapshot } from './parameter_snapshot.js';
 import { type Kept, ParameterStore } from './parameter_store.js';
 import { ProgramCache } from './program_cache.js';
@@ -82,7 +82,7 @@ export class DeviceSession implements Session {
 
   hold(size: HeldSize): boolean {
     if (this.#held !== undefined) throw new BandliftError('this session holds patches already');
-    if (this.plan.totalBytes + heldBytes(this.options, size) > this.plan.limitBytes) return false;
+    if (heldBytes(this.options, size) > roomForPatches(this.plan)) return false;
     try {
       this.#held = new HeldPatches(this.#device, this.options, size);
     } catch (error) {

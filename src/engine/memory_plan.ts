@@ -44,6 +44,13 @@ export function planGraph(graph: Graph, target: PlanTarget, storage: ParameterSt
 /** Share of a device's free memory that is planned with: its driver, libraries and graphs take some too. */
 const DEVICE_SHARE = 0.92;
 
+/** Share of what a plan leaves that patches may be held in: measuring engines and snapshots take some after that. */
+const HELD_SHARE = 0.8;
+
+/** Bytes that patches may be held in beside this plan. */
+export const roomForPatches = ({ totalBytes, limitBytes }: MemoryPlan): number =>
+  Math.max(0, Math.floor(HELD_SHARE * (limitBytes - totalBytes)));
+
 /** Programs that share a session's arena. */
 export function arenaPrograms(options: SessionOptions): readonly SampleProgram[] {
   return options.mode === 'infer' ? ['evaluate', 'predict', 'metrics'] : ['step', 'evaluate', 'predict', 'metrics'];

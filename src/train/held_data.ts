@@ -5,7 +5,7 @@
 import { type PatchReader, schedule } from '../data/loader.js';
 import type { LoadedBatch, LoaderOptions } from '../data/types.js';
 import { heldBytes } from '../engine/held_patches.js';
-import { formatBytes } from '../engine/memory_plan.js';
+import { formatBytes, roomForPatches } from '../engine/memory_plan.js';
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import type { BatchSource, BatchSources, TrainingBatch } from './batch_source.js';
@@ -112,14 +112,13 @@ async function holdData(
   return { training: new HeldData(held, data.training), validation: new HeldData(held) };
 }
 
-function doesNotFit({ plan: { totalBytes, limitBytes } }: Session, found: string, patches: number): BandliftError {
-  const rest = formatBytes(Math.max(0, limitBytes - totalBytes));
+function doesNotFit({ plan }: Session, found: string, patches: number): BandliftError {
   return new BandliftError(
     `${patches} patches do not fit on the device`,
     {
       field: '--data-on-device',
       found,
-      expected: `at most ${rest} beside the ${formatBytes(totalBytes)} planned`,
+      expected: `at most ${formatBytes(roomForPatches(plan))} beside the ${formatBytes(plan.totalBytes)} planned`,
       hint: 'leave the option out: they are then read anew in every epoch',
     },
     EXIT.outOfMemory,
