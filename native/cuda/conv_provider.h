@@ -55,9 +55,8 @@ class ConvProvider {
   // A bound on the scratch bytes of run(), known without running anything.
   virtual size_t workspace_bytes(const ConvProblem& p) const = 0;
   virtual DType weight_gradient_type(const ConvProblem& p) const = 0;
-  // Chooses engines for p by measuring (not while a stream is captured); run() does it at the first call otherwise.
-  virtual void prepare(const Context&, const ConvProblem&) {}
-  // Enqueues on context.stream. The result may be `add`'s own memory. Throws Error(device) naming provider and problem.
+  // Enqueues on context.stream; the first call for a problem may measure engines (not while a stream is captured). The
+  // result may be `add`'s own memory. Throws Error(device) naming provider and problem.
   virtual void run(const Context& context, const ConvProblem& p, const ConvBuffers& b, const ConvEpilogue& e,
                    void* workspace) = 0;
 };

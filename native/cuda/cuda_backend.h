@@ -75,8 +75,6 @@ class CudaBackend final : public Backend {
  private:
   // Where kernels report what they find wrong with tables in the device's memory.
   Faults faults() const { return {context_.status, context_.instruction}; }
-  // The provider for p, and p with the device's tf32 setting. Throws Error(device) where none supports it.
-  ConvProvider& provider(const ConvProblem& p) const;
 
   Context context_;
   std::vector<std::shared_ptr<ConvProvider>> providers_;

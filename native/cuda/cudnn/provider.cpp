@@ -56,12 +56,6 @@ class CudnnProvider final : public ConvProvider {
     const Sizes s = sizes_of(p);
     return std::min(256 * kMiB, std::max(8 * kMiB, 2 * static_cast<size_t>(s.x + s.y + s.w)));
   }
-  void prepare(const Context& context, const ConvProblem& p) override {
-    const std::lock_guard lock(mutex_);
-    Entry& e = entry(p, {});
-    use_stream(context.stream);
-    if (e.plan) settle(context, e, p, {});
-  }
   void run(const Context& context, const ConvProblem& p, const ConvBuffers& b, const ConvEpilogue& epilogue,
            void* workspace) override;
 

@@ -30,19 +30,27 @@ std::string device_name(int device) {
   return found->second;
 }
 
-ConvKey key_of(const Context& context, const std::vector<ConvProvider*>& candidates, const ConvProblem& p) {
+ConvKey key_of(const Context& context, const std::vector<ConvWay>& ways, const std::string& what) {
   std::string versions;
-  for (const ConvProvider* candidate : candidates)
-    versions += (versions.empty() ? "" : ", ") + std::string(candidate->name()) + " " + candidate->version();
+  const ConvProvider* last = nullptr;
+  for (const ConvWay& way : ways) {
+    if (way.provider != last)
+      versions += (last == nullptr ? "" : ", ") + std::string(way.provider->name()) + " " + way.provider->version();
+    last = way.provider;
+  }
   return {device_name(context.device), 10 * context.major + context.minor, versions, "*",
-          text_of(p) + (context.deterministic ? ", deterministic" : "")};
+          what + (context.deterministic ? ", deterministic" : "")};
 }
 
-ConvProvider* remembered(const std::vector<ConvProvider*>& candidates, const ConvKey& key) {
+std::string name_of(const ConvWay& way) {
+  return way.provider->name() + std::string(way.fused ? " fused" : "");
+}
+
+std::optional<ConvWay> remembered(const std::vector<ConvWay>& ways, const ConvKey& key) {
   const std::optional<ConvChoice> choice = choices().find(key);
-  for (ConvProvider* candidate : candidates)
-    if (choice && choice->choice == candidate->name()) return candidate;
-  return nullptr;
+  for (const ConvWay& way : ways)
+    if (choice && choice->choice == name_of(way)) return way;
+  return std::nullopt;
 }
 
 struct Event {
@@ -53,21 +61,19 @@ struct Event {
   cudaEvent_t event = nullptr;
 };
 
-// Microseconds of the fastest of a few runs, after one that may load code.
-double time_of(const Context& context, ConvProvider& provider, const ConvProblem& p, const ConvBuffers& b,
-               void* workspace) {
-  provider.prepare(context, p);
-  provider.run(context, p, b, {}, workspace);
+// Microseconds of the fastest of a few runs, after one that may choose engines and load code.
+double time_of(const Context& context, const ConvWay& way, const std::function<void(const ConvWay&)>& run) {
+  run(way);
   const Event begin, end;
   double best = 0;
-  for (int run = 0; run < kTimedRuns; ++run) {
+  for (int i = 0; i < kTimedRuns; ++i) {
     check(cudaEventRecord(begin.event, context.stream), "cudaEventRecord");
-    provider.run(context, p, b, {}, workspace);
+    run(way);
     check(cudaEventRecord(end.event, context.stream), "cudaEventRecord");
-    check(cudaEventSynchronize(end.event), std::string("convolution by ") + provider.name());
+    check(cudaEventSynchronize(end.event), "convolution by " + name_of(way));
     float milliseconds = 0;
     check(cudaEventElapsedTime(&milliseconds, begin.event, end.event), "cudaEventElapsedTime");
-    if (run == 0 || 1e3 * milliseconds < best) best = 1e3 * milliseconds;
+    if (i == 0 || 1e3 * milliseconds < best) best = 1e3 * milliseconds;
   }
   return best;
 }
@@ -106,36 +112,44 @@ size_t provider_workspace(const std::vector<ConvProvider*>& candidates, const Co
   return most;
 }
 
-ConvProvider& chosen_provider(const Context& context, const std::vector<ConvProvider*>& candidates,
-                              const ConvProblem& p) {
-  if (candidates.size() == 1) return *candidates.front();
-  ConvProvider* known = remembered(candidates, key_of(context, candidates, p));
-  return known != nullptr ? *known : *candidates.front();
+std::vector<ConvWay> ways_of(const std::vector<ConvProvider*>& candidates, const ConvProblem& p, const ConvEpilogue& e,
+                             bool fusable) {
+  std::vector<ConvWay> ways;
+  for (ConvProvider* candidate : candidates) {
+    const bool fuses = fusable && e.any() && candidate->fuses(p, e);
+    if (fuses) ways.push_back({candidate, true});
+    if (!fuses || candidates.size() > 1) ways.push_back({candidate, false});
+  }
+  return ways;
 }
 
-void measure_providers(const Context& context, const std::vector<ConvProvider*>& candidates, const ConvProblem& p,
-                       const ConvBuffers& b, void* workspace) {
+ConvWay chosen_way(const Context& context, const std::vector<ConvWay>& ways, const std::string& what) {
+  if (ways.size() == 1) return ways.front();
+  return remembered(ways, key_of(context, ways, what)).value_or(ways.front());
+}
+
+void measure_ways(const Context& context, const std::vector<ConvWay>& ways, const std::string& what,
+                  const std::function<void(const ConvWay&)>& run) {
   const char* measure = std::getenv("BANDLIFT_MEASURE");
-  if (candidates.size() == 1 || (measure != nullptr && std::string(measure) == "0")) return;
+  if (ways.size() == 1 || (measure != nullptr && std::string(measure) == "0")) return;
   cudaStreamCaptureStatus capturing = cudaStreamCaptureStatusNone;
   check(cudaStreamIsCapturing(context.stream, &capturing), "asking the stream");
-  const ConvKey key = key_of(context, candidates, p);
-  if (capturing != cudaStreamCaptureStatusNone || remembered(candidates, key) != nullptr) return;
+  const ConvKey key = key_of(context, ways, what);
+  if (capturing != cudaStreamCaptureStatusNone || remembered(ways, key)) return;
   ConvChoice best;
-  const char* first = nullptr;  // of those that work
-  std::string failures;
-  for (ConvProvider* candidate : candidates) {
+  std::string first, failures;  // of those that work; of the others
+  for (const ConvWay& way : ways) {
     try {
-      const double time = time_of(context, *candidate, p, b, workspace);
-      if (first == nullptr) first = candidate->name();
-      if (best.choice.empty() || time < best.microseconds) best = {candidate->name(), time};
+      const double time = time_of(context, way, run);
+      if (first.empty()) first = name_of(way);
+      if (best.choice.empty() || time < best.microseconds) best = {name_of(way), time};
     } catch (const Error& error) {
       // A library that fails at this problem is left out; a GPU that failed stays failed.
       check(cudaStreamSynchronize(context.stream), error.what());
-      failures += (failures.empty() ? "" : "; ") + std::string(error.what());
+      failures += (failures.empty() ? "" : "; ") + name_of(way) + ": " + error.what();
     }
   }
-  BANDLIFT_CHECK(first != nullptr, device, "convolution " + text_of(p) + ": " + failures);
+  BANDLIFT_CHECK(!first.empty(), device, "convolution " + what + ": " + failures);
   // What cannot be kept for the next run must not decide how this one computes, or they would differ.
   if (!choices().store(key, best) && context.deterministic) choices().store(key, {first, 0});
 }

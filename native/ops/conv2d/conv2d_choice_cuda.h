@@ -1,6 +1,7 @@
-// Which provider computes a convolution: the first that supports it, the one BANDLIFT_CONV names, or the fastest where
-// several do and were measured. Included by .cu files only.
+// Who computes a convolution and its epilogue: the first provider that supports it, the one BANDLIFT_CONV names, or the
+// fastest way where there are several and they were measured. Included by .cu files only.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,17 +18,27 @@ std::vector<ConvProvider*> providers_for(const ConvProviders& providers, const C
 // The most scratch memory that any of them asks for.
 size_t provider_workspace(const std::vector<ConvProvider*>& candidates, const ConvProblem& p);
 
-// The measured one, else the first.
-ConvProvider& chosen_provider(const Context& context, const std::vector<ConvProvider*>& candidates,
-                              const ConvProblem& p);
+// Provider and epilogue: fused, the provider does both; else kernels of our own follow it.
+struct ConvWay {
+  ConvProvider* provider = nullptr;
+  bool fused = false;
+};
 
-// Runs every candidate and remembers the fastest of those that do not fail, where there are several, nothing is
-// remembered yet and the stream is not being captured (BANDLIFT_MEASURE=0: never). Where the context is deterministic
-// and the disk does not keep the choice, the first is remembered. Overwrites the problem's result in b, which must not
-// be an operand of anything.
-void measure_providers(const Context& context, const std::vector<ConvProvider*>& candidates, const ConvProblem& p,
-                       const ConvBuffers& b, void* workspace);
+// The ways to compute p and then e, in the candidates' order, fused first; fused ones only where `fusable`, and with a
+// single candidate that fuses only that.
+std::vector<ConvWay> ways_of(const std::vector<ConvProvider*>& candidates, const ConvProblem& p, const ConvEpilogue& e,
+                             bool fusable);
 
+// The measured one, else the first. `what` is everything that the choice depends on besides device and providers.
+ConvWay chosen_way(const Context& context, const std::vector<ConvWay>& ways, const std::string& what);
+
+// Runs every way and remembers the fastest of those that do not fail, where there are several, nothing is remembered
+// yet and the stream is not being captured (BANDLIFT_MEASURE=0: never). Where the context is deterministic and the disk
+// does not keep the choice, the first is remembered. `run` enqueues on context.stream and must be repeatable.
+void measure_ways(const Context& context, const std::vector<ConvWay>& ways, const std::string& what,
+                  const std::function<void(const ConvWay&)>& run);
+
+// "forward tf32 4x256x256x340->340 1x3".
 std::string text_of(const ConvProblem& p);
 
 }  // namespace bandlift::cuda

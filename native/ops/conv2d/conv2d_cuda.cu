@@ -126,11 +126,20 @@ bool like(const Tensor& operand, const Tensor& result) {
   return !operand || operand.pitch == result.pitch;
 }
 
-}  // namespace
-
-ConvProvider& CudaBackend::provider(const ConvProblem& p) const {
-  return chosen_provider(context_, providers_for(providers_, p), p);
+Tensor at(Tensor t, void* data) {
+  t.data = data;
+  return t;
 }
+
+// What is done to a product before it is the result, as far as it changes how long that takes.
+std::string epilogue_text(const ConvEpilogue& e, Activation activation, int shuffle) {
+  std::string text = std::string(e.bias ? " + bias" : "") + (e.add ? " + add" : "") + (e.mask ? " * mask" : "");
+  if (activation != Activation::none) text += " activation " + std::to_string(static_cast<int>(activation));
+  if (shuffle > 1) text += " shuffle " + std::to_string(shuffle);
+  return text;
+}
+
+}  // namespace
 
 void CudaBackend::conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, Tensor residual, Tensor y,
                                  Tensor workspace) {
@@ -139,21 +148,29 @@ void CudaBackend::conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, T
   const Plan plan(context_, providers_, ConvPass::forward, p, x, y);
   const ForwardPieces pieces(plan, p, workspace.data);
   pack_weights(context_, plan.weights, w.f32(), b.f32(), x.dtype, pieces.packed, pieces.bias);
-  measure_providers(context_, plan.candidates, plan.problem, {x.data, pieces.packed, pieces.result}, pieces.provider);
 
-  ConvProvider& chosen = provider(plan.problem);
   ConvEpilogue e;
   e.bias = b ? pieces.bias : nullptr;
   e.add = residual.data;
   e.relu = p.activation == Activation::relu;
-  const bool fused = (p.activation == Activation::none || e.relu) && like(residual, y) && chosen.fuses(plan.problem, e);
-  const bool apart = p.shuffle > 1 || (!fused && residual.data == y.data);
-  void* result = apart ? pieces.result : y.data;
-  chosen.run(context_, plan.problem, {x.data, pieces.packed, result}, fused ? e : ConvEpilogue{}, pieces.provider);
-  if (!fused)
-    apply_epilogue(context_, result, e.bias, residual, {}, p.activation, p.shuffle, y);
-  else if (apart)
-    apply_epilogue(context_, result, nullptr, {}, {}, Activation::none, p.shuffle, y);
+  const auto compute = [&](const ConvWay& way, Tensor out) {
+    const bool apart = p.shuffle > 1 || (!way.fused && residual.data == out.data);
+    void* result = apart ? pieces.result : out.data;
+    const ConvEpilogue with = way.fused ? e : ConvEpilogue{};
+    way.provider->run(context_, plan.problem, {x.data, pieces.packed, result}, with, pieces.provider);
+    if (!way.fused)
+      apply_epilogue(context_, result, e.bias, residual, {}, p.activation, p.shuffle, out);
+    else if (apart)
+      apply_epilogue(context_, result, nullptr, {}, {}, Activation::none, p.shuffle, out);
+  };
+  const bool fusable = (p.activation == Activation::none || e.relu) && like(residual, y);
+  const auto ways = ways_of(plan.candidates, plan.problem, e, fusable);
+  const std::string what = text_of(plan.problem) + epilogue_text(e, p.activation, p.shuffle);
+  // Measured where what is written is not read again: the result beside y holds y's place, but for a shuffled one.
+  const bool in_place = residual.data == y.data;
+  if (!in_place || p.shuffle == 1)
+    measure_ways(context_, ways, what, [&](const ConvWay& way) { compute(way, in_place ? at(y, pieces.result) : y); });
+  compute(chosen_way(context_, ways, what), y);
 }
 
 void CudaBackend::conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tensor add, Tensor mask, Tensor dx,
@@ -165,17 +182,21 @@ void CudaBackend::conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tens
   pack_weights(context_, plan.weights, w.f32(), nullptr, dx.dtype, pieces.packed, nullptr);
   if (p.shuffle > 1) unshuffle(context_, dy, p.shuffle, pieces.unshuffled);
   void* gradient = p.shuffle > 1 ? pieces.unshuffled : dy.data;
-  measure_providers(context_, plan.candidates, plan.problem, {pieces.result, pieces.packed, gradient}, pieces.provider);
 
-  ConvProvider& chosen = provider(plan.problem);
   ConvEpilogue e;
   e.add = add.data;
   e.mask = mask.data;
-  const bool fused = like(add, dx) && like(mask, dx) && chosen.fuses(plan.problem, e);
-  const bool needed = add.data == dx.data || mask.data == dx.data;  // what dx holds until then
-  void* result = !fused && needed ? pieces.result : dx.data;
-  chosen.run(context_, plan.problem, {result, pieces.packed, gradient}, fused ? e : ConvEpilogue{}, pieces.provider);
-  if (!fused) apply_epilogue(context_, result, nullptr, add, mask, Activation::none, 1, dx);
+  const bool in_place = add.data == dx.data || mask.data == dx.data;  // what dx holds until then is needed
+  const auto compute = [&](const ConvWay& way, Tensor out) {
+    void* result = !way.fused && in_place ? pieces.result : out.data;
+    const ConvEpilogue with = way.fused ? e : ConvEpilogue{};
+    way.provider->run(context_, plan.problem, {result, pieces.packed, gradient}, with, pieces.provider);
+    if (!way.fused) apply_epilogue(context_, result, nullptr, add, mask, Activation::none, 1, out);
+  };
+  const auto ways = ways_of(plan.candidates, plan.problem, e, like(add, dx) && like(mask, dx));
+  const std::string what = text_of(plan.problem) + epilogue_text(e, Activation::none, 1);
+  measure_ways(context_, ways, what, [&](const ConvWay& way) { compute(way, in_place ? at(dx, pieces.result) : dx); });
+  compute(chosen_way(context_, ways, what), dx);
 }
 
 void CudaBackend::conv2d_backward_weights(Conv2dParams p, Tensor x, Tensor dy, Tensor dw, Tensor db, Tensor workspace) {
@@ -186,11 +207,16 @@ void CudaBackend::conv2d_backward_weights(Conv2dParams p, Tensor x, Tensor dy, T
   if (p.shuffle > 1) unshuffle(context_, dy, p.shuffle, pieces.unshuffled);
   void* gradient = p.shuffle > 1 ? pieces.unshuffled : dy.data;
   const ConvBuffers buffers{x.data, pieces.gradient, gradient};
-  measure_providers(context_, plan.candidates, plan.problem, buffers, pieces.provider);
-  ConvProvider& chosen = provider(plan.problem);
-  chosen.run(context_, plan.problem, buffers, {}, pieces.provider);
+  const auto ways = ways_of(plan.candidates, plan.problem, {}, false);
+  const std::string what = text_of(plan.problem);
+  const auto compute = [&](const ConvWay& way) {
+    way.provider->run(context_, plan.problem, buffers, {}, pieces.provider);
+  };
+  measure_ways(context_, ways, what, compute);
+  const ConvWay chosen = chosen_way(context_, ways, what);
+  compute(chosen);
   if (db) sum_columns(context_, x.dtype, gradient, x.pixels(), plan.weights.out.positions(), pieces.column_sums);
-  add_gradients(context_, plan.weights, chosen.weight_gradient_type(plan.problem), pieces.gradient, dw.f32(),
+  add_gradients(context_, plan.weights, chosen.provider->weight_gradient_type(plan.problem), pieces.gradient, dw.f32(),
                 pieces.column_sums, pieces.parts, db.f32());
 }
 
