@@ -16,31 +16,33 @@ struct RawPlace {
   }
 };
 
+// Bound by memory: what is read of a pixel is asked for before any of it is waited for, and without a shuffle a
+// thread's biases stay in registers.
 template <typename T, int V>
 __global__ void epilogue_kernel(const T* raw, const float* bias, View<T> add, View<T> mask, Activation activation,
                                 unsigned r, View<T> y, int64_t pixels, unsigned width, int64_t c) {
-  for (int64_t k = first_channel<V>(); k < y.pitch; k += channel_step<V>())
+  for (int64_t k = first_channel<V>(); k < y.pitch; k += channel_step<V>()) {
+    Lanes<V> offset = load_vector<V>(bias, k, y.pitch);
     for (int64_t p = first_pixel(); p < pixels; p += pixel_step()) {
       const RawPlace place(static_cast<unsigned>(p), width, r);
       Lanes<V> sum = load<V>(View<const T>{raw, y.pitch}, int64_t{place.pixel} * r * r + place.run, k);
-      if (bias != nullptr) {
+      Lanes<V> more{}, open{};
+      if (add.data != nullptr) more = load<V>(add, p, k);
+      if (mask.data != nullptr) open = load<V>(mask, p, k);
+      if (r > 1) offset = load_vector<V>(bias, int64_t{place.run} * y.pitch + k, int64_t{r} * r * y.pitch);
 #pragma unroll
-        for (int i = 0; i < V; ++i) sum.v[i] += bias[place.run * y.pitch + k + i];
+      for (int i = 0; i < V; ++i) sum.v[i] = sum.v[i] + offset.v[i] + more.v[i];
+      if (activation != Activation::none) {
+#pragma unroll
+        for (int i = 0; i < V; ++i) sum.v[i] = activated(activation, sum.v[i]);
       }
-      if (add.data != nullptr) {
-        const Lanes<V> more = load<V>(add, p, k);
-#pragma unroll
-        for (int i = 0; i < V; ++i) sum.v[i] += more.v[i];
-      }
-#pragma unroll
-      for (int i = 0; i < V; ++i) sum.v[i] = activated(activation, sum.v[i]);
       if (mask.data != nullptr) {
-        const Lanes<V> open = load<V>(mask, p, k);
 #pragma unroll
         for (int i = 0; i < V; ++i) sum.v[i] = open.v[i] > 0.0f ? sum.v[i] : 0.0f;
       }
       store(y, p, k, c, sum);
     }
+  }
 }
 
 template <typename T, int V>
@@ -70,6 +72,8 @@ bool aligned(const void* data) {
 
 void apply_epilogue(const Context& context, const void* raw, const float* bias, Tensor add, Tensor mask,
                     Activation activation, int shuffle, Tensor y) {
+  BANDLIFT_CHECK(y.pixels() <= UINT32_MAX, shape,
+                 "conv2d: " + std::to_string(y.pixels()) + " pixels at once, expected at most 4294967295");
   by_type(y.dtype, "conv2d", [&](auto tag) {
     using T = typename decltype(tag)::type;
     by_width<T>(all_packed<T>(add, mask, y) && aligned(raw), [&](auto at_once) {

@@ -24,6 +24,15 @@ struct ConvolutionTile {
   using Layout = std::conditional_t<kFlipped, wmma::row_major, wmma::col_major>;
 };
 
+// Where a thread's pack lies in rows of four: neighbouring threads take eight rows, for what they store at once, 80
+// bytes apart, lies in different banks; a warp still fetches 64 bytes of each of its rows.
+__device__ __forceinline__ int row_of_eight() {
+  return static_cast<int>(threadIdx.x) / kWarp * 8 + static_cast<int>(threadIdx.x) % 8;
+}
+__device__ __forceinline__ int pack_of_four() {
+  return static_cast<int>(threadIdx.x) / 8 % 4;
+}
+
 // Moves weights of kColumns channels from `first` on: to [channel][term], a thread the same terms of several channels,
 // or to [term][channel] where flipped, a thread several channels of one term.
 template <typename T, int kColumns, bool kFlipped>
@@ -34,8 +43,8 @@ struct WeightMover {
   static constexpr int kDown = kFlipped ? 0 : kRowsAtOnce, kRight = kFlipped ? 8 * kPacksInRow : 0;
 
   __device__ __forceinline__ WeightMover(const ConvGeometry& g, int first)
-      : row(static_cast<int>(threadIdx.x) / kPacksInRow),
-        column(static_cast<int>(threadIdx.x) % kPacksInRow * 8),
+      : row(kFlipped ? static_cast<int>(threadIdx.x) / kPacksInRow : row_of_eight()),
+        column(kFlipped ? static_cast<int>(threadIdx.x) % kPacksInRow * 8 : pack_of_four() * 8),
         first(first),
         place(g, kFlipped ? row : column) {}
 
@@ -81,7 +90,7 @@ __device__ __forceinline__ void convolve(const ConvGeometry& g, const T* x, cons
   const int first_channel = static_cast<int>(blockIdx.x % column_tiles) * kColumns;
 
   // This thread's pixels: row and row + 64 of the tile, the same 8 terms of the sum.
-  const int row = thread / 4, term = thread % 4 * 8;
+  const int row = row_of_eight(), term = pack_of_four() * 8;
   const PixelPlace pixels[M::kPixelPacks] = {{g, first_pixel + row}, {g, first_pixel + row + kRows / 2}};
   SumPlace place(g, term);
   uint4 packs[M::kPixelPacks];
