@@ -44,8 +44,8 @@ bool flag(const char* name) {
 
 // cuDNN where it is found and fits, else null: our own kernels compute every convolution. BANDLIFT_CONV=cudnn asks for
 // it, and then what is wrong with it is an error.
-std::shared_ptr<ConvProvider> open_cudnn(const Context& context, const CudaOptions& options,
-                                         const CudaReport::Gpu& gpu) {
+std::shared_ptr<ConvProvider> open_cudnn(const Context& context, const CudaOptions& options, const CudaReport::Gpu& gpu,
+                                         std::shared_ptr<Allocator> allocator) {
   const char* asked = std::getenv("BANDLIFT_CONV");
   const bool required = asked != nullptr && std::string_view(asked) == "cudnn";
   if (asked != nullptr && std::string_view(asked) == "own") return nullptr;
@@ -53,6 +53,7 @@ std::shared_ptr<ConvProvider> open_cudnn(const Context& context, const CudaOptio
   CudnnOptions cudnn;
   cudnn.folders = options.library_folders;
   cudnn.device_name = gpu.name;
+  cudnn.make_room = [allocator = std::move(allocator)] { allocator->release(); };
   cudnn.cache = std::make_shared<ConvChoiceCache>(ConvChoiceCache::default_file());
   if (const auto folder = cache_folder(); !folder.empty()) cudnn.plan_folder = folder / "cudnn_plans";
   return make_cudnn_provider(context, cudnn);
@@ -110,7 +111,7 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   allocator_ = std::make_shared<Allocator>(context.device);
   staging_ = std::make_shared<Staging>(context.device);
   std::vector<std::shared_ptr<ConvProvider>> providers;
-  if (auto cudnn = open_cudnn(context, options, gpu)) providers.push_back(std::move(cudnn));
+  if (auto cudnn = open_cudnn(context, options, gpu, allocator_)) providers.push_back(std::move(cudnn));
   providers.push_back(make_own_conv_provider(context));
   backend_ = std::make_unique<CudaBackend>(context, std::move(providers));
   ports_ = std::make_unique<PortCopies>(stream_);
@@ -174,20 +175,21 @@ std::unique_ptr<Recording> CudaDevice::record(const std::function<void()>& enque
   if (backend_->context().synchronous) return nullptr;
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a program");
   cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  bool enqueued = true;
   try {
     enqueue();
-  } catch (...) {
-    cudaStreamEndCapture(stream_, &graph);  // an error was found already
-    if (graph != nullptr) cudaGraphDestroy(graph);
-    cudaGetLastError();
-    throw;
+  } catch (const std::exception&) {
+    enqueued = false;
   }
-  check(cudaStreamEndCapture(stream_, &graph), "recording a program");
-  cudaGraphExec_t executable = nullptr;
-  const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
-  cudaGraphDestroy(graph);
-  check(error, "recording a program");
-  return std::make_unique<GraphRecording>(executable);
+  const bool ended = cudaStreamEndCapture(stream_, &graph) == cudaSuccess;
+  if (enqueued && ended) cudaGraphInstantiate(&executable, graph, 0);
+  if (graph != nullptr) cudaGraphDestroy(graph);
+  if (executable != nullptr) return std::make_unique<GraphRecording>(executable);
+  // Something may run and yet not be recorded, an engine of a library perhaps; what is wrong otherwise is found again,
+  // and told, when it is run.
+  cudaGetLastError();
+  return nullptr;
 }
 
 void CudaDevice::replay(Recording& recording) {

@@ -40,7 +40,7 @@ struct CudaReport {
 CudaReport report();
 CudaReport report(const std::vector<std::string>& library_folders);  // with the libraries
 
-class CudaDevice final : public Device {
+class CudaDevice : public Device {
  public:
   // Throws Error(device) with a reason and a remedy where this GPU cannot be used.
   explicit CudaDevice(const CudaOptions& options);

@@ -94,7 +94,7 @@ class Device {
   virtual void download(const Buffer& buffer, size_t offset, void* target, size_t bytes) {
     buffer.read(target, offset, bytes);
   }
-  // Work that `enqueue` asks of the backend, recorded instead of done; null where a device cannot.
+  // Work that `enqueue` asks of the backend, recorded instead of done; null where it cannot be.
   virtual std::unique_ptr<Recording> record(const std::function<void()>& /*enqueue*/) { return nullptr; }
   virtual void replay(Recording&) {}
 

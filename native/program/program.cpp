@@ -107,7 +107,7 @@ std::vector<double> Program::compute(const std::vector<HostArray>& inputs, const
   try {
     for (size_t i = 0; i < inputs.size(); ++i)
       device_->upload(*buffers_[inputs_[i].buffer], inputs_[i].offset, inputs[i].data, inputs[i].bytes);
-    if (runs_ > 0 && !profiling_ && !recording_)  // the first run may still choose how to compute
+    if (runs_ == 1 && !profiling_)  // the first run may still choose how to compute
       recording_ = device_->record([this] {
         for (size_t i = 0; i < instructions_.size(); ++i) execute_one(i);
       });

@@ -39,6 +39,7 @@ class CudnnProvider final : public ConvProvider {
         device_name_(options.device_name),
         capability_(context.major * 10 + context.minor),
         cache_(options.cache),
+        make_room_(options.make_room),
         fuse_from_bytes_(options.fuse_from_bytes),
         library_(find_cudnn(options.folders), context.major, context.minor),
         plans_(options.plan_folder, machine()),
@@ -80,6 +81,7 @@ class CudnnProvider final : public ConvProvider {
   std::string device_name_;
   int capability_;
   std::shared_ptr<ConvChoiceCache> cache_;
+  std::function<void()> make_room_;
   int64_t fuse_from_bytes_;
   Library library_;
   PlanStore plans_;
@@ -156,10 +158,15 @@ void CudnnProvider::settle(const Context& context, Entry& e, const ConvProblem& 
   cuda::check(cudaStreamIsCapturing(context.stream, &capture), "asking for a stream's state");
   if (capture != cudaStreamCaptureStatusNone) return;
   e.settled = true;
-  try {
-    measure(context, e, p, f);
-  } catch (const Error& error) {
-    if (error.code != ErrorCode::out_of_memory) throw;  // with memory this short, as proposed
+  for (const bool last : {!make_room_, true}) {
+    try {
+      measure(context, e, p, f);
+      break;
+    } catch (const Error& error) {
+      if (error.code != ErrorCode::out_of_memory) throw;
+      if (last) break;  // with memory this short, as proposed
+      make_room_();
+    }
   }
   e.proposed.clear();
 }

@@ -1,7 +1,8 @@
 // Convolutions by cuDNN. What it supports and fuses is what it can make a plan for, asked for once per problem; the
-// engine is measured before the first run (or at prepare()) and remembered on disk.
+// engine is measured before the first run and remembered on disk.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct CudnnOptions {
   // on two cores with cuDNN 9.10 to 9.28; once on a machine where plans are kept, else in every process), and a small
   // image's extra pass is cheap.
   int64_t fuse_from_bytes = int64_t{64} << 20;
+  std::function<void()> make_room;    // gives back device memory that nobody uses, where measuring lacks some
   std::filesystem::path plan_folder;  // where plans compiled at run time are kept (plan_store.h); empty: nowhere
 };
 

@@ -43,6 +43,7 @@ class Bench {
   void *x_ = nullptr, *w_ = nullptr, *y_ = nullptr, *bias_ = nullptr, *add_ = nullptr, *mask_ = nullptr,
        *workspace_ = nullptr;
   cudaEvent_t start_ = nullptr, end_ = nullptr;
+  double warm_microseconds_ = 0;  // how long the GPU has been busy here
 };
 
 // The tensors of a graph by their names: result, operands and epilogue.

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -61,21 +63,16 @@ struct Event {
   cudaEvent_t event = nullptr;
 };
 
-// Microseconds of the fastest of a few runs, after one that may choose engines and load code.
+// Microseconds of one run.
 double time_of(const Context& context, const ConvWay& way, const std::function<void(const ConvWay&)>& run) {
-  run(way);
   const Event begin, end;
-  double best = 0;
-  for (int i = 0; i < kTimedRuns; ++i) {
-    check(cudaEventRecord(begin.event, context.stream), "cudaEventRecord");
-    run(way);
-    check(cudaEventRecord(end.event, context.stream), "cudaEventRecord");
-    check(cudaEventSynchronize(end.event), "convolution by " + name_of(way));
-    float milliseconds = 0;
-    check(cudaEventElapsedTime(&milliseconds, begin.event, end.event), "cudaEventElapsedTime");
-    if (i == 0 || 1e3 * milliseconds < best) best = 1e3 * milliseconds;
-  }
-  return best;
+  check(cudaEventRecord(begin.event, context.stream), "cudaEventRecord");
+  run(way);
+  check(cudaEventRecord(end.event, context.stream), "cudaEventRecord");
+  check(cudaEventSynchronize(end.event), "convolution by " + name_of(way));
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, begin.event, end.event), "cudaEventElapsedTime");
+  return 1e3 * milliseconds;
 }
 
 }  // namespace
@@ -136,22 +133,32 @@ void measure_ways(const Context& context, const std::vector<ConvWay>& ways, cons
   check(cudaStreamIsCapturing(context.stream, &capturing), "asking the stream");
   const ConvKey key = key_of(context, ways, what);
   if (capturing != cudaStreamCaptureStatusNone || remembered(ways, key)) return;
-  ConvChoice best;
-  std::string first, failures;  // of those that work; of the others
-  for (const ConvWay& way : ways) {
+  struct Timed {
+    ConvWay way;
+    double fastest;
+  };
+  std::vector<Timed> works;
+  std::string failures;
+  for (const ConvWay& way : ways) {  // may choose engines and load code: not timed
     try {
-      const double time = time_of(context, way, run);
-      if (first.empty()) first = name_of(way);
-      if (best.choice.empty() || time < best.microseconds) best = {name_of(way), time};
+      run(way);
+      check(cudaStreamSynchronize(context.stream), "convolution by " + name_of(way));
+      works.push_back({way, std::numeric_limits<double>::infinity()});
     } catch (const Error& error) {
       // A library that fails at this problem is left out; a GPU that failed stays failed.
       check(cudaStreamSynchronize(context.stream), error.what());
       failures += (failures.empty() ? "" : "; ") + name_of(way) + ": " + error.what();
     }
   }
-  BANDLIFT_CHECK(!first.empty(), device, "convolution " + what + ": " + failures);
+  BANDLIFT_CHECK(!works.empty(), device, "convolution " + what + ": " + failures);
+  // By turns: a GPU that was idle speeds up meanwhile, which must not speak for those that come last.
+  for (int i = 0; i < kTimedRuns; ++i)
+    for (Timed& t : works) t.fastest = std::min(t.fastest, time_of(context, t.way, run));
+  const auto by_time = [](const Timed& x, const Timed& y) { return x.fastest < y.fastest; };
+  const Timed& best = *std::min_element(works.begin(), works.end(), by_time);
   // What cannot be kept for the next run must not decide how this one computes, or they would differ.
-  if (!choices().store(key, best) && context.deterministic) choices().store(key, {first, 0});
+  if (!choices().store(key, {name_of(best.way), best.fastest}) && context.deterministic)
+    choices().store(key, {name_of(works.front().way), 0});
 }
 
 }  // namespace bandlift::cuda

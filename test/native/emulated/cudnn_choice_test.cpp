@@ -153,6 +153,30 @@ TEST("with no memory to measure in, the heuristics' first engine") {
   REQUIRE(emulation::allocation_count() == pieces);  // nothing of the attempt stays
 }
 
+TEST("with no memory to measure in, unused memory is given back and then it is measured") {
+  const Variable delay("BANDLIFT_FAKE_CUDNN_DELAY", kDelay);
+  Machine machine;
+  const Folder folder;
+  void* unused = nullptr;
+  REQUIRE(cudaMalloc(&unused, 1 << 30) == cudaSuccess);
+  int asked = 0;
+  CudnnOptions options;
+  options.device_name = "NVIDIA H200";
+  options.cache = cache_in(folder);
+  options.make_room = [&] {
+    ++asked;
+    REQUIRE(cudaFree(unused) == cudaSuccess);
+  };
+  const auto provider = make_cudnn_provider(machine.context, options);
+  const ConvProblem p = problem(DType::f16);
+  Tensors t(p, 1);
+  const Scratch scratch(provider->workspace_bytes(p));
+  emulation::set_memory(emulation::allocated_bytes() + 1024);
+  provider->run(machine.context, p, t.buffers(), {}, scratch.data);
+  machine.finish();
+  REQUIRE(asked == 1 && last_engine() == 5);
+}
+
 TEST("measuring frees what it took") {
   Machine machine;
   const Folder folder;

@@ -93,7 +93,13 @@ class Machine {
   ~Machine() { emulation::reset(); }
   std::shared_ptr<ConvProvider> provider(std::shared_ptr<ConvChoiceCache> cache, bool measure = true,
                                          const fs::path& plans = "", const std::string& gpu = "NVIDIA H200") {
-    return make_cudnn_provider(context, {{}, gpu, measure, std::move(cache), 0, plans});  // 0: fuses small ones too
+    CudnnOptions options;
+    options.device_name = gpu;
+    options.measure = measure;
+    options.cache = std::move(cache);
+    options.fuse_from_bytes = 0;  // small ones too
+    options.plan_folder = plans;
+    return make_cudnn_provider(context, options);
   }
   void finish() { REQUIRE(cudaStreamSynchronize(context.stream) == cudaSuccess); }
   Context context;

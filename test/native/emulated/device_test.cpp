@@ -61,6 +61,30 @@ TEST("cuda device: a program is run, recorded and replayed, each time with its o
   }
 }
 
+TEST("cuda device: what cannot be recorded is run each time, after one attempt") {
+  emulation::reset();
+  class Spoils final : public CudaDevice {
+   public:
+    using CudaDevice::CudaDevice;
+    std::unique_ptr<Recording> record(const std::function<void()>& enqueue) override {
+      ++attempts;
+      return CudaDevice::record([&] {
+        enqueue();
+        auto& own = static_cast<cuda::CudaBackend&>(backend());
+        cuda::check(cudaStreamSynchronize(own.context().stream), "waiting while recorded");
+      });
+    }
+    int attempts = 0;
+  };
+  const auto device = std::make_shared<Spoils>(CudaOptions{});
+  const auto buffer = device->allocate(4096);
+  const TensorRef a = ref(0, 0, 1, 1, 8), b = ref(0, 64, 1, 1, 8), y = ref(0, 128, 1, 1, 8);
+  Program program(device, {buffer}, {{{"add", "sum", {a, b, y}, {}}}, {{"a", a}, {"b", b}}, {{"y", y}}});
+  for (float k = 1; k <= 4; ++k)
+    for (float v : run(program, {std::vector<float>(8, k), std::vector<float>(8, 10 * k)}, 8)) REQUIRE(v == 11 * k);
+  REQUIRE(device->attempts == 1);
+}
+
 TEST(
     "cuda device: a kernel's report becomes an error with the instruction's label, recorded or not; then all is well") {
   emulation::reset();
