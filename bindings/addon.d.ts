@@ -38,6 +38,8 @@ export interface DeviceInfo {
   rowBytes: number;
   /** Bytes that were free for buffers when the device was opened; 0: the machine's memory. */
   memoryBytes: number;
+  /** Who computes convolutions on a GPU: 'cuDNN 9.14.0', or 'no cuDNN: ...' with the reason; '' on the CPU. */
+  convolutions: string;
 }
 
 /** What is known about CUDA without opening a device. */
@@ -93,6 +95,8 @@ export interface NativeProgram {
   abort(): void;
   /** Seconds spent in each instruction of the last run when the device was made with BANDLIFT_PROFILE=1, else empty. */
   profile(): { label: string; op: string; seconds: number }[];
+  /** Why runs are not replayed as one recording from the second on, where the device records; else ''. */
+  unrecorded(): string;
   dispose(): void;
 }
 

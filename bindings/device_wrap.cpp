@@ -34,6 +34,7 @@ Napi::Value DeviceWrap::info(const Napi::CallbackInfo& call) {
     result.Set("isa", info.isa);
     result.Set("rowBytes", info.row_bytes);
     result.Set("memoryBytes", static_cast<double>(info.memory_bytes));
+    result.Set("convolutions", info.convolutions);
     return result;
   });
 }

@@ -56,6 +56,7 @@ Napi::Function ProgramWrap::define(Napi::Env env) {
                          InstanceMethod<&ProgramWrap::run>("run"),
                          InstanceMethod<&ProgramWrap::abort>("abort"),
                          InstanceMethod<&ProgramWrap::profile>("profile"),
+                         InstanceMethod<&ProgramWrap::unrecorded>("unrecorded"),
                          InstanceMethod<&ProgramWrap::dispose>("dispose"),
                      });
 }
@@ -103,6 +104,11 @@ Napi::Value ProgramWrap::run(const Napi::CallbackInfo& info) {
 Napi::Value ProgramWrap::abort(const Napi::CallbackInfo& info) {
   if (program_) program_->abort();
   return info.Env().Undefined();
+}
+
+Napi::Value ProgramWrap::unrecorded(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value { return Napi::String::New(env, get()->unrecorded()); });
 }
 
 Napi::Value ProgramWrap::profile(const Napi::CallbackInfo& info) {

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cudaAddon, machineOf, openAddon, root, slug, stop, withFolder } from './gpu_run.mjs';
+import { cudaAddon, machineOf, openAddon, outFile, root, slug, stop, withFolder } from './gpu_run.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +21,7 @@ const { values } = parseArgs({
 if (!values['no-build']) (await import('./build.mjs')).build({ cuda: true });
 const addon = resolve(values.addon ?? cudaAddon);
 const machine = machineOf(await openAddon(addon, 'Nothing was measured.'));
-const out = resolve(values.out ?? join(root, `bench/results/gpu_bench_${slug(machine.gpu)}.json`));
+const out = outFile(values.out, `bench/results/gpu_bench_${slug(machine.gpu)}.json`);
 const passed = ['only', 'precision', 'filter'].flatMap((name) => (values[name] ? [`--${name}`, values[name]] : []));
 mkdirSync(dirname(out), { recursive: true });
 rmSync(out, { force: true });

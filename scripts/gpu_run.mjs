@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -42,6 +42,10 @@ export async function openAddon(path, otherwise) {
   process.env.BANDLIFT_CUDNN = folder;
   return addon.cudaReport(libraryFolders());
 }
+
+/** --out as the caller meant it: run.sh of the archive changes folders. */
+export const outFile = (given, otherwise) =>
+  given === undefined ? join(root, otherwise) : resolve(process.env.BANDLIFT_CALLED_FROM ?? '.', given);
 
 /** "nvidia_h200" for file names. */
 export const slug = (name) => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_');

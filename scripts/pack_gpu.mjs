@@ -1,7 +1,8 @@
 // `npm run pack:gpu`: one archive with everything that test:gpu and bench:gpu need on a machine with an NVIDIA GPU and nothing
 // else: Node, the addon with CUDA, sources, tests, golden numbers and the packages they use. No registry, no network:
 //   tar xf bandlift-gpu-*.tar.xz && bandlift-gpu/run.sh test | bench [options]
-//   node scripts/pack_gpu.mjs [--no-build] [--addon FILE] [--out FOLDER]
+//   node scripts/pack_gpu.mjs [--no-build] [--addon FILE] [--out FOLDER] [--check]
+// --check: everything but the archive.
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -24,7 +25,7 @@ const GOLDEN = ['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_light
 /** What the tests and the benchmark read of the checkout. */
 const PARTS = [
   ...['package.json', 'LICENSE', 'tsconfig.json', 'vitest.gpu.config.ts', 'dist', 'src', 'bindings', 'configs'],
-  ...['test/gpu', 'test/cases', 'test/support', 'bench/gpu', 'bench/peers'],
+  ...['test/gpu', 'test/cases', 'test/support', 'test/predict/support.ts', 'bench/gpu', 'bench/peers'],
   ...['scripts/gpu_run.mjs', 'scripts/gpu_reporter.mjs', 'scripts/test_gpu.mjs', 'scripts/bench_gpu.mjs'],
 ];
 /** Packages that are needed to build only, or by parts of vite that nothing here reaches. */
@@ -38,7 +39,12 @@ const NOT_USED = [
 ];
 
 const { values } = parseArgs({
-  options: { 'no-build': { type: 'boolean' }, addon: { type: 'string' }, out: { type: 'string' } },
+  options: {
+    'no-build': { type: 'boolean' },
+    check: { type: 'boolean' },
+    addon: { type: 'string' },
+    out: { type: 'string' },
+  },
 });
 if (!values['no-build']) (await import('./build.mjs')).build({ cuda: true });
 const addon = resolve(values.addon ?? cudaAddon);
@@ -87,6 +93,7 @@ const RUN = `#!/bin/sh
 # run.sh test | bench [options]: tests or measures bandlift on this machine's NVIDIA GPU; results in main/bench/results.
 here=\${0%/*}
 [ "$here" = "$0" ] && here=.
+BANDLIFT_CALLED_FROM=$PWD; export BANDLIFT_CALLED_FROM # where a relative --out belongs
 cd "$here/main" || exit 1
 case "$1" in
   test | bench) what=$1; shift; exec ../node "scripts/\${what}_gpu.mjs" --no-build "$@" ;;
@@ -110,11 +117,20 @@ for (const net of GOLDEN) {
   if (existsSync(file)) cpSync(file, join(stage, `shared/golden/${net}.safetensors`));
   else console.log(`without golden numbers of ${net}: ../shared/golden is missing, and its tests will say so`);
 }
+// every test file loads from here alone
+run(join(stage, 'node'), ['node_modules/vitest/vitest.mjs', 'list', '-c', 'vitest.gpu.config.ts'], {
+  cwd: main,
+  stdio: ['ignore', 'ignore', 'inherit'],
+});
 writeFileSync(join(stage, 'run.sh'), RUN);
 chmodSync(join(stage, 'run.sh'), 0o755);
 
 for (const part of ['node', 'main/build', 'main/node_modules', 'main/dist', 'shared'])
   if (existsSync(join(stage, part))) console.log(`${part.padEnd(20)} ${mb(size(join(stage, part))).padStart(9)}`);
+if (values.check) {
+  rmSync(stage, { recursive: true });
+  process.exit(0);
+}
 const xz = has('xz');
 const archive = join(folder, `bandlift-gpu-${version}-linux-${process.arch}.tar.${xz ? 'xz' : 'gz'}`);
 run('tar', ['-C', folder, xz ? '-cJf' : '-czf', `${archive}.tmp`, 'bandlift-gpu'], {

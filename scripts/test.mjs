@@ -70,8 +70,10 @@ run('types', node, [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit'
 run('imports point one way', node, ['scripts/check_imports.mjs']);
 run('instruction-set symbols', node, ['scripts/check_isa_symbols.mjs']);
 run('native tests', join(root, 'build/release/native_tests'), [], { count: nativeCount });
-if (cuda) run('CUDA build', node, ['scripts/check_cubins.mjs'], { count: nativeCount });
-else {
+if (cuda) {
+  run('CUDA build', node, ['scripts/check_cubins.mjs'], { count: nativeCount });
+  run('archive for GPU machines', node, ['scripts/pack_gpu.mjs', '--no-build', '--check', '--out', scratch]);
+} else {
   console.log('\n== CUDA build: there is none (npm run build:cuda)');
   if (process.env.BANDLIFT_REQUIRE_ALL === '1') stage('CUDA build', { failed: 1 }, 0);
 }

@@ -8,7 +8,18 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { cudaAddon, machineOf, openAddon, root, runTests, slug, stop, withFolder, writeJson } from './gpu_run.mjs';
+import {
+  cudaAddon,
+  machineOf,
+  openAddon,
+  outFile,
+  root,
+  runTests,
+  slug,
+  stop,
+  withFolder,
+  writeJson,
+} from './gpu_run.mjs';
 
 /** Whatever tells most in the least time comes first. */
 const FIRST = ['rounding', 'faults', 'cases', 'golden', 'training', 'memory'];
@@ -40,7 +51,7 @@ const passed = () => (performance.now() - started) / 1000;
 if (!values['no-build']) (await import('./build.mjs')).build({ cuda: true });
 const addon = resolve(values.addon ?? cudaAddon);
 const machine = machineOf(await openAddon(addon, 'Nothing was tested.'));
-const out = resolve(values.out ?? join(root, `bench/results/gpu_tests_${slug(machine.gpu)}.json`));
+const out = outFile(values.out, `bench/results/gpu_tests_${slug(machine.gpu)}.json`);
 console.log(`${machine.gpu}, driver ${machine.driver || 'of an unknown version'}, cuDNN ${machine.cudnn}`);
 
 /** Errors that compute-sanitizer counted in all processes, from its log files. */

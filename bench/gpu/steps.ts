@@ -145,18 +145,13 @@ async function openPeers(net: Net, python: string): Promise<Map<string, TorchPee
   return peers;
 }
 
-async function benchStep(
-  net: Net,
-  precision: Precision,
-  batch: Batch,
-  peers: ReadonlyMap<string, TorchPeer>,
-  quick: boolean,
-) {
+async function benchStep(net: Net, precision: Precision, batch: Batch, peers: Map<string, TorchPeer>, quick: boolean) {
   const [pairs, steps] = quick ? [1, 1] : [PAIRS, STEPS];
   const session = await createSession(optionsOf(net, precision));
   const ours = { held: [] as number[], upload: [] as number[] };
   const theirs = new Map<string, number[]>();
   let microBatch: number;
+  let unrecorded: string[] = [];
   try {
     session.initialize(0);
     ({ microBatch } = session.plan);
@@ -166,15 +161,23 @@ async function benchStep(
       ours.held.push((await run(session, held, steps)) / steps);
       ours.upload.push((await run(session, batch, steps)) / steps);
       for (const [mode, peer] of peers)
-        for (const what of ['step', 'upload']) {
-          const key = what === 'step' ? mode : `${mode} with upload`;
-          const { seconds } = await peer.ask(`${what} ${steps}`);
-          theirs.set(key, [...(theirs.get(key) ?? []), (seconds as number) / steps]);
+        try {
+          for (const what of ['step', 'upload']) {
+            const key = what === 'step' ? mode : `${mode} with upload`;
+            const { seconds } = await peer.ask(`${what} ${steps}`);
+            theirs.set(key, [...(theirs.get(key) ?? []), (seconds as number) / steps]);
+          }
+        } catch (error) {
+          console.log(`${net.name}: PyTorch ${mode} is left out from here on: ${(error as Error).message}`);
+          peer.stop();
+          peers.delete(mode);
         }
     }
+    if (session instanceof DeviceSession) unrecorded = [...session.unrecorded()].map((entry) => entry.join(': '));
   } finally {
     session.dispose();
   }
+  if (unrecorded.length > 0) console.log(`${net.name} ${precision}: not recorded, so slower: ${unrecorded.join('; ')}`);
   const torch = [...theirs].map(([mode, seconds]) => {
     const same = mode.endsWith('with upload') ? ours.upload : ours.held;
     const ratios = seconds.map((s, i) => s / same[i]!);
@@ -191,6 +194,8 @@ async function benchStep(
     upload: { seconds: median(ours.upload), bytes: 4 * (batch.input.length + batch.target.length) },
     /** With a wait after each instruction: more than the same instructions take in a recorded step. */
     profile,
+    /** Programs that ran launch by launch, and why; empty as it should be. */
+    unrecorded,
     torch,
   };
   console.log(
@@ -201,17 +206,24 @@ async function benchStep(
 }
 
 export async function benchSteps(options: BenchOptions, keep: Keep): Promise<void> {
-  const rows = [];
+  const rows: unknown[] = [];
+  const failures: string[] = [];
   for (const net of nets(options.quick).filter(({ name }) => options.wanted(name))) {
     const batch = batchOf(net);
     const peers = options.python === undefined ? new Map<string, TorchPeer>() : await openPeers(net, options.python);
     try {
       for (const precision of options.precisions) {
-        rows.push(await benchStep(net, precision, batch, peers, options.quick));
+        try {
+          rows.push(await benchStep(net, precision, batch, peers, options.quick));
+        } catch (error) {
+          failures.push(`${net.name} ${precision}: ${(error as Error).message}`);
+          rows.push({ net: net.name, precision, error: (error as Error).message });
+        }
         keep(rows);
       }
     } finally {
       for (const peer of peers.values()) peer.stop();
     }
   }
+  if (failures.length > 0) throw new Error(failures.join('; '));
 }

@@ -22,6 +22,7 @@ export class TorchPeer {
   constructor(python: string, script: string, args: readonly string[]) {
     const path = join(projectRoot(), 'bench/peers', script);
     this.#process = spawn(python, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#process.stdin!.on('error', () => {}); // of a peer that ended: its missing answer tells
     this.#lines = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
   }
 

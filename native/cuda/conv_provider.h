@@ -52,6 +52,8 @@ class ConvProvider {
   virtual bool supports(const ConvProblem& p) const = 0;
   // Whether run() also does such an epilogue; else it is called without one.
   virtual bool fuses(const ConvProblem& p, const ConvEpilogue& e) const = 0;
+  // Whether it fuses every epilogue, whatever measuring brings to light.
+  virtual bool fuses_all() const { return false; }
   // A bound on the scratch bytes of run(), known without running anything.
   virtual size_t workspace_bytes(const ConvProblem& p) const = 0;
   virtual DType weight_gradient_type(const ConvProblem& p) const = 0;

@@ -42,21 +42,31 @@ bool flag(const char* name) {
   return value != nullptr && std::string_view(value) == "1";
 }
 
-// cuDNN where it is found and fits, else null: our own kernels compute every convolution. BANDLIFT_CONV=cudnn asks for
-// it, and then what is wrong with it is an error.
+// cuDNN where it is found, fits and starts, else null, with the reason in `why`: our own kernels then compute every
+// convolution. BANDLIFT_CONV=cudnn asks for it, and then what is wrong with it is an error.
 std::shared_ptr<ConvProvider> open_cudnn(const Context& context, const CudaOptions& options, const CudaReport::Gpu& gpu,
-                                         std::shared_ptr<Allocator> allocator) {
+                                         std::shared_ptr<Allocator> allocator, std::string& why) {
   const char* asked = std::getenv("BANDLIFT_CONV");
   const bool required = asked != nullptr && std::string_view(asked) == "cudnn";
-  if (asked != nullptr && std::string_view(asked) == "own") return nullptr;
-  if (!required && !report_cudnn(options.library_folders, gpu.major, gpu.minor).problem.empty()) return nullptr;
+  if (asked != nullptr && std::string_view(asked) == "own") {
+    why = "BANDLIFT_CONV=own";
+    return nullptr;
+  }
   CudnnOptions cudnn;
   cudnn.folders = options.library_folders;
   cudnn.device_name = gpu.name;
   cudnn.make_room = [allocator = std::move(allocator)] { allocator->release(); };
   cudnn.cache = std::make_shared<ConvChoiceCache>(ConvChoiceCache::default_file());
   if (const auto folder = cache_folder(); !folder.empty()) cudnn.plan_folder = folder / "cudnn_plans";
-  return make_cudnn_provider(context, cudnn);
+  try {
+    return make_cudnn_provider(context, cudnn);
+  } catch (const Error& error) {
+    if (required) throw;
+    const bool found = !report_cudnn(options.library_folders, gpu.major, gpu.minor).path.empty();
+    why = found ? error.what() : "not found, `doctor` says where it was looked for";
+    cudaGetLastError();
+    return nullptr;
+  }
 }
 
 const char* status_text(int code) {
@@ -100,7 +110,7 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   capability_ = properties.major * 10 + properties.minor;
   size_t free_bytes = 0, total = 0;
   check(cudaMemGetInfo(&free_bytes, &total), "asking for the GPU's memory");
-  info_ = {"cuda", gpu.name, "sm_" + std::to_string(capability_), 0, 16, static_cast<int64_t>(free_bytes)};
+  info_ = {"cuda", gpu.name, "sm_" + std::to_string(capability_), 0, 16, static_cast<int64_t>(free_bytes), ""};
 
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
   context.stream = stream_;
@@ -111,7 +121,13 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   allocator_ = std::make_shared<Allocator>(context.device);
   staging_ = std::make_shared<Staging>(context.device);
   std::vector<std::shared_ptr<ConvProvider>> providers;
-  if (auto cudnn = open_cudnn(context, options, gpu, allocator_)) providers.push_back(std::move(cudnn));
+  std::string why;
+  if (auto cudnn = open_cudnn(context, options, gpu, allocator_, why)) {
+    info_.convolutions = "cuDNN " + cudnn->version();
+    providers.push_back(std::move(cudnn));
+  } else {
+    info_.convolutions = "no cuDNN: " + why;
+  }
   providers.push_back(make_own_conv_provider(context));
   backend_ = std::make_unique<CudaBackend>(context, std::move(providers));
   ports_ = std::make_unique<PortCopies>(stream_);
@@ -171,23 +187,25 @@ void CudaDevice::finish() {
   throw DeviceFault(ErrorCode::shape, status.instruction, status_text(status.code));
 }
 
-std::unique_ptr<Recording> CudaDevice::record(const std::function<void()>& enqueue) {
+std::unique_ptr<Recording> CudaDevice::record(const std::function<void()>& enqueue, std::string& why) {
+  why = "BANDLIFT_SYNC=1";
   if (backend_->context().synchronous) return nullptr;
   check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a program");
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
-  bool enqueued = true;
+  why.clear();
   try {
     enqueue();
-  } catch (const std::exception&) {
-    enqueued = false;
+  } catch (const std::exception& error) {
+    why = error.what();
   }
-  const bool ended = cudaStreamEndCapture(stream_, &graph) == cudaSuccess;
-  if (enqueued && ended) cudaGraphInstantiate(&executable, graph, 0);
+  cudaError_t error = cudaStreamEndCapture(stream_, &graph);
+  if (why.empty() && error == cudaSuccess) error = cudaGraphInstantiate(&executable, graph, 0);
   if (graph != nullptr) cudaGraphDestroy(graph);
   if (executable != nullptr) return std::make_unique<GraphRecording>(executable);
-  // Something may run and yet not be recorded, an engine of a library perhaps; what is wrong otherwise is found again,
-  // and told, when it is run.
+  // Something may run and yet not be recorded, an engine of a library perhaps; what is wrong otherwise is found again
+  // when it is run.
+  if (why.empty()) why = std::string(cudaGetErrorName(error)) + ": " + cudaGetErrorString(error);
   cudaGetLastError();
   return nullptr;
 }

@@ -54,7 +54,7 @@ class CudaDevice : public Device {
   void finish() override;
   void upload(Buffer& buffer, size_t offset, const void* source, size_t bytes) override;
   void download(const Buffer& buffer, size_t offset, void* target, size_t bytes) override;
-  std::unique_ptr<Recording> record(const std::function<void()>& enqueue) override;
+  std::unique_ptr<Recording> record(const std::function<void()>& enqueue, std::string& why) override;
   void replay(Recording& recording) override;
 
  private:

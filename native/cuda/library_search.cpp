@@ -123,7 +123,9 @@ std::string open_with_parts(const Wanted& wanted, const fs::path& file, void** h
       if (part.extension() == ".9" && part.filename().string().rfind("libcudnn_adv", 0) != 0) parts.push_back(part);
     for (const fs::path& part : parts) {
       void* part_handle = nullptr;
-      if (const std::string failure = open(part.string(), &part_handle); !failure.empty()) return failure;
+      const std::string failure = open(part.string(), &part_handle);
+      const auto needed = [&](const char* name) { return part.filename() == name; };
+      if (!failure.empty() && std::any_of(std::begin(kCudnnParts), std::end(kCudnnParts), needed)) return failure;
     }
   }
   return open(file.string(), handle);

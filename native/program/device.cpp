@@ -101,7 +101,7 @@ void Device::loop() {
 CpuDevice::CpuDevice(int threads, Isa isa) : pool_(threads), isa_(isa), backend_(make_cpu_backend(isa, pool_)) {}
 
 DeviceInfo CpuDevice::info() const {
-  return {"cpu", cpu_name(), isa_name(isa_), pool_.threads(), 1, 0};
+  return {"cpu", cpu_name(), isa_name(isa_), pool_.threads(), 1, 0, ""};
 }
 
 std::shared_ptr<Buffer> CpuDevice::allocate(size_t bytes) {

@@ -54,8 +54,9 @@ class Buffer {
 struct DeviceInfo {
   std::string kind, name, isa;
   int threads;
-  int row_bytes;         // rows of channels are padded to this many bytes where they have more than one (1: never)
-  int64_t memory_bytes;  // free for buffers when the device was opened; 0: the machine's
+  int row_bytes;             // rows of channels are padded to this many bytes where they have more than one (1: never)
+  int64_t memory_bytes;      // free for buffers when the device was opened; 0: the machine's
+  std::string convolutions;  // who computes them on a GPU, and why no library does; empty on the CPU
 };
 
 // What a device found wrong while it ran: which instruction, where that is known (else -1).
@@ -94,8 +95,11 @@ class Device {
   virtual void download(const Buffer& buffer, size_t offset, void* target, size_t bytes) {
     buffer.read(target, offset, bytes);
   }
-  // Work that `enqueue` asks of the backend, recorded instead of done; null where it cannot be.
-  virtual std::unique_ptr<Recording> record(const std::function<void()>& /*enqueue*/) { return nullptr; }
+  // Work that `enqueue` asks of the backend, recorded instead of done; null where it cannot be, and then `why` says
+  // why.
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& /*enqueue*/, std::string& /*why*/) {
+    return nullptr;
+  }
   virtual void replay(Recording&) {}
 
   const MemoryStats& memory() const { return *stats_; }

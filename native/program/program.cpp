@@ -108,9 +108,7 @@ std::vector<double> Program::compute(const std::vector<HostArray>& inputs, const
     for (size_t i = 0; i < inputs.size(); ++i)
       device_->upload(*buffers_[inputs_[i].buffer], inputs_[i].offset, inputs[i].data, inputs[i].bytes);
     if (runs_ == 1 && !profiling_)  // the first run may still choose how to compute
-      recording_ = device_->record([this] {
-        for (size_t i = 0; i < instructions_.size(); ++i) execute_one(i);
-      });
+      record();
     std::vector<double> seconds;
     if (recording_)
       device_->replay(*recording_);
@@ -128,6 +126,22 @@ std::vector<double> Program::compute(const std::vector<HostArray>& inputs, const
     }
     throw;
   }
+}
+
+void Program::record() {
+  std::string why;
+  recording_ = device_->record(
+      [this] {
+        for (size_t i = 0; i < instructions_.size(); ++i) execute_one(i);
+      },
+      why);
+  std::lock_guard lock(profile_mutex_);
+  unrecorded_ = std::move(why);
+}
+
+std::string Program::unrecorded() const {
+  std::lock_guard lock(profile_mutex_);
+  return unrecorded_;
 }
 
 void Program::check_abort(int64_t asked) const {

@@ -87,6 +87,8 @@ class Program {
   };
   // Of the last run; empty unless BANDLIFT_PROFILE was 1 when the program was compiled.
   std::vector<Timing> profile() const;
+  // Why the runs from the second one on are not one recording, on a device that records; else empty.
+  std::string unrecorded() const;
 
  private:
   struct Port {
@@ -98,6 +100,7 @@ class Program {
   void check_abort(int64_t asked) const;
   std::vector<double> compute(const std::vector<HostArray>& inputs, const std::vector<HostArray>& outputs,
                               int64_t asked);
+  void record();
   std::vector<double> run_each(int64_t asked);  // seconds of each instruction when profiling
   void execute_one(size_t i);
   void execute(const Instruction& i);
@@ -112,7 +115,8 @@ class Program {
   std::unique_ptr<Recording> recording_;
   std::atomic<int64_t> aborts_{0};
   bool profiling_;
-  mutable std::mutex profile_mutex_;  // profile() is asked from the caller's thread
+  std::string unrecorded_;
+  mutable std::mutex profile_mutex_;  // profile() and unrecorded() are asked from the caller's thread
   std::vector<double> seconds_;
 };
 

@@ -10,7 +10,7 @@ export type DeviceChoice = NonNullable<SessionOptions['device']>;
 export interface OpenDevice {
   readonly device: NativeDevice;
   /**
-   * For instance "cpu: Xeon 6985P, 2 threads, avx512" or "cuda:0: NVIDIA H200, sm_90, tf32"; what 'auto' chose is followed
+   * For instance "cpu: Xeon 6985P, 2 threads, avx512" or "cuda:0: NVIDIA H200, sm_90, tf32, cuDNN 9.14.0"; what 'auto' chose is followed
    * by the reason: "(auto: ...)".
    */
   readonly name: string;
@@ -95,8 +95,8 @@ function openCuda(choice: DeviceChoice, report: CudaReport): OpenDevice {
     libraryFolders: libraryFolders(),
   };
   const device = loadAddon().createDevice(options);
-  const { name, isa } = device.info();
-  const text = `cuda:${index}: ${name}, ${isa}, ${precision}`;
+  const { name, isa, convolutions } = device.info();
+  const text = `cuda:${index}: ${name}, ${isa}, ${precision}, ${convolutions}`;
   return { device, name: chosen(text, choice, 'the first GPU that can be used'), precision };
 }
 

@@ -332,6 +332,11 @@ export class DeviceSession implements Session {
     return this.#programs.profile();
   }
 
+  /** Why programs are not replayed from a recording, by name; empty where all are, and on the CPU. */
+  unrecorded(): Map<string, string> {
+    return this.#programs.unrecorded();
+  }
+
   dispose(): void {
     if (!this.#queue.close()) return;
     this.#programs.dispose();

@@ -157,6 +157,15 @@ export class ProgramCache {
     return { graph, description: lower(graph, plan, { inputs, outputs }), arenaBytes: plan.arenaBytes };
   }
 
+  /** Why programs that ran more than once are not replayed from a recording, by name; empty where all are. */
+  unrecorded(): Map<string, string> {
+    return new Map(
+      [...this.#programs]
+        .map(([name, program]) => [name, program.unrecorded()] as const)
+        .filter(([, why]) => why !== ''),
+    );
+  }
+
   profile(): Map<string, { label: string; op: string; seconds: number }[]> {
     return new Map([...this.#programs].map(([name, program]) => [name, program.profile()]));
   }

@@ -23,6 +23,7 @@ describe('runs', () => {
       expect([...y]).toEqual([1 + i, 12, 23]);
     });
     expect(program.profile()).toEqual([]);
+    expect(program.unrecorded()).toBe('');
     dispose();
   });
 
@@ -187,6 +188,7 @@ describe('dispose', () => {
     program.dispose();
     expect(() => program.run([], [])).toThrow(isNativeError('ERR_DISPOSED', /program/));
     expect(() => program.profile()).toThrow(isNativeError('ERR_DISPOSED', /program/));
+    expect(() => program.unrecorded()).toThrow(isNativeError('ERR_DISPOSED', /program/));
     expect(() => program.abort()).not.toThrow(); // nothing to abort any more
     buffer.dispose();
     expect(() => buffer.bytes).toThrow(isNativeError('ERR_DISPOSED', /buffer/));

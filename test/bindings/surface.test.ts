@@ -61,7 +61,15 @@ describe('surface of the addon', () => {
     expect(isa.at(-1)).toBe('baseline');
     for (const one of isa) {
       const device = addon.createDevice({ kind: 'cpu', threads: 3, isa: one });
-      expect(device.info()).toEqual({ kind: 'cpu', name, threads: 3, isa: one, rowBytes: 1, memoryBytes: 0 });
+      expect(device.info()).toEqual({
+        kind: 'cpu',
+        name,
+        threads: 3,
+        isa: one,
+        rowBytes: 1,
+        memoryBytes: 0,
+        convolutions: '',
+      });
       device.dispose();
     }
   });

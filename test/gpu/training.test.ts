@@ -70,13 +70,14 @@ describeGpu('training on the GPU', () => {
         }
       });
 
-      it('lowers the loss of a batch', async () => {
+      it('lowers the loss of a batch, its steps replayed from a recording', async () => {
         const session = await open(options, precision);
         const batch = batchOf(options);
         const totals: number[] = [];
         for (let step = 1; step <= 15; step++)
           totals.push((await session.step(batch, { ...SCALARS, learningRate: 1e-2, step })).total);
         expect(totals.at(-1)).toBeLessThan(0.98 * totals[0]!);
+        expect([...session.unrecorded()]).toEqual([]);
       });
 
       it('changes nothing when a batch holds NaN', async () => {

@@ -143,7 +143,8 @@ export class ReferenceDevice implements NativeDevice {
   }
   info(): DeviceInfo {
     const { rowBytes = 1 } = this.#options;
-    return { kind: 'cpu', name: 'float64 reference', threads: 1, isa: 'baseline', rowBytes, memoryBytes: 0 };
+    const name = 'float64 reference';
+    return { kind: 'cpu', name, threads: 1, isa: 'baseline', rowBytes, memoryBytes: 0, convolutions: '' };
   }
   memory(): MemoryInfo {
     return { buffers: 0, bytes: this.allocated, peakBytes: this.allocated };
@@ -177,6 +178,7 @@ export class ReferenceDevice implements NativeDevice {
         aborts++;
       },
       profile: () => [],
+      unrecorded: () => '',
       dispose() {},
     };
   }

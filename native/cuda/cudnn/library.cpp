@@ -68,14 +68,23 @@ std::string unfit(size_t version, int major, int minor) {
   return "";
 }
 
+std::string unfit_driver(const Api& api) {
+  int driver = 0;
+  if (!api.cudnnGetCudartVersion || cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "";
+  const int built_for = static_cast<int>(api.cudnnGetCudartVersion() / 1000), runs = driver / 1000;
+  if (built_for <= runs) return "";
+  return "cuDNN is built for CUDA " + std::to_string(built_for) + ", the driver runs CUDA " + std::to_string(runs) +
+         ": install nvidia-cudnn-cu" + std::to_string(runs) + ", or a newer driver";
+}
+
 Library::Library(FoundLibrary found, int major, int minor) : path_(found.path) {
   BANDLIFT_CHECK(found.found(), device,
                  "cuDNN 9 (libcudnn.so.9) " + found.why() +
                      ". Install it (pip install nvidia-cudnn-cu12) or set BANDLIFT_CUDNN to its file or folder");
   api_ = resolve(found);
   version_ = api_.cudnnGetVersion();
-  const std::string problem = unfit(version_, major, minor);
-  BANDLIFT_CHECK(problem.empty(), device, problem);
+  for (const std::string& problem : {unfit(version_, major, minor), unfit_driver(api_)})
+    BANDLIFT_CHECK(problem.empty(), device, problem);
   check(api_, api_.cudnnCreate(&handle_), "cudnnCreate (" + path_ + ")");
 }
 

@@ -25,6 +25,9 @@ Api resolve(const FoundLibrary& library);
 // Empty where this version has code for the GPU; else what to install instead.
 std::string unfit(size_t version, int major, int minor);
 
+// Empty where the driver can run code for the CUDA that the library was built for; else what to install instead.
+std::string unfit_driver(const Api& api);
+
 // A library with a handle on the current device.
 class Library {
  public:

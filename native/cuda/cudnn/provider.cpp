@@ -258,9 +258,11 @@ LibraryReport report_cudnn(const std::vector<std::string>& folders, int major, i
   const FoundLibrary found = find_cudnn(folders);
   report_into(report, found, "Install it (pip install nvidia-cudnn-cu12) or set BANDLIFT_CUDNN to its file or folder",
               [&] {
-                const size_t version = resolve(found).cudnnGetVersion();
-                report.version = version_text(version);
-                if (major > 0) report.problem = unfit(version, major, minor);
+                const Api api = resolve(found);
+                report.version = version_text(api.cudnnGetVersion());
+                if (major == 0) return;
+                report.problem = unfit(api.cudnnGetVersion(), major, minor);
+                if (report.problem.empty()) report.problem = unfit_driver(api);
               });
   return report;
 }

@@ -15,7 +15,8 @@ namespace {
 constexpr int kTimedRuns = 5;
 
 ConvChoiceCache& choices() {
-  static ConvChoiceCache cache(ConvChoiceCache::default_file());
+  // never destroyed: a device's thread may still ask while the process ends
+  static ConvChoiceCache& cache = *new ConvChoiceCache(ConvChoiceCache::default_file());
   return cache;
 }
 

@@ -55,19 +55,7 @@ struct Plan {
 
   // Whether a result may be needed apart from the output: to be measured, or because the output's memory is added to it
   // and a provider cannot do that itself.
-  bool needs_result(bool relu) const {
-    if (candidates.size() > 1) return true;
-    static const float there = 0;  // fuses() asks only whether an operand is present
-    ConvEpilogue e;
-    e.add = &there;
-    e.relu = relu;
-    if (!candidates.front()->fuses(problem, e)) return true;
-    if (problem.pass == ConvPass::forward)
-      e.bias = &there;
-    else
-      e.mask = &there;
-    return !candidates.front()->fuses(problem, e);
-  }
+  bool needs_result() const { return candidates.size() > 1 || !candidates.front()->fuses_all(); }
   size_t provider_bytes() const { return provider_workspace(candidates, problem); }
 
   WeightShape weights;
@@ -82,7 +70,7 @@ struct ForwardPieces {
     const bool beyond_relu = p.activation == Activation::sigmoid || p.activation == Activation::softplus;
     packed = pieces.take(plan.packed_bytes);
     bias = static_cast<float*>(pieces.take(plan.problem.co * element_bytes(DType::f32)));
-    const bool apart = p.shuffle > 1 || beyond_relu || plan.needs_result(p.activation == Activation::relu);
+    const bool apart = p.shuffle > 1 || beyond_relu || plan.needs_result();
     result = apart ? pieces.take(plan.wide_bytes) : nullptr;
     provider = pieces.take(static_cast<int64_t>(plan.provider_bytes()));
     bytes = pieces.bytes();
@@ -97,7 +85,7 @@ struct DataPieces {
     Pieces pieces(workspace);
     packed = pieces.take(plan.packed_bytes);
     unshuffled = p.shuffle > 1 ? pieces.take(plan.wide_bytes) : nullptr;
-    result = plan.needs_result(false) ? pieces.take(plan.narrow_bytes) : nullptr;
+    result = plan.needs_result() ? pieces.take(plan.narrow_bytes) : nullptr;
     provider = pieces.take(static_cast<int64_t>(plan.provider_bytes()));
     bytes = pieces.bytes();
   }

@@ -38,6 +38,7 @@ class OwnConvProvider final : public ConvProvider {
     return (p.type != DType::bf16 || bfloat16_) && p.type != DType::f64 && pixels < kMostPixels && widest < kMostPixels;
   }
   bool fuses(const ConvProblem&, const ConvEpilogue&) const override { return true; }
+  bool fuses_all() const override { return true; }
   size_t workspace_bytes(const ConvProblem& p) const override {
     const int64_t slices = p.pass == ConvPass::backward_weights ? weight_slices(p) : 1;
     return slices == 1 ? 0 : static_cast<size_t>(slices * weights(p)) * sizeof(float);

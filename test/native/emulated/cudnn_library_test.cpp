@@ -118,6 +118,17 @@ TEST("cuDNN without code for the GPU names the last that has") {
   REQUIRE(cudnn::unfit(91002, 7, 0).empty());
 }
 
+TEST("cuDNN for a newer CUDA than the driver's names what to install") {
+  Machine machine;  // its driver runs CUDA 12.4
+  const Variable built_for("BANDLIFT_FAKE_CUDNN_CUDART", "13000");
+  const std::string problem =
+      "cuDNN is built for CUDA 13, the driver runs CUDA 12: install nvidia-cudnn-cu12, or a newer driver";
+  REQUIRE(device_error([&] { machine.provider(nullptr); }) == problem);
+  REQUIRE(report_cudnn({}, 9, 0).problem == problem);
+  const Variable newer_minor("BANDLIFT_FAKE_CUDNN_CUDART", "12090");
+  REQUIRE(report_cudnn({}, 9, 0).problem.empty());
+}
+
 TEST("NCCL is found and asked for its version") {
   const Bare bare;
   const Variable missing("BANDLIFT_NCCL", "/nowhere");

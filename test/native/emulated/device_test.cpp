@@ -61,18 +61,35 @@ TEST("cuda device: a program is run, recorded and replayed, each time with its o
   }
 }
 
+TEST("cuda device: cuDNN that does not start is done without, which is said, unless it was asked for") {
+  emulation::reset();
+  const auto variable = [](const char* name, const char* value) {
+    setenv(name, value, 1);
+    return std::shared_ptr<const char>(name, [](const char* set) { unsetenv(set); });
+  };
+  const auto library = variable("BANDLIFT_CUDNN", BANDLIFT_FAKE_CUDNN);
+  REQUIRE(CudaDevice(CudaOptions{}).info().convolutions == "cuDNN 9.10.2");
+  const auto fails = variable("BANDLIFT_FAKE_CUDNN_CREATE", "fails");
+  CudaDevice device(CudaOptions{});
+  holds(device.info().convolutions, "no cuDNN: cuDNN: cudnnCreate");
+  const auto asked = variable("BANDLIFT_CONV", "cudnn");
+  holds(refused(ErrorCode::device, [] { CudaDevice{CudaOptions{}}; }), "cudnnCreate");
+}
+
 TEST("cuda device: what cannot be recorded is run each time, after one attempt") {
   emulation::reset();
   class Spoils final : public CudaDevice {
    public:
     using CudaDevice::CudaDevice;
-    std::unique_ptr<Recording> record(const std::function<void()>& enqueue) override {
+    std::unique_ptr<Recording> record(const std::function<void()>& enqueue, std::string& why) override {
       ++attempts;
-      return CudaDevice::record([&] {
-        enqueue();
-        auto& own = static_cast<cuda::CudaBackend&>(backend());
-        cuda::check(cudaStreamSynchronize(own.context().stream), "waiting while recorded");
-      });
+      return CudaDevice::record(
+          [&] {
+            enqueue();
+            auto& own = static_cast<cuda::CudaBackend&>(backend());
+            cuda::check(cudaStreamSynchronize(own.context().stream), "waiting while recorded");
+          },
+          why);
     }
     int attempts = 0;
   };
@@ -83,6 +100,8 @@ TEST("cuda device: what cannot be recorded is run each time, after one attempt")
   for (float k = 1; k <= 4; ++k)
     for (float v : run(program, {std::vector<float>(8, k), std::vector<float>(8, 10 * k)}, 8)) REQUIRE(v == 11 * k);
   REQUIRE(device->attempts == 1);
+  holds(program.unrecorded(), "waiting while recorded: ");
+  holds(program.unrecorded(), "(cudaErrorStreamCaptureUnsupported)");
 }
 
 TEST(

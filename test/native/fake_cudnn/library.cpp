@@ -1,6 +1,7 @@
 // A stand-in for libcudnn.so.9, for tests on machines without a GPU: the functions of native/cuda/cudnn/api.h, checked
 // strictly, computing on the emulation's memory in the order of its streams. Never shipped.
-// BANDLIFT_FAKE_CUDNN_VERSION: the version it claims (default 91002).
+// BANDLIFT_FAKE_CUDNN_VERSION: the version it claims (default 91002); BANDLIFT_FAKE_CUDNN_CUDART: the CUDA it claims to
+// be built for (default 12040); BANDLIFT_FAKE_CUDNN_CREATE=fails: no handle.
 #include <dlfcn.h>
 #include <link.h>
 
@@ -28,6 +29,11 @@ using api::Status;
 using Enqueue = int (*)(void* stream, void (*work)(void*), void* data);
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT size_t cudnnGetCudartVersion() {
+  const char* version = std::getenv("BANDLIFT_FAKE_CUDNN_CUDART");
+  return version ? static_cast<size_t>(std::atoll(version)) : 12040;
+}
 
 EXPORT size_t cudnnGetVersion() {
   const char* version = std::getenv("BANDLIFT_FAKE_CUDNN_VERSION");
@@ -192,7 +198,10 @@ EXPORT void cudnnGetLastErrorString(char* message, size_t size) {
 }
 
 EXPORT Status cudnnCreate(Handle* handle) {
-  return guarded([&] { *handle = new api::HandleData; });
+  return guarded([&] {
+    if (std::getenv("BANDLIFT_FAKE_CUDNN_CREATE")) throw Failure{1001, "no handle"};  // NOT_INITIALIZED
+    *handle = new api::HandleData;
+  });
 }
 
 EXPORT Status cudnnDestroy(Handle handle) {
