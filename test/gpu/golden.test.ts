@@ -56,7 +56,8 @@ describeGpu('golden numbers on the GPU', () => {
         it.each(precisions.filter((precision) => affordable(net, provider, precision)))('%s', async (precision) => {
           chooseProvider(provider);
           const gpu = await recordGolden(path, { kind: 'cuda', precision });
-          expect(gpu.verified.device).toMatch(new RegExp(`^cuda:\\d+: .*, ${precision}$`));
+          const computes = provider === 'cudnn' ? 'cuDNN 9\\.[\\d.]+' : 'no cuDNN: BANDLIFT_CONV=own';
+          expect(gpu.verified.device).toMatch(new RegExp(`^cuda:\\d+: .*, ${precision}, ${computes}$`));
           if (precision === 'fp32') expect(gpu.verified.rows.filter((row) => !row.ok)).toEqual([]);
           else expectNear(gpu, cpu, SPACING[precision] / 2);
         });
