@@ -1,68 +1,6 @@
-/**
- * The command line. Each command lives in its own file and throws a BandliftError for what the user can mend; this file
- * turns errors into one line on stderr and the exit code documented in README.md.
- */
-import { Command, CommanderError } from 'commander';
-import { BandliftError, EXIT } from '../errors.js';
-import { version } from '../support/version.js';
-import { addCheckPipeline } from './check_pipeline.js';
-import { addDoctor } from './doctor.js';
-import { addEvaluate } from './evaluate.js';
-import { addImport } from './import.js';
-import { addInspect } from './inspect.js';
-import { addPredict } from './predict.js';
-import { addPrepare } from './prepare.js';
-import { addSample } from './sample.js';
-import { addTrain } from './train.js';
-import { addVerify } from './verify.js';
-
-/** Commander puts "Allowed choices ..." and "(Did you mean ...?)" on lines of their own. */
-const oneLine = (text: string) =>
-  text
-    .trim()
-    .replace(/\.?\s*\n\s*/g, ' ')
-    .replace(/\.$/, '');
-
-const program = new Command('bandlift')
-  .description('Landsat 8/9 (7 bands) to AVIRIS-NG (hundreds of bands): train, verify and inspect.')
-  .version(version())
-  .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; add --help for all options\n`) })
-  .addHelpText(
-    'after',
-    '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory, 130 interrupted',
-  );
-
-for (const add of [
-  addTrain,
-  addSample,
-  addPrepare,
-  addImport,
-  addPredict,
-  addEvaluate,
-  addVerify,
-  addInspect,
-  addCheckPipeline,
-  addDoctor,
-])
-  add(program);
-
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof BandliftError) {
-    process.stderr.write(`error: ${error.message}\n`);
-    return error.exitCode;
-  }
-  const e = error as NodeJS.ErrnoException;
-  if (e?.code === 'ERR_OUT_OF_MEMORY') {
-    process.stderr.write(`error: ${e.message}\n`);
-    return EXIT.outOfMemory;
-  }
-  process.stderr.write(
-    `error: ${e?.stack ?? String(error)}\nThis is a defect of bandlift; please report it with the command you typed.\n`,
-  );
-  return EXIT.failure;
-}
+/** The command line as a process: arguments in, exit code out (program.ts has the commands). */
+import { EXIT } from '../errors.js';
+import { runCommandLine } from './program.js';
 
 // A closed pipe (`bandlift ... | head`) is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -70,8 +8,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-try {
-  await program.parseAsync(process.argv);
-} catch (error) {
-  process.exitCode = report(error);
-}
+process.exitCode = await runCommandLine(process.argv.slice(2));

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bandlift, type CliResult } from './cli.js';
+import { bandliftHere, type CliResult } from './cli.js';
 
 export interface BrokenCase {
   readonly name: string;
@@ -46,7 +46,7 @@ export function testBroken(work: string, cases: readonly BrokenCase[]): void {
     mkdirSync(folder);
     await prepare?.(folder);
     const before = fingerprint(folder);
-    const result = bandlift([...args], folder);
+    const result = await bandliftHere(args, folder);
     expect(expectOneError(result.stderr)).toMatch(message);
     expect(result.status).toBe(exit);
     expect(fingerprint(folder)).toEqual(before);

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import { runCommandLine } from '../../src/cli/program.js';
 import { projectRoot } from '../../src/support/version.js';
 
 export const cliPath = join(projectRoot(), 'dist/src/cli/main.js');
@@ -29,6 +30,30 @@ export function bandlift(args: string[], cwd: string, env: Record<string, string
     maxBuffer: 1 << 26,
   });
   return { status: result.status, stdout: result.stdout, stderr: result.stderr };
+}
+
+/**
+ * Runs `bandlift ARGS` in this process, which saves the second that a process takes to start. Not for what depends on a
+ * process of its own: signals, exits in the middle, memory, the exit code of a crash.
+ */
+export async function bandliftHere(args: readonly string[], cwd: string): Promise<CliResult> {
+  const written = { stdout: '', stderr: '' };
+  const before = { cwd: process.cwd(), stdout: process.stdout.write, stderr: process.stderr.write };
+  for (const name of ['stdout', 'stderr'] as const) {
+    process[name].write = ((chunk: string | Uint8Array) => {
+      written[name] += typeof chunk === 'string' ? chunk : new TextDecoder().decode(chunk);
+      return true;
+    }) as typeof process.stdout.write;
+  }
+  process.chdir(cwd);
+  try {
+    return { status: await runCommandLine(args), ...written };
+  } finally {
+    process.chdir(before.cwd);
+    process.stdout.write = before.stdout;
+    process.stderr.write = before.stderr;
+    process.exitCode = undefined; // the test's own
+  }
 }
 
 /** Starts `bandlift ARGS`; `exited` settles with exit code and signal. */
