@@ -1,15 +1,13 @@
 /** ENVI cubes: a raw data file beside a .hdr. Reading by blocks of lines, writing float32 BIP. */
-import { existsSync } from 'node:fs';
 import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { BandliftError } from '../errors.js';
 import { writeAll, writeFileAtomic } from '../io/atomic.js';
 import { fileError, writeError } from '../io/files.js';
 import { DATA_TYPES, type EnviHeader, formatEnviHeader, parseEnviHeader } from './envi_header.js';
+import { dataOf, headerOf, headersIn, isHeaderName } from './envi_pair.js';
 import { EnviWindows, everyBand } from './envi_window.js';
 
 const LARGEST_HEADER = 16 * 1024 * 1024;
-/** Where the data file of NAME.hdr may be. */
-const DATA_SUFFIXES = ['', '.img', '.dat', '.bip', '.bil', '.bsq', '.raw'];
 
 export interface EnviCube {
   readonly header: EnviHeader;
@@ -17,25 +15,35 @@ export interface EnviCube {
   readonly dataPath: string;
 }
 
-function findPair(path: string): { headerPath: string; dataPath: string } {
-  if (/\.hdr$/i.test(path)) {
-    const stem = path.slice(0, -4);
-    const dataPath = DATA_SUFFIXES.map((suffix) => stem + suffix).find(existsSync);
-    if (dataPath === undefined)
-      throw new BandliftError('the data file of this header is missing', {
-        file: path,
-        expected: `${stem}.img (or .dat, .bip, .bil, .bsq, no ending)`,
-      });
-    return { headerPath: path, dataPath };
-  }
-  // a data file without an ending is not its own header
-  const headerPath = [path.replace(/\.[^./]*$/, '.hdr'), `${path}.hdr`].find((p) => p !== path && existsSync(p));
-  if (headerPath === undefined)
-    throw new BandliftError('the header of this data file is missing', {
+/** Bytes that the data file of a header must have. */
+const bytesOf = ({ lines, samples, bands, dataType, headerOffset }: EnviHeader): bigint =>
+  BigInt(lines) * BigInt(samples) * BigInt(bands) * BigInt(DATA_TYPES[dataType].bytes) + BigInt(headerOffset);
+
+async function readHeader(path: string): Promise<EnviHeader> {
+  const { size } = await requireFile(path);
+  if (size > LARGEST_HEADER)
+    throw new BandliftError('too large for an ENVI header', {
       file: path,
-      expected: `${path.replace(/\.[^./]*$/, '')}.hdr`,
+      found: `${size} bytes`,
+      expected: `at most ${LARGEST_HEADER}`,
     });
-  return { headerPath, dataPath: path };
+  return parseEnviHeader(await readFile(path, 'utf8'), path);
+}
+
+/** What to give instead of a folder. */
+const cubesIn = (folder: string): string =>
+  headersIn(folder).length === 0
+    ? 'give an ENVI header or its data file'
+    : `give the ENVI cubes in it: ${folder.replace(/\/+$/, '')}/*.hdr`;
+
+async function requireFile(path: string) {
+  const info = await stat(path);
+  if (!info.isFile())
+    throw new BandliftError(info.isDirectory() ? 'is a folder' : 'is not a regular file', {
+      file: path,
+      hint: info.isDirectory() ? cubesIn(path) : 'give an ENVI header or its data file',
+    });
+  return info;
 }
 
 /**
@@ -44,21 +52,13 @@ function findPair(path: string): { headerPath: string; dataPath: string } {
  */
 export async function openEnvi(path: string): Promise<EnviCube> {
   try {
-    const { headerPath, dataPath } = findPair(path);
-    for (const part of [headerPath, dataPath])
-      if (!(await stat(part)).isFile())
-        throw new BandliftError('is not a regular file', { file: part, hint: 'give an ENVI header or its data file' });
-    const { size } = await stat(headerPath);
-    if (size > LARGEST_HEADER)
-      throw new BandliftError('too large for an ENVI header', {
-        file: headerPath,
-        found: `${size} bytes`,
-        expected: `at most ${LARGEST_HEADER}`,
-      });
-    const header = parseEnviHeader(await readFile(headerPath, 'utf8'), headerPath);
-    const values = BigInt(header.lines) * BigInt(header.samples) * BigInt(header.bands);
-    const needed = values * BigInt(DATA_TYPES[header.dataType].bytes) + BigInt(header.headerOffset);
-    const found = BigInt((await stat(dataPath)).size);
+    const named = isHeaderName(path);
+    if (!named) await requireFile(path);
+    const headerPath = named ? path : headerOf(path);
+    const header = await readHeader(headerPath);
+    const needed = bytesOf(header);
+    const dataPath = named ? dataOf(path, needed) : path;
+    const found = BigInt((await requireFile(dataPath)).size);
     if (needed !== found)
       throw new BandliftError('the size of the data file is not what its header says', {
         file: dataPath,

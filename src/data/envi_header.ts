@@ -1,6 +1,7 @@
 /** ENVI header files: text in, checked fields out, and back. The data file is read and written in envi.ts. */
 import { BandliftError } from '../errors.js';
-import { toNanometres } from '../spectra/units.js';
+import { nanometreFactor, toNanometres } from '../spectra/units.js';
+import { checkNames, KNOWN_ENTRIES, parseFields } from './envi_fields.js';
 
 export type Interleave = 'bil' | 'bip' | 'bsq';
 
@@ -42,69 +43,36 @@ export interface EnviHeader {
   readonly reflectanceScale?: number;
   /** Every other entry as text, by lower-case name. */
   readonly other?: Readonly<Record<string, string>>;
+  /** What was left out of the header and does not change the pixels. */
+  readonly remarks?: readonly string[];
 }
 
-const KNOWN = new Set([
-  'description',
-  'samples',
-  'lines',
-  'bands',
-  'header offset',
-  'file type',
-  'data type',
-  'interleave',
-  'byte order',
-  'wavelength units',
-  'wavelength',
-  'fwhm',
-  'bbl',
-  'band names',
-  'map info',
-  'coordinate system string',
-  'data ignore value',
-  'reflectance scale factor',
-]);
-
-/** name = value pairs; a value in braces may run over many lines. */
-function parseFields(text: string, file: string): Map<string, string> {
-  const lines = text.split(/\r?\n/);
-  if (lines[0]?.trim() !== 'ENVI')
-    throw new BandliftError('not an ENVI header', {
+/**
+ * Throws for data that are not plain pixels: another program's format behind an ENVI header (PCI, TIFF), class numbers,
+ * compressed data, bytes between lines or bands. Read as plain pixels they would give wrong numbers.
+ */
+function checkPlain(fields: ReadonlyMap<string, string>, file: string): void {
+  const fail = (field: string, expected: string, hint: string): never => {
+    throw new BandliftError('the data are not plain pixels', {
       file,
-      field: 'line 1',
-      found: JSON.stringify((lines[0] ?? '').slice(0, 40)),
-      expected: '"ENVI"',
+      field,
+      found: fields.get(field)!,
+      expected,
+      hint,
     });
-  const fields = new Map<string, string>();
-  for (let i = 1; i < lines.length; i++) {
-    const line = lines[i]!.trim();
-    if (line === '' || line.startsWith(';')) continue;
-    const equals = line.indexOf('=');
-    if (equals < 1)
-      throw new BandliftError('not an entry of an ENVI header', {
-        file,
-        field: `line ${i + 1}`,
-        found: JSON.stringify(line.slice(0, 60)),
-        expected: 'name = value',
-      });
-    const name = line.slice(0, equals).trim().toLowerCase().replace(/\s+/g, ' ');
-    let value = line.slice(equals + 1).trim();
-    if (value.startsWith('{')) {
-      const start = i;
-      while (!value.includes('}') && i + 1 < lines.length) value += `\n${lines[++i]!}`;
-      const close = value.indexOf('}');
-      if (close < 0)
-        throw new BandliftError('the list is never closed', {
-          file,
-          field: name,
-          found: `{ at line ${start + 1}`,
-          expected: 'a } at its end',
-        });
-      value = value.slice(1, close).trim();
-    }
-    fields.set(name, value);
-  }
-  return fields;
+  };
+  const type = fields.get('file type') ?? 'ENVI Standard';
+  if (!/^ENVI( Standard)?$/i.test(type.replace(/\s+/g, ' ')))
+    fail(
+      'file type',
+      'ENVI Standard',
+      `write it as ENVI Standard with the program that made it, or with gdal_translate -of ENVI`,
+    );
+  const compression = fields.get('file compression') ?? '0';
+  if (Number(compression) !== 0) fail('file compression', '0', 'decompress the data file and set the entry to 0');
+  for (const name of ['major frame offsets', 'minor frame offsets'])
+    if (!/^[\s,0.]*$/.test(fields.get(name) ?? ''))
+      fail(name, '{0, 0}', 'write the cube without bytes between its lines and bands');
 }
 
 /** Checked header of the text of a .hdr file. `file` is its name for messages. Errors: BandliftError naming the entry. */
@@ -118,17 +86,17 @@ export function parseEnviHeader(text: string, file: string): EnviHeader {
     if (value === undefined && preset !== undefined) return preset;
     if (value === undefined) return fail(name, 'nothing', 'an entry');
     const number = Number(value);
-    if (value === '' || !Number.isSafeInteger(number) || number < least)
-      fail(name, value, `a whole number from ${least}`);
+    if (!Number.isSafeInteger(number) || number < least) fail(name, value, `a whole number from ${least}`);
     return number;
   };
   const number = (name: string): number | undefined => {
     const value = fields.get(name);
     if (value === undefined) return undefined;
     // NaN is a usual data ignore value
-    if (value === '' || (Number.isNaN(Number(value)) && !/^[-+]?nan$/i.test(value))) fail(name, value, 'a number');
+    if (Number.isNaN(Number(value)) && !/^[-+]?nan$/i.test(value)) fail(name, value, 'a number');
     return Number(value);
   };
+  const remarks = checkNames(fields, file);
   const bands = whole('bands', 1);
   const list = (name: string, count?: number): string[] | undefined => {
     const value = fields.get(name);
@@ -146,6 +114,7 @@ export function parseEnviHeader(text: string, file: string): EnviHeader {
       return Number(entry);
     });
 
+  checkPlain(fields, file);
   const dataType = whole('data type', 0);
   if (!(dataType in DATA_TYPES))
     fail(
@@ -163,17 +132,20 @@ export function parseEnviHeader(text: string, file: string): EnviHeader {
   let fwhm: Float64Array | undefined;
   if (centres !== undefined) {
     const units = fields.get('wavelength units');
-    wavelength = toNanometres(centres, units);
-    const factor = wavelength[0]! / centres[0]!;
-    const width = numbers('fwhm');
-    if (width !== undefined) fwhm = Float64Array.from(width, (w) => w * factor);
+    wavelength = toNanometres(centres, units, file);
+    const factor = nanometreFactor(centres, units, file);
+    const widths = numbers('fwhm');
+    if (widths) fwhm = Float64Array.from(widths, (w) => w * factor);
   }
   const bbl = numbers('bbl');
   const scale = number('reflectance scale factor');
   if (scale !== undefined && !(scale > 0)) fail('reflectance scale factor', scale, 'a positive number');
   const nodata = number('data ignore value');
   const description = fields.get('description');
-  const bandNames = list('band names', bands);
+  // names may hold commas, and nothing depends on them
+  const names = list('band names');
+  const bandNames = names?.length === bands ? names : undefined;
+  if (names && !bandNames) remarks.push(`band names: ${names.length} for ${bands} bands; they are left out`);
   const mapInfo = list('map info');
   const coordinateSystem = fields.get('coordinate system string');
   return {
@@ -193,7 +165,8 @@ export function parseEnviHeader(text: string, file: string): EnviHeader {
     ...(coordinateSystem === undefined ? {} : { coordinateSystem }),
     ...(nodata === undefined ? {} : { nodata }),
     ...(scale === undefined ? {} : { reflectanceScale: scale }),
-    other: Object.fromEntries([...fields].filter(([name]) => !KNOWN.has(name))),
+    ...(remarks.length === 0 ? {} : { remarks }),
+    other: Object.fromEntries([...fields].filter(([name]) => !KNOWN_ENTRIES.has(name))),
   };
 }
 

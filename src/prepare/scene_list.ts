@@ -1,5 +1,6 @@
 /** Which scenes of a list are whose, and what their results are called. */
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { headerOf, isHeaderName } from '../data/envi_pair.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { sceneName } from '../scenes/envi_scene.js';
 
@@ -26,24 +27,37 @@ export function parseShard(text: string): Shard {
   return { index, count };
 }
 
+/** The header that a path stands for; the path itself where there is none, which is told when it is opened. */
+function headerPathOf(path: string): string {
+  if (isHeaderName(path)) return resolve(path);
+  try {
+    return resolve(headerOf(path));
+  } catch {
+    return resolve(path);
+  }
+}
+
+/** Whether two paths are of one cube: the same file, or a header and its data file. */
+const sameCube = (a: string, b: string): boolean =>
+  resolve(a) === resolve(b) || (headerPathOf(a) === headerPathOf(b) && isHeaderName(a) !== isHeaderName(b));
+
 /**
  * The scenes of a list in its order, a header and its data file counting once; of a shard every n-th. Errors: BandliftError
  * where two scenes would write the same file, whichever shard they are in.
  */
 export function listScenes(paths: readonly string[], shard?: Shard): ListedScene[] {
-  const byName = new Map<string, { readonly scene: ListedScene; readonly place: string }>();
+  const byName = new Map<string, ListedScene>();
   for (const path of paths) {
     const name = sceneName(path);
-    const place = join(resolve(dirname(path)), name);
     const other = byName.get(name);
-    if (other && other.place !== place)
+    if (other && !sameCube(path, other.path))
       throw new BandliftError(
         'two scenes have the same name and would write the same file',
-        { file: path, found: other.scene.path, hint: 'rename one or give them different --out folders' },
+        { file: path, found: other.path, hint: 'rename one or give them different --out folders' },
         EXIT.usage,
       );
-    if (!other) byName.set(name, { scene: { path, name }, place });
+    if (!other) byName.set(name, { path, name });
   }
-  const scenes = [...byName.values()].map(({ scene }) => scene);
+  const scenes = [...byName.values()];
   return shard ? scenes.filter((_, i) => i % shard.count === shard.index - 1) : scenes;
 }

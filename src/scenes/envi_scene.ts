@@ -42,7 +42,10 @@ function georeferenceOf(header: EnviHeader, file: string): GeoReference | undefi
 }
 
 /** File name without folder and ending. */
-export const sceneName = (path: string): string => basename(path).replace(/\.(hdr|img|dat|bip|bil|bsq|raw)$/i, '');
+export const sceneName = (path: string): string =>
+  basename(path)
+    .replace(/\.hdr$/i, '')
+    .replace(/\.(img|dat|bip|bil|bsq|raw|tiff?)$/i, '');
 
 const pick = <T>(list: ArrayLike<T> | undefined, order: Int32Array): T[] | undefined =>
   list && Array.from(order, (b) => list[b]!);
@@ -75,7 +78,7 @@ export class EnviScene implements Scene {
     this.width = header.samples;
     this.bands = order.length;
     this.goodBands = Uint8Array.from(order, (b) => good[b]!);
-    const warnings: string[] = [];
+    const warnings = (header.remarks ?? []).map((remark) => `${cube.headerPath}: ${remark}`);
     if (!this.goodBands.includes(1))
       throw new BandliftError('the header marks every band as bad', { file: cube.headerPath, field: 'bbl' });
     if (!seen) warnings.push(`${path}: no data in the rows that were looked at to find bands without data`);

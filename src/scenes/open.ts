@@ -1,6 +1,8 @@
 /** Opens whatever the user gives as a scene, by what the path is: a Landsat product, a GeoTIFF, an ENVI cube, a patch file. */
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { hasHeader } from '../data/envi_pair.js';
+import { beginsLikeTiff } from '../data/foreign_files.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { fileError } from '../io/files.js';
 import { openEnviScene } from './envi_scene.js';
@@ -64,7 +66,8 @@ export async function openScene(input: string | readonly string[], options: Open
   }
   const extension = extname(path).toLowerCase();
   if (isLandsatPart(path)) return openLandsatScene(path, options);
-  if (TIFF.has(extension)) return openStackScene(path, options);
+  // ENVI data may be called anything, and a GeoTIFF may have an ENVI header beside it
+  if (TIFF.has(extension) && (!hasHeader(path) || beginsLikeTiff(path))) return openStackScene(path, options);
   if (options.scale !== undefined || options.offset !== undefined)
     throw new BandliftError(
       'scale and offset are for stacked GeoTIFFs',
