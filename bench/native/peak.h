@@ -35,7 +35,11 @@ __attribute__((always_inline)) inline double chains() {
 }
 
 #if defined(__x86_64__)
+#if defined(__clang__)  // uses the width of the type, and does not know the option
+__attribute__((target("avx512f"))) inline double flops_avx512() {
+#else
 __attribute__((target("avx512f,prefer-vector-width=512"))) inline double flops_avx512() {
+#endif
   return chains<Lanes16>();
 }
 __attribute__((target("avx2,fma"))) inline double flops_avx2() {

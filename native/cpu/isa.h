@@ -23,6 +23,10 @@ inline constexpr int kLanes = 4;
 #endif
 
 // Portable vector type (GCC and Clang vector extensions): + - * compile to one instruction, a * b + c to an FMA.
-typedef float vfloat __attribute__((vector_size(kLanes * sizeof(float)), aligned(4)));
+// It is aligned as a register is: where registers run out the compiler spills it with aligned moves.
+typedef float vfloat __attribute__((vector_size(kLanes * sizeof(float))));
+// The same vector among floats in memory (simd.h), which start anywhere. Only to load and store through: variables of
+// this type lie at multiples of 4 bytes on the stack, and Clang (16) then spills them with aligned moves, which fault.
+typedef float vfloat_in_memory __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
 }  // namespace bandlift::BANDLIFT_ISA

@@ -12,10 +12,10 @@ namespace bandlift::BANDLIFT_ISA {
 
 // Through a pointer, not memcpy: GCC 12 splits a 32-byte memcpy into two halves and spills the accumulators around it.
 inline vfloat load(const float* p) {
-  return *reinterpret_cast<const vfloat*>(p);
+  return *reinterpret_cast<const vfloat_in_memory*>(p);
 }
 inline void store(float* p, vfloat v) {
-  *reinterpret_cast<vfloat*>(p) = v;
+  *reinterpret_cast<vfloat_in_memory*>(p) = v;
 }
 inline vfloat splat(float s) {
   return vfloat{} + s;
