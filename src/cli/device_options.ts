@@ -1,6 +1,6 @@
 /** The options that say what computes; the same for every command that does. */
 import { type Command, Option } from 'commander';
-import { type DeviceChoice, parseDevice } from '../engine/device.js';
+import { checkDevice, type DeviceChoice, parseDevice } from '../engine/device.js';
 import { PRECISIONS } from '../engine/precision.js';
 import { integer } from './options.js';
 
@@ -22,7 +22,9 @@ export function addDeviceOptions(command: Command): Command {
     .option('--threads <n>', 'threads that compute on the CPU; results do not depend on it', integer(1));
 }
 
-/** Throws (exit 2) on a name that is none. */
+/** Throws (exit 2) on a name that is none, and for a device that cannot be used: no data are read for it then. */
 export function deviceChoice({ device, precision, threads }: DeviceFlags): DeviceChoice {
-  return { ...parseDevice(device, precision), ...(threads === undefined ? {} : { threads }) };
+  const choice = { ...parseDevice(device, precision), ...(threads === undefined ? {} : { threads }) };
+  checkDevice(choice);
+  return choice;
 }

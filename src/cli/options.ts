@@ -22,3 +22,13 @@ export function real(least: number, most = Number.POSITIVE_INFINITY): (text: str
     return value;
   };
 }
+
+/** A number above `least`. */
+export function realAbove(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value <= least)
+      throw new InvalidArgumentError(`expected a number above ${least}.`);
+    return value;
+  };
+}

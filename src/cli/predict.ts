@@ -1,17 +1,19 @@
 /** `bandlift predict`: from a Landsat scene to a cube of hundreds of bands at 30 m (stage 1) or 4 m (both stages). */
-import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
-import { BandliftError, EXIT } from '../errors.js';
+import type { DeviceChoice } from '../engine/device.js';
+import { EXIT } from '../errors.js';
+import { outputPath } from '../predict/outputs.js';
 import { type PredictOptions, type PredictResult, predict } from '../predict/predict.js';
 import { Interrupted } from '../predict/segment_run.js';
-import { type OpenOptions, openScene } from '../scenes/open.js';
+import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
 import { parseBytes } from '../train/config.js';
 import { DEVICE_HELP, type DeviceFlags, deviceChoice, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
-import { integer, real } from './options.js';
+import { integer, real, realAbove } from './options.js';
 import { bytes, duration, Output } from './output.js';
+import { checkCombination } from './predict_options.js';
 
 interface Flags extends DeviceFlags {
   readonly stage1?: string;
@@ -75,7 +77,7 @@ export function addPredict(program: Command): void {
       '--stage1-stats <source>',
       'normalisation of a model without one: none, a checkpoint, or JSON {input, target}',
     )
-    .option('--stage2-stats <source>', 'likewise')
+    .option('--stage2-stats <source>', 'the same for stage 2')
     .optionsGroup('Input:')
     .option('--roi <x0,y0,width,height>', 'only this part, in pixels of the input', pixelRegion)
     .option(
@@ -97,11 +99,11 @@ export function addPredict(program: Command): void {
         'aviris',
       ]),
     )
-    .option('--input-scale <x>', 'of a stacked GeoTIFF: reflectance = stored * scale + offset', real(0))
-    .option('--input-offset <x>', 'likewise', real(Number.NEGATIVE_INFINITY))
+    .option('--input-scale <x>', 'of a stacked GeoTIFF: reflectance = stored * scale + offset', realAbove(0))
+    .option('--input-offset <x>', 'the offset in that formula', real(Number.NEGATIVE_INFINITY))
     .option('--force-units', 'predict although the units are not those the model was trained on')
     .optionsGroup('Output:')
-    .requiredOption('--out <path>', 'ENVI cube: PATH.img and PATH.hdr')
+    .requiredOption('--out <path>', 'ENVI cube: PATH.img and PATH.hdr; in a folder: SCENE_predicted')
     .addOption(new Option('--format <type>', 'stored numbers').choices(['float32', 'int16']).default('float32'))
     .option('--scale <x>', 'int16: stored = value * scale (default: 10000 for reflectance)', real(Number.MIN_VALUE))
     .addOption(new Option('--interleave <order>', 'of the cube').choices(['bip', 'bil']).default('bip'))
@@ -130,12 +132,14 @@ same command then goes on. While it runs, PATH.work holds what is needed for tha
     .action(run);
 }
 
-async function run(input: string[], flags: Flags): Promise<void> {
+async function run(input: string[], flags: Flags, command: Command): Promise<void> {
   const output = new Output(flags.json === true);
-  const options = predictOptions(flags);
-  const scene = await openInput(input, flags);
+  checkCombination(flags);
+  const device = deviceChoice(flags);
+  const scene = await openInput(input, flags, command.getOptionValueSource('clouds') === 'cli');
   const interrupt = onInterrupt('stopping after this tile');
   try {
+    const options = predictOptions(flags, scene, device);
     const result = await predict(scene, options, {
       reporter: Object.assign(output, { isTerminal: process.stdout.isTTY === true && flags.json !== true }),
       openScene: (path) => openScene(path, { enviBands: 'all' }),
@@ -154,9 +158,9 @@ async function run(input: string[], flags: Flags): Promise<void> {
 }
 
 /** The input; for stage 2 alone of an airborne cube only the bands kept for stage 1, where that is what the model takes. */
-async function openInput(input: string[], flags: Flags): Promise<Scene> {
+async function openInput(input: string[], flags: Flags, cloudsGiven: boolean): Promise<Scene> {
   const path = input.length === 1 ? input[0]! : input;
-  const options = openOptions(flags);
+  const options = openOptions(input, flags, cloudsGiven);
   const scene = await openScene(path, options);
   if (flags.stage1 !== undefined || flags.stage2 === undefined || flags.stage2 === 'bicubic') return scene;
   try {
@@ -170,10 +174,11 @@ async function openInput(input: string[], flags: Flags): Promise<Scene> {
   return openScene(path, { ...options, enviBands: 'kept' });
 }
 
-function openOptions(flags: Flags): OpenOptions {
-  const dataset = flags.dataset ?? (flags.stage1 === undefined ? 'aviris_lr' : undefined);
+function openOptions(input: string[], flags: Flags, cloudsGiven: boolean): OpenOptions {
+  const narrow = flags.stage1 === undefined && input.every(isPatchFile);
+  const dataset = flags.dataset ?? (narrow ? 'aviris_lr' : undefined);
   return {
-    clouds: flags.clouds,
+    ...(cloudsGiven ? { clouds: flags.clouds } : {}),
     enviBands: 'all',
     ...(flags.maxMemory === undefined
       ? {}
@@ -185,13 +190,8 @@ function openOptions(flags: Flags): OpenOptions {
   };
 }
 
-function predictOptions(flags: Flags): PredictOptions {
+function predictOptions(flags: Flags, scene: Scene, device: DeviceChoice): PredictOptions {
   const { stage1, stage2, stage1Stats, stage2Stats, backProjections, roi, roiMap, tile, scale } = flags;
-  if (stage1 === undefined && stage2 === undefined)
-    throw new BandliftError('give --stage1, --stage2 or both', {}, EXIT.usage);
-  if (flags.resume && flags.restart) throw new BandliftError('give --resume or --restart, not both', {}, EXIT.usage);
-  if (scale !== undefined && flags.format !== 'int16')
-    throw new BandliftError('is for --format int16', { field: 'scale' }, EXIT.usage);
   return {
     ...(stage1 === undefined ? {} : { stage1 }),
     ...(stage2 === undefined ? {} : { stage2 }),
@@ -202,9 +202,9 @@ function predictOptions(flags: Flags): PredictOptions {
     ...(roiMap === undefined ? {} : { roiMap }),
     ...(tile === undefined ? {} : { tile }),
     ...(flags.maxMemory === undefined ? {} : { maxMemory: parseBytes(flags.maxMemory, 'max-memory') }),
-    out: resolve(flags.out),
+    out: outputPath(flags.out, scene.name, flags.interleave),
     format: { dataType: flags.format, interleave: flags.interleave, ...(scale === undefined ? {} : { scale }) },
-    device: deviceChoice(flags),
+    device,
     keepStage1: flags.keepStage1 === true,
     forceUnits: flags.forceUnits === true,
     overwrite: flags.overwrite === true,

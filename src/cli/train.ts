@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { checkDevice, parseDevice } from '../engine/device.js';
 import { EXIT } from '../errors.js';
 import {
   readConfigFile,
@@ -278,12 +279,14 @@ async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: Flags):
     const path = join(folder, 'config.yaml');
     const saved = existsSync(path) ? readConfigFile(path, kind) : {};
     config = { ...resolveConfig(settings, { ...saved, ...file }, kind), output_dir: folder };
+    checkDevice(parseDevice(config.device, config.precision));
     if (settings.lr !== undefined && config.schedule === 'plateau')
       output.warn(
         'the plateau schedule continues with the learning rate of the checkpoint; --lr has no effect on --resume',
       );
   } else {
     config = resolveConfig(settings, file, kind);
+    checkDevice(parseDevice(config.device, config.precision)); // before a sample is made or patches are read
     await stage.defaults(config, new Set([...Object.keys(settings), ...Object.keys(file)]), output);
     if (config.output_dir === '') config.output_dir = freeRunPath(base);
   }

@@ -5,14 +5,19 @@ import { BandliftError } from '../errors.js';
 const HDF5 = '\x89HDF\r\n\x1a\n';
 const START_BYTES = 512;
 
-const CONVERT = 'write it as an ENVI cube (a .hdr with wavelengths beside the data) first';
-const GDAL = `${CONVERT}, e.g. with gdal_translate -of ENVI`;
+const CONVERT = () => 'write it as an ENVI cube (a .hdr with wavelengths beside the data) first';
+const GDAL = (path: string) => `${CONVERT()}, e.g. with gdal_translate -of ENVI ${path} ${stemOf(path)}.img`;
 
 interface Format {
   readonly is: (start: string, path: string) => boolean;
   readonly what: string;
-  readonly hint: string;
+  readonly hint: (path: string) => string;
 }
+
+const stemOf = (path: string): string => path.replace(/(\.tar)?\.[^./]*$/i, '');
+const unpack = (command: string) => (path: string) =>
+  `unpack it (mkdir ${stemOf(path)} && ${command}) and give what was in it; of a Landsat product the folder`;
+const untar = (path: string) => unpack(`tar -xf ${path} -C ${stemOf(path)}`)(path);
 
 const begins =
   (...starts: string[]) =>
@@ -39,19 +44,24 @@ const FORMATS: readonly Format[] = [
   {
     is: (start, path) => start.slice(257, 262) === 'ustar' || /\.tar$/i.test(path),
     what: 'a tar archive',
-    hint: 'unpack it and give what was in it',
+    hint: untar,
+  },
+  {
+    is: (start, path) => start.startsWith('\x1f\x8b') && /\.(tar\.gz|tgz)$/i.test(path),
+    what: 'a compressed tar archive',
+    hint: untar,
   },
   {
     is: begins('\x1f\x8b'),
     what: 'a gzip-compressed file',
-    hint: 'decompress it and give what was in it',
+    hint: (path) => `decompress it (gunzip ${path}) and give what was in it`,
   },
-  { is: begins('PK\x03\x04'), what: 'a zip archive', hint: 'unpack it and give what was in it' },
+  { is: begins('PK\x03\x04'), what: 'a zip archive', hint: (path) => unpack(`unzip ${path} -d ${stemOf(path)}`)(path) },
   { is: (start) => /^\s*<VRTDataset/.test(start), what: 'a GDAL virtual raster', hint: GDAL },
   {
     is: (start) => /^\s*GROUP\s*=\s*(LANDSAT_METADATA_FILE|L1_METADATA_FILE)/.test(start),
     what: "a Landsat product's metadata",
-    hint: 'predict and inspect take the folder of the product',
+    hint: () => 'predict and inspect take the folder of the product',
   },
   { is: begins('\xff\xd8\xff', '\x89PNG'), what: 'a picture', hint: CONVERT },
   { is: begins('\0\0\0\x0cjP  ', '\xff\x4f\xff\x51'), what: 'a JPEG 2000 file', hint: GDAL },
@@ -87,7 +97,7 @@ export function notEnvi(path: string): BandliftError | undefined {
     format &&
     new BandliftError(`is ${format.what}, not an ENVI cube`, {
       file: path,
-      hint: format.hint,
+      hint: format.hint(path),
     })
   );
 }

@@ -35,13 +35,22 @@ export function parseDevice(text: string, precision = 'auto'): DeviceChoice {
   };
 }
 
+/** Throws (exit 2), as `openDevice` would, for a device or precision that this machine lacks; nothing is opened. */
+export function checkDevice(choice: DeviceChoice): void {
+  const report = choice.kind === 'cpu' ? undefined : loadAddon().cudaReport();
+  if (report === undefined) checkCpu(choice, '');
+  else if (choice.kind === 'auto' && report.reason !== '') checkCpu(choice, reasonOf(report));
+  else chooseGpu(choice, report);
+}
+
+const reasonOf = (report: CudaReport): string => (report.built ? report.reason : 'this build has no CUDA');
+
 /** Opens the device. 'auto' is the first usable GPU, else the CPU; 'cuda' never falls back. The caller disposes it. */
 export async function openDevice(choice: DeviceChoice = { kind: 'auto' }): Promise<OpenDevice> {
   const addon = loadAddon();
   if (choice.kind === 'cpu') return openCpu(choice, '');
   const report = addon.cudaReport();
-  if (choice.kind === 'auto' && report.reason !== '')
-    return openCpu(choice, report.built ? report.reason : 'this build has no CUDA');
+  if (choice.kind === 'auto' && report.reason !== '') return openCpu(choice, reasonOf(report));
   return openCuda(choice, report);
 }
 
@@ -49,17 +58,19 @@ export async function openDevice(choice: DeviceChoice = { kind: 'auto' }): Promi
 export const resolvesToCuda = ({ kind }: DeviceChoice): boolean =>
   kind === 'cuda' || (kind === 'auto' && loadAddon().cudaReport().reason === '');
 
+function checkCpu({ kind, precision = 'fp32' }: DeviceChoice, reason: string): void {
+  if (precision === 'fp32') return;
+  const hint = kind === 'auto' ? `no GPU can be used: ${reason}` : 'leave --precision out, or use --device cuda';
+  throw new BandliftError(
+    'the CPU computes in fp32 only',
+    { field: '--precision', found: precision, expected: 'fp32', hint },
+    EXIT.usage,
+  );
+}
+
 function openCpu(choice: DeviceChoice, reason: string): OpenDevice {
+  checkCpu(choice, reason);
   const { precision = 'fp32', threads, isa } = choice;
-  if (precision !== 'fp32') {
-    const hint =
-      choice.kind === 'auto' ? `no GPU can be used: ${reason}` : 'leave --precision out, or use --device cuda';
-    throw new BandliftError(
-      'the CPU computes in fp32 only',
-      { field: '--precision', found: precision, expected: 'fp32', hint },
-      EXIT.usage,
-    );
-  }
   const device = loadAddon().createDevice({
     kind: 'cpu',
     ...(threads === undefined ? {} : { threads }),
@@ -70,7 +81,8 @@ function openCpu(choice: DeviceChoice, reason: string): OpenDevice {
   return { device, name: chosen(name, choice, reason), precision };
 }
 
-function openCuda(choice: DeviceChoice, report: CudaReport): OpenDevice {
+/** Number of the GPU, and the precision on it. */
+function chooseGpu(choice: DeviceChoice, report: CudaReport): { index: number; precision: Precision } {
   const fail = (message: string, fields = {}) =>
     new BandliftError(message, { field: '--device', found: deviceText(choice), ...fields }, EXIT.usage);
   if (report.reason !== '') throw fail(report.reason);
@@ -87,6 +99,11 @@ function openCuda(choice: DeviceChoice, report: CudaReport): OpenDevice {
     const message = `${gpu.name} has compute capability ${gpu.computeCapability}, ${precision} needs 8.0`;
     throw new BandliftError(message, { field: '--precision', found: precision, hint }, EXIT.usage);
   }
+  return { index, precision };
+}
+
+function openCuda(choice: DeviceChoice, report: CudaReport): OpenDevice {
+  const { index, precision } = chooseGpu(choice, report);
   const options: DeviceOptions = {
     kind: 'cuda',
     index,

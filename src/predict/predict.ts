@@ -14,6 +14,7 @@ import type { OutputReport } from '../scenes/envi_output.js';
 import type { Scene, Window } from '../scenes/types.js';
 import { version } from '../support/version.js';
 import { Monitor } from './monitor.js';
+import { checkOutputs } from './outputs.js';
 import { chooseWindow, cropScene, type RegionChoice } from './region.js';
 import type { Reporter } from './reporter.js';
 import { readScratch } from './scratch.js';
@@ -21,7 +22,7 @@ import { Slab } from './slab.js';
 import { planStage, type StagePlan } from './stage_plan.js';
 import { isResumable, runStage } from './stage_run.js';
 import { chooseStages, type Stage, type StageOptions } from './stages.js';
-import { beginWork, hashOf, sceneIdentity, unfinished, workFolder } from './work_folder.js';
+import { beginWork, hashOf, readSettings, sceneIdentity, unfinished, workFolder } from './work_folder.js';
 
 export interface PredictOptions extends StageOptions, RegionChoice {
   readonly tile?: number;
@@ -69,6 +70,7 @@ export async function predict(
   for (const warning of scene.warnings) reporter.warn(warning);
   const stages = await chooseStages(scene, window, options, reporter);
   const last = stages.at(-1)!;
+  await checkPlaces(scene, stages, options, reporter);
   const { device, name, precision } = await openDevice(options.device);
   const programs = stages.map(({ model }) => new TilePrograms(device, model.spec, model.values, precision));
   try {
@@ -119,6 +121,26 @@ export async function predict(
   }
 }
 
+/** Tells before anything is computed when a result could not be written to its place, or would take another file's. */
+async function checkPlaces(
+  scene: Scene,
+  stages: readonly Stage[],
+  options: PredictOptions,
+  reporter: Reporter,
+): Promise<void> {
+  const { out, keepStage1, overwrite, resume } = options;
+  const unfinishedOne = resume === 'restart' ? undefined : await readSettings(workFolder(out));
+  const kept = keepStage1 === true ? stages : stages.slice(-1);
+  const warnings = checkOutputs({
+    cubes: kept.map((stage) => stage.out),
+    out,
+    inputs: [...(scene.files ?? [scene.path]), ...stages.map(({ model }) => model.path)],
+    overwrite: overwrite === true,
+    resumes: unfinishedOne !== undefined,
+  });
+  for (const warning of warnings) reporter.warn(warning);
+}
+
 // ---- planning ----
 
 function planStages(
@@ -146,7 +168,6 @@ function planStages(
 /** Throws when the disk cannot hold result, stage 1's output and scratch together. */
 function checkDisk(stages: readonly Stage[], plans: readonly StagePlan[]): void {
   const folder = dirname(stages.at(-1)!.out);
-  if (!existsSync(folder)) throw new BandliftError('no such folder', { file: folder }, EXIT.usage);
   const { bavail, bsize } = statfsSync(folder);
   const scratch = Math.max(...plans.map(({ scratchBytes }) => scratchBytes));
   const needed = stages.reduce((sum, { description }) => sum + cubeBytes(description), scratch);

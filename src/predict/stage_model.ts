@@ -89,9 +89,13 @@ function withBackProjections(spec: ModelSpec, { backProjections, option }: LoadO
   if (backProjections === undefined) return spec;
   if (spec.kind === 'cascade') return { ...spec, stage2: { ...spec.stage2, backProjections } };
   if ('up' in spec) return { ...spec, backProjections };
-  if (option === 'stage2')
-    throw new BandliftError('is no spatial network', { field: 'stage2', found: spec.kind }, EXIT.usage);
-  return spec;
+  throw new BandliftError(
+    option === 'stage2' ? 'is not a spatial network' : 'is for a spatial network',
+    option === 'stage2'
+      ? { field: 'stage2', found: spec.kind }
+      : { field: '--back-projections', found: spec.kind, hint: 'give --stage2' },
+    EXIT.usage,
+  );
 }
 
 function checkLength(n: AffineNormalization, bands: number, file: string, field: string): void {

@@ -1,7 +1,7 @@
 /** The stages of a prediction: their models, checked against the scene and each other, and the cubes they give. */
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../errors.js';
-import type { CubeDescription } from '../scenes/cube_description.js';
+import { type CubeDescription, cubePaths } from '../scenes/cube_description.js';
 import type { Scene, Window } from '../scenes/types.js';
 import { checkInput } from './checks.js';
 import { cropScene } from './region.js';
@@ -69,7 +69,8 @@ export async function chooseStages(
     const between = { dataType: 'float32', interleave: 'bip' } as const;
     const description = describeResult(output, used, { scene, window }, isLast ? final : between);
     const work = workFolder(out);
-    const kept = options.keepStage1 === true ? out.replace(/(\.\w+)?$/, '_stage1') : join(work, 'stage1');
+    const kept =
+      options.keepStage1 === true ? cubePaths(out).headerPath.replace(/\.hdr$/, '_stage1') : join(work, 'stage1');
     stages.push({
       name,
       model,

@@ -3,7 +3,7 @@
  * what makes a prediction resumable, and is removed when the result is whole.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -23,6 +23,13 @@ const settingsSchema = z.strictObject({
 export type Settings = z.infer<typeof settingsSchema>;
 
 export const workFolder = (out: string): string => cubePaths(out).headerPath.replace(/\.hdr$/, '.work');
+
+/** What a work folder holds, finished or not. */
+const WORK_ENTRY = /^(settings\.json|stage[12]|lock)/;
+
+/** Whether what is at this place was made by a prediction (or is empty), so that it may be removed. */
+export const isWorkFolder = (folder: string): boolean =>
+  statSync(folder).isDirectory() && readdirSync(folder).every((name) => WORK_ENTRY.test(name));
 
 /** The settings of an unfinished prediction; undefined where there is none or it cannot be read. */
 export async function readSettings(folder: string): Promise<Settings | undefined> {

@@ -53,6 +53,7 @@ const pick = <T>(list: ArrayLike<T> | undefined, order: Int32Array): T[] | undef
 export class EnviScene implements Scene {
   readonly path: string;
   readonly name: string;
+  readonly files: readonly string[];
   readonly height: number;
   readonly width: number;
   readonly bands: number;
@@ -73,6 +74,7 @@ export class EnviScene implements Scene {
     const { good, seen } = goodBands(cube, fills);
     this.path = path;
     this.name = sceneName(path);
+    this.files = [cube.headerPath, cube.dataPath];
     this.cube = cube;
     this.height = header.lines;
     this.width = header.samples;

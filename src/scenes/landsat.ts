@@ -53,6 +53,22 @@ export async function holdsLandsat(folder: string): Promise<boolean> {
   return names.some((name) => PART.test(name) || OTHER_LANDSAT.test(name));
 }
 
+/** A file that stands for its product: the metadata, else a band. */
+const fileToName = (files: ReadonlyMap<string, string>): string =>
+  [...files].find(([name]) => name.startsWith('MTL'))?.[1] ?? [...files.values()][0]!;
+
+/** Throws for a list with files of something else (a glob that was too wide); files of the product that are not read may be there. */
+function checkList(paths: readonly string[]): void {
+  const stems = paths.flatMap((path) => PART.exec(basename(path))?.[1] ?? []);
+  const surplus = paths.filter((path) => !stems.some((stem) => basename(path).startsWith(`${stem}_`)));
+  if (surplus.length > 0)
+    throw new BandliftError('is not a file of the Landsat product beside it', {
+      file: surplus.slice(0, 3).join(', '),
+      found: `${surplus.length} of ${paths.length} files that are not named ${stems[0]}_*`,
+      hint: 'give the folder, or only the files of the product',
+    });
+}
+
 /** The product among these files. Throws a BandliftError when there is none, or more than one. */
 function chooseProduct(paths: readonly string[], given: string): Product {
   const products = new Map<string, Map<string, string>>();
@@ -72,7 +88,7 @@ function chooseProduct(paths: readonly string[], given: string): Product {
         .map(([stem]) => basename(stem))
         .slice(0, 4)
         .join(', '),
-      hint: 'give the _MTL.json file of one',
+      hint: `give one file of it, for instance ${fileToName(complete[0]![1])}`,
     });
   const other = paths.find((path) => OTHER_LANDSAT.test(path));
   throw new BandliftError('holds no Landsat Collection-2 level-2 product', {
@@ -141,6 +157,7 @@ export async function openLandsatScene(
   options: LandsatOptions = {},
 ): Promise<Scene> {
   const given = typeof input === 'string' ? input : input[0]!;
+  if (typeof input !== 'string') checkList(input);
   const product = chooseProduct(typeof input === 'string' ? await filesOf(input) : input, given);
   const { files, stem } = product;
   const missing = Array.from({ length: BANDS }, (_, b) => `SR_B${b + 1}.TIF`).filter((name) => !files.has(name));

@@ -67,6 +67,7 @@ async function checkSameGrid(
 export class RasterScene implements Scene {
   readonly path: string;
   readonly name: string;
+  readonly files: readonly string[];
   readonly height: number;
   readonly width: number;
   readonly bands: number;
@@ -90,6 +91,7 @@ export class RasterScene implements Scene {
     this.#info = info;
     this.path = info.path;
     this.name = info.name;
+    this.files = [...rasters.map((raster) => raster.path), ...(info.quality ? [info.quality.raster.path] : [])];
     this.height = rasters[0]!.layout.height;
     this.width = rasters[0]!.layout.width;
     this.bands = rasters.reduce((sum, raster) => sum + raster.layout.bands, 0);

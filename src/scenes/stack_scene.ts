@@ -60,7 +60,7 @@ export async function openStackScene(path: string, options: StackOptions = {}): 
       throw new BandliftError('holds integers, and does not say how they become reflectance', {
         file: path,
         found: type,
-        hint: 'give --scale (and --offset): 2.75e-5 and -0.2 for Landsat Collection 2, 0.0001 for reflectance times 10,000',
+        hint: 'give --input-scale and --input-offset: 2.75e-5 and -0.2 for Landsat Collection 2, 0.0001 and 0 for reflectance times 10,000',
       });
     const all = (value: number) => Array<number>(bands).fill(value);
     return await RasterScene.create([raster], {

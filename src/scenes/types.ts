@@ -28,6 +28,8 @@ export interface Scene {
   /** File the user gave, and a short name for output files and reports. */
   readonly path: string;
   readonly name: string;
+  /** Every file that is read, where it is not `path` alone. */
+  readonly files?: readonly string[];
   readonly height: number;
   readonly width: number;
   readonly bands: number;

@@ -486,8 +486,16 @@ const FOREIGN = [
   ['enmap.TIF', 'II*\0', /enmap\.TIF: is a TIFF file, not an ENVI cube.*gdal_translate -of ENVI/],
   ['mosaic.vrt', '<VRTDataset>', /mosaic\.vrt: is a GDAL virtual raster, not an ENVI cube/],
   ['LC08_MTL.txt', 'GROUP = LANDSAT_METADATA_FILE', /MTL\.txt: is a Landsat product's metadata, not an ENVI cube/],
-  ['LC09.tar', 'a', /LC09\.tar: is a tar archive, not an ENVI cube; unpack it/],
-  ['line.tar.gz', '\x1f\x8b', /line\.tar\.gz: is a gzip-compressed file, not an ENVI cube; decompress it/],
+  [
+    'LC09.tar',
+    'a',
+    /LC09\.tar: is a tar archive, not an ENVI cube; unpack it \(mkdir \S*LC09 && tar -xf \S*LC09\.tar -C \S*LC09\)/,
+  ],
+  [
+    'line.tar.gz',
+    '\x1f\x8b',
+    /line\.tar\.gz: is a compressed tar archive, not an ENVI cube; unpack it \(mkdir \S*line && tar -xf/,
+  ],
   ['line.zip', 'PK\x03\x04', /line\.zip: is a zip archive, not an ENVI cube; unpack it/],
   ['quick.png', '\x89PNG', /quick\.png: is a picture, not an ENVI cube/],
 ] as const;

@@ -123,7 +123,7 @@ describe('patches as scenes', () => {
       /plain\.h5: dataset 'aviris_lr' is missing; found aviris, landsat/,
     );
     expect(await failure(path)).toMatch(
-      /plain\.h5: holds several patches; found 2 patches, expected the number of one/,
+      /plain\.h5: holds several patches; found 2 patches, expected the number of one; give --patch NUMBER, from 0 to 1/,
     );
     expect(await failure(path, { patch: 2 })).toMatch(/has no such patch; found 2, expected 0 to 1/);
     const one = await openScene(path, { patch: 1 });
@@ -164,14 +164,16 @@ describe('opening by what the path is', () => {
       for (let i = 0; i < 42; i++) expect(read.values[i]).toBeCloseTo(Math.floor(i / 7) === 4 ? 0 : values[i]!, 6);
       await scene.close();
     }
-    expect(await failure(cube, { scale: 2 })).toMatch(/cube\.img: scale and offset are for stacked GeoTIFFs/);
+    expect(await failure(cube, { scale: 2 })).toMatch(
+      /cube\.img: --input-scale: is for a stacked GeoTIFF; found an ENVI cube; the header tells it/,
+    );
   });
 
   it('says what is none', async () => {
     expect(await failure(join(folder, 'nothing'))).toMatch(/nothing: no such file or folder/);
-    expect(await failure([])).toMatch(/\(nothing\): is no scene; found 0 files/);
+    expect(await failure([])).toMatch(/\(nothing\): is not a scene; found 0 files/);
     expect(await failure([join(folder, 'a.tif'), join(folder, 'b.tif')])).toMatch(
-      /is no scene; found 2 files, expected one path/,
+      /is not a scene; found 2 files, expected one path/,
     );
     const empty = join(folder, 'empty');
     mkdirSync(empty);

@@ -176,7 +176,9 @@ describeGdal('stacked GeoTIFFs', () => {
   it('says what is missing: scale of integers, bands, and what to do', async () => {
     const path = join(folder, 'integers.tif');
     writeWithGdal(path, raster('UInt16'), PLACE);
-    expect(await openStack(path).catch(show)).toMatch(/integers.tif: holds integers.*found uint16; give --scale/);
+    expect(await openStack(path).catch(show)).toMatch(
+      /integers.tif: holds integers.*found uint16; give --input-scale and --input-offset/,
+    );
     const one = join(folder, 'one.tif');
     writeWithGdal(one, { type: 'Float32', height: 2, width: 2, bands: 1, values: [1, 2, 3, 4] }, PLACE);
     expect(await openStack(one).catch(show)).toMatch(
