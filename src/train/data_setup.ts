@@ -10,6 +10,7 @@ import type { Stage1Config, TrainConfig } from './config.js';
 import { quantilesFor } from './quantiles.js';
 import { readerOptions } from './reading.js';
 import type { Reporter } from './reporter.js';
+import { checkValidPixels } from './valid_pixels.js';
 
 /** Training batches of two kinds of input, by turns. */
 export interface Mixture extends Pick<PatchReader, 'batches' | 'close'> {
@@ -81,7 +82,9 @@ export async function readTrainingData(
     `split: ${split.train.length} training, ${split.validation.length} validation, ${split.test.length} test patches${split.guard.length > 0 ? `, ${split.guard.length} left out as guard` : ''}; ${split.description}`,
   );
   const reader = await openReader(set, readerOptions(config));
+  const masked = set.files.some((file) => file.masked);
   try {
+    if (masked) await checkValidPixels(reader, split);
     const quantiles = quantilesFor(config, reader);
     const normalization =
       known?.normalization ?? (await fitNormalization(reader, split.train, config.normalization, quantiles));
@@ -91,7 +94,7 @@ export async function readTrainingData(
       reader,
       split,
       normalization,
-      masked: set.files.some((file) => file.masked),
+      masked,
       ...(good?.some((g) => g === 0) ? { bandMask: Float32Array.from(good) } : {}),
     };
   } catch (error) {
