@@ -5,8 +5,6 @@ import { type Command, Option } from 'commander';
 import { checkDevice, parseDevice } from '../engine/device.js';
 import { EXIT } from '../errors.js';
 import {
-  readConfigFile,
-  resolveConfig,
   type Settings,
   STAGE1_SETTINGS,
   STAGE2_SETTINGS,
@@ -19,6 +17,7 @@ import type { TrainResult } from '../train/run.js';
 import { checkpointsOf, freeRunPath } from '../train/run_folder.js';
 import { trainStage1 } from '../train/stage1.js';
 import { trainStage2 } from '../train/stage2.js';
+import { chooseStart } from '../train/start.js';
 import { DEVICE_HELP, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
 import { integer, real } from './options.js';
@@ -32,6 +31,7 @@ export const FINE_SAMPLE = { epochs: 20, features: 32, groups: 2, blocks: 2, lr:
 
 interface Flags extends Record<string, unknown> {
   config?: string;
+  checkpoint?: string;
   resume?: boolean;
   json?: boolean;
 }
@@ -103,8 +103,11 @@ function addShared<C extends TrainConfig>(options: Options<C>, run: string): voi
     .add('--ema-decay <x>', 'keep a moving average of the weights and validate with it (0: off)', real(0, 0.999999))
     .group('Run:')
     .add('--output-dir <path>', `run folder (default: ${run}, or the next free ${run}-002, ...)`)
-    .add('--resume', `continue the run in --output-dir (default: ${run})`)
-    .add('--checkpoint <file>', 'resume from this checkpoint instead of the last one (with --resume)')
+    .add('--resume', `continue the run in --output-dir, or the one in ${run}, from its last checkpoint`)
+    .add(
+      '--checkpoint <file>',
+      'continue from this checkpoint: in the run it belongs to, or with --output-dir in a new one',
+    )
     .add('--init <file>', 'start a new run from the weights of this checkpoint')
     .add('--config <file>', 'YAML file with these settings (underscores for dashes); flags win over it')
     .add('--seed <n>', 'of everything random', integer(0, 0xffffffff))
@@ -158,7 +161,7 @@ ${RUN_FOLDER}`,
     .add('--endmembers <n>', 'endmembers of spectral_unmixing', integer(1))
     .choice('--endmember-constraint <name>', 'softplus keeps endmembers non-negative', ['softplus', 'none'])
     .choice(
-      '--regression <path>',
+      '--regression <kind>',
       'closed-form start added to the output; auto: for spectral_sr quadratic or linear, whichever validates better; none for spectral_unmixing',
       ['auto', 'none', 'linear', 'quadratic'],
     )
@@ -208,7 +211,13 @@ interface StageCommand<C extends TrainConfig> {
   readonly settings: Settings<C>;
   /** Fills in what was not given: the sample, and what goes with it. */
   defaults(config: C, given: ReadonlySet<string>, output: Output): Promise<void>;
-  train(config: C, resume: boolean, report: Reporter, interrupted: () => boolean): Promise<TrainResult>;
+  train(
+    config: C,
+    resume: boolean,
+    report: Reporter,
+    interrupted: () => boolean,
+    checkpoint?: string,
+  ): Promise<TrainResult>;
 }
 
 const STAGE1: StageCommand<Stage1Config> = {
@@ -258,7 +267,7 @@ async function firstStage1(output: Output): Promise<string> {
 function settingsOf(flags: Flags): Record<string, unknown> {
   const settings: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(flags)) {
-    if (['config', 'resume', 'json'].includes(name)) continue;
+    if (['config', 'resume', 'checkpoint', 'json'].includes(name)) continue;
     // commander's defaults of --no-augment and --no-zero-start
     if ((name === 'augment' || name === camel('zero_start')) && value === true) continue;
     settings[snake(name)] = value;
@@ -269,31 +278,24 @@ function settingsOf(flags: Flags): Record<string, unknown> {
 async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: Flags): Promise<void> {
   const output = new Output(flags.json === true);
   const kind = stage.settings;
-  const file = flags.config ? readConfigFile(flags.config, kind) : {};
-  const resume = flags.resume === true;
+  const defaultFolder = `runs/${kind.stage}`;
   const settings = settingsOf(flags);
-  const base = `runs/${kind.stage}`;
-  let config: C;
-  if (resume) {
-    const folder = (settings.output_dir as string | undefined) ?? base;
-    const path = join(folder, 'config.yaml');
-    const saved = existsSync(path) ? readConfigFile(path, kind) : {};
-    config = { ...resolveConfig(settings, { ...saved, ...file }, kind), output_dir: folder };
-    checkDevice(parseDevice(config.device, config.precision));
-    if (settings.lr !== undefined && config.schedule === 'plateau')
-      output.warn(
-        'the plateau schedule continues with the learning rate of the checkpoint; --lr has no effect on --resume',
-      );
-  } else {
-    config = resolveConfig(settings, file, kind);
-    checkDevice(parseDevice(config.device, config.precision)); // before a sample is made or patches are read
-    await stage.defaults(config, new Set([...Object.keys(settings), ...Object.keys(file)]), output);
-    if (config.output_dir === '') config.output_dir = freeRunPath(base);
-  }
+  const { config: configFile, checkpoint } = flags;
+  const { config, resume, given } = await chooseStart(
+    { flags: settings, configFile, resume: flags.resume === true, checkpoint, defaultFolder },
+    kind,
+  );
+  checkDevice(parseDevice(config.device, config.precision)); // before a sample is made or patches are read
+  if (resume && settings.lr !== undefined && config.schedule === 'plateau')
+    output.warn(
+      'the plateau schedule continues with the learning rate of the checkpoint; --lr has no effect on --resume',
+    );
+  if (!resume) await stage.defaults(config, given, output);
+  if (config.output_dir === '') config.output_dir = freeRunPath(defaultFolder);
   output.line(`run folder: ${config.output_dir}`);
   const interrupt = onInterrupt('stopping after this step ...');
   try {
-    const result = await stage.train(config, resume, output, () => interrupt.requested);
+    const result = await stage.train(config, resume, output, () => interrupt.requested, checkpoint);
     const again = `npm run -s bandlift -- train ${kind.stage} --resume --output-dir ${config.output_dir}`;
     if (result.interrupted) {
       output.line(

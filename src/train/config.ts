@@ -3,7 +3,8 @@
  * Precedence: flag, config file, default. Names in files are those of the flags with underscores.
  */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { PRECISIONS } from '../engine/precision.js';
@@ -56,7 +57,6 @@ const shared = {
   data_on_device: z.enum(['auto', 'on', 'off']).default('auto'),
   save_every: z.number().int().min(0).default(0),
   image_every: z.number().int().min(0).default(5),
-  checkpoint: z.string().default(''),
   init: z.string().default(''),
 };
 
@@ -131,8 +131,12 @@ function firstIssue(error: z.ZodError): { field: string; message: string } {
   return { field, message: issue.code === 'unrecognized_keys' ? 'unknown setting' : issue.message };
 }
 
-/** Reads a YAML config file as plain settings, checked against the schema. */
-export function readConfigFile<C extends TrainConfig>(path: string, settings: Settings<C>): Partial<C> {
+/** Reads a YAML config file as plain settings, checked against the schema but for those to `ignore`. */
+export function readConfigFile<C extends TrainConfig>(
+  path: string,
+  settings: Settings<C>,
+  ignore: readonly string[] = [],
+): Partial<C> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -154,6 +158,8 @@ export function readConfigFile<C extends TrainConfig>(path: string, settings: Se
       EXIT.usage,
     );
   }
+  if (typeof raw === 'object' && !Array.isArray(raw))
+    raw = Object.fromEntries(Object.entries(raw as object).filter(([name]) => !ignore.includes(name)));
   const result = settings.schema.partial().safeParse(raw);
   if (!result.success) {
     const { field, message } = firstIssue(result.error);
@@ -166,6 +172,15 @@ export function readConfigFile<C extends TrainConfig>(path: string, settings: Se
   // zod fills defaults also for absent keys of a partial schema; keep only what the file says
   const given = Object.keys(raw as object);
   return Object.fromEntries(Object.entries(result.data as object).filter(([key]) => given.includes(key))) as Partial<C>;
+}
+
+/** Arguments of a start that older versions stored among the settings of a run. */
+const NOT_STORED = ['checkpoint'];
+
+/** The settings that the run in `folder` was started with; none where the folder holds no run. */
+export function readRunConfig<C extends TrainConfig>(folder: string, settings: Settings<C>): Partial<C> {
+  const path = join(folder, 'config.yaml');
+  return existsSync(path) ? readConfigFile(path, settings, NOT_STORED) : {};
 }
 
 /** Merges flags over the config file over the defaults. Throws a usage error naming the first setting that is wrong. */

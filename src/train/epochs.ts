@@ -29,7 +29,8 @@ export interface Position {
   best: number;
 }
 
-export interface Run {
+/** A run that records nothing yet. */
+export interface QuietRun {
   readonly config: TrainConfig;
   readonly folder: RunFolder;
   readonly data: TrainingData;
@@ -39,10 +40,13 @@ export interface Run {
   readonly session: Session;
   readonly schedule: Schedule;
   readonly stopping: EarlyStopping;
-  readonly monitor: Monitor;
   readonly writer: CheckpointWriter;
   readonly report: Reporter;
   readonly at: Position;
+}
+
+export interface Run extends QuietRun {
+  readonly monitor: Monitor;
 }
 
 /** The start itself is a candidate for the best model: with a closed-form start, training must earn its place. */
@@ -64,7 +68,6 @@ export async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: 
   try {
     while (at.epoch <= config.epochs && !run.stopping.stopped) {
       const started = Date.now();
-      const firstBatch = at.batch;
       const batches = run.source.training.batches({
         patches: run.data.split.train,
         batchSize: config.batch_size,
@@ -86,7 +89,7 @@ export async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: 
         }
       }
       const seconds = (Date.now() - started) / 1000;
-      await finishEpoch(run, { seconds, patches, partial: firstBatch > 0 });
+      await finishEpoch(run, { seconds, patches });
     }
   } finally {
     bar.stop();
@@ -126,11 +129,11 @@ async function trainStep(run: Run, batch: TrainingBatch): Promise<void> {
 }
 
 /** Loss terms over the validation split, at this step. */
-export function validate(run: Run): Promise<Averages> {
+export function validate(run: QuietRun): Promise<Averages> {
   return validationLoss(run.config, run.data, run.session, `after step ${run.at.step}`, run.source.validation);
 }
 
-async function finishEpoch(run: Run, timing: { seconds: number; patches: number; partial: boolean }): Promise<void> {
+async function finishEpoch(run: Run, timing: { seconds: number; patches: number }): Promise<void> {
   const { config, at, folder, schedule, stopping, monitor, writer } = run;
   const learningRate = schedule.learningRate(at.step - 1);
   const validation = (await validate(run)).terms();
@@ -168,7 +171,7 @@ async function finishEpoch(run: Run, timing: { seconds: number; patches: number;
 }
 
 /** Best and last, on the disk when it resolves. */
-export async function saveBoth(run: Run): Promise<void> {
+export async function saveBoth(run: QuietRun): Promise<void> {
   const { writer, folder } = run;
   const captured = await capture(run);
   writer.keep(folder.best, captured);
@@ -176,8 +179,14 @@ export async function saveBoth(run: Run): Promise<void> {
   await writer.flush();
 }
 
+/** Last, on the disk when it resolves. */
+export async function saveLast(run: QuietRun): Promise<void> {
+  run.writer.write(run.folder.last, await capture(run));
+  await run.writer.flush();
+}
+
 /** The run as it stands; it may go on at once. */
-async function capture(run: Run): Promise<Captured> {
+async function capture(run: QuietRun): Promise<Captured> {
   const { config, spec, data, at, session, schedule, stopping } = run;
   const contract = {
     ...describeCheckpoint(config, spec, data),

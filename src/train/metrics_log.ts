@@ -24,7 +24,15 @@ function parseLine(line: string): MetricsRecord | undefined {
 }
 
 /** Lines up to and including `step`. Only the last line may be torn (kill -9 while it was written): it is dropped. */
-function linesUpTo(text: string, step: number, path: string): { lines: string[]; last?: MetricsRecord } {
+function linesUpTo(
+  text: string,
+  step: number,
+  path: string,
+): {
+  lines: string[];
+  dropped: number;
+  last?: MetricsRecord;
+} {
   const lines: string[] = [];
   let last: MetricsRecord | undefined;
   const all = text.split('\n'); // a whole file ends with '\n': the last piece is empty
@@ -41,12 +49,14 @@ function linesUpTo(text: string, step: number, path: string): { lines: string[];
     lines.push(line);
     last = record;
   }
-  return { lines, ...(last ? { last } : {}) };
+  return { lines, dropped: all.length - 1 - lines.length, ...(last ? { last } : {}) };
 }
 
 const sameFields = (a: MetricsRecord, b: MetricsRecord) => Object.keys(a).join() === Object.keys(b).join();
 
 export class MetricsLog {
+  /** Whole lines of later steps that were taken out when the log was opened. */
+  readonly dropped: number;
   readonly #path: string;
   readonly #fd: number;
   /** Bytes in the file, and where its last line starts. */
@@ -54,7 +64,8 @@ export class MetricsLog {
   #lastStart: number;
   #last: MetricsRecord | undefined;
 
-  private constructor(path: string, fd: number, lines: readonly string[], last?: MetricsRecord) {
+  private constructor(path: string, fd: number, { lines, dropped, last }: ReturnType<typeof linesUpTo>) {
+    this.dropped = dropped;
     this.#path = path;
     this.#fd = fd;
     this.#size = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
@@ -64,14 +75,14 @@ export class MetricsLog {
 
   /** A new log, or with `resumeStep` the existing one without what was measured after that step. */
   static async open(path: string, resumeStep?: number): Promise<MetricsLog> {
-    let kept: ReturnType<typeof linesUpTo> = { lines: [] };
+    let kept: ReturnType<typeof linesUpTo> = { lines: [], dropped: 0 };
     try {
       if (resumeStep !== undefined) kept = linesUpTo(await readFile(path, 'utf8'), resumeStep, path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw fileError(error, path);
     }
     await writeFileAtomic(path, kept.lines.map((line) => `${line}\n`).join(''));
-    return new MetricsLog(path, openSync(path, 'r+'), kept.lines, kept.last);
+    return new MetricsLog(path, openSync(path, 'r+'), kept);
   }
 
   /**

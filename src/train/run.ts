@@ -28,9 +28,11 @@ import { MetricsLog } from './metrics_log.js';
 import { openSession } from './model_setup.js';
 import { Monitor } from './monitor.js';
 import type { Reporter } from './reporter.js';
+import { type ResumeState, readState } from './resume_state.js';
 import { openRunFolder, type RunFolder } from './run_folder.js';
 import { createSchedule } from './schedule.js';
 import { describeCheckpoint, restoreSession, sameFiles } from './snapshot.js';
+import { restoreRun, takeUp } from './take_up.js';
 import { TensorBoardWriter } from './tensorboard.js';
 
 export interface TrainResult {
@@ -58,29 +60,36 @@ export interface Stage<C extends TrainConfig> {
 /** Models that are solved or have nothing to train: one validation pass, one checkpoint. */
 const CLOSED_FORM: readonly string[] = ['ridge', 'quadratic_ridge', 'bicubic'];
 
+/** Where a run begins. */
+export interface Beginning {
+  /** Continues the run in settings.output_dir, which must hold one, from its `last` checkpoint. */
+  readonly resume: boolean;
+  /** File of the state to go on from instead; without `resume` a new run goes on from it. */
+  readonly checkpoint?: string | undefined;
+}
+
 /**
- * Trains a model. `resume` continues the run in settings.output_dir from its `last` checkpoint. `interrupted` is asked after
- * every step; when it says yes, `last` is written and the function returns with `interrupted: true`.
+ * Trains a model. `interrupted` is asked after every step; when it says yes, `last` is written and the function returns with
+ * `interrupted: true`.
  */
 export async function trainRun<C extends TrainConfig>(
   stage: Stage<C>,
   settings: C,
-  resume: boolean,
+  { resume, checkpoint: file }: Beginning,
   report: Reporter,
   interrupted: () => boolean,
 ): Promise<TrainResult> {
   const folder = openRunFolder(settings.output_dir, resume);
   try {
-    const checkpoint = resume ? await loadCheckpoint(settings.checkpoint || folder.last) : undefined;
-    const data = await stage.openData(settings, report, checkpoint);
+    const state = resume || file !== undefined ? await readState(folder, file, report) : undefined;
+    const data = await stage.openData(settings, report, state?.checkpoint);
     try {
-      const config = resume ? settings : await stage.decide(settings, data, report);
+      const config = state ? settings : await stage.decide(settings, data, report);
       const spec = stage.spec(config, data);
-      if (checkpoint)
-        checkCompatible(checkpoint, describeCheckpoint(config, spec, data), config.checkpoint || folder.last);
+      if (state) checkCompatible(state.checkpoint, describeCheckpoint(config, spec, data), state.path);
       const session = await openSession(config, spec, data);
       try {
-        return await runTraining({ stage, config, folder, data, spec, session, checkpoint, report }, interrupted);
+        return await runTraining({ stage, config, folder, data, spec, session, state, resume, report }, interrupted);
       } finally {
         session.dispose();
       }
@@ -100,53 +109,44 @@ interface Job<C extends TrainConfig> {
   readonly data: TrainingData;
   readonly spec: ModelSpec;
   readonly session: Session;
-  readonly checkpoint: Checkpoint | undefined;
+  /** What it goes on from. */
+  readonly state: ResumeState | undefined;
+  /** Whether the folder holds the run already. */
+  readonly resume: boolean;
   readonly report: Reporter;
 }
 
 async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () => boolean): Promise<TrainResult> {
-  const { config, folder, data, spec, session, checkpoint, report } = job;
+  const { config, folder, data, spec, session, state, resume, report } = job;
   announce(spec, session, report);
   const closedForm = CLOSED_FORM.includes(spec.kind);
   const source = closedForm
     ? { training: data.reader, validation: data.reader }
     : await batchSources(config, data, session, report);
   const stepsPerEpoch = Math.ceil(data.split.train.length / config.batch_size);
-  const schedule = createSchedule(scheduleOptions(config, stepsPerEpoch));
-  const stopping = new EarlyStopping({ patience: config.patience });
   const at: Position = { epoch: 1, batch: 0, step: 0, averages: new Averages(), best: Number.POSITIVE_INFINITY };
-
-  if (checkpoint) {
-    restoreSession(session, checkpoint);
-    schedule.load(checkpoint.state.schedule);
-    stopping.load(checkpoint.state.earlyStopping);
-    const { lossScale } = checkpoint.state;
-    if (lossScale !== undefined && session.lossScale() !== undefined) session.setLossScale(lossScale);
-    const p = checkpoint.state.progress;
-    Object.assign(at, {
-      epoch: p.epoch,
-      batch: p.batch,
-      step: p.step,
-      best: p.best ?? Number.POSITIVE_INFINITY,
-      averages: new Averages(p.averages),
-    });
-    report.line(`resuming at epoch ${at.epoch}, batch ${at.batch}, step ${at.step}`);
-  } else {
-    await startParameters(job);
+  const parts = {
+    ...{ config, folder, data, source, spec, session, report, at },
+    schedule: createSchedule(scheduleOptions(config, stepsPerEpoch)),
+    stopping: new EarlyStopping({ patience: config.patience }),
+    writer: new CheckpointWriter(),
+  };
+  if (state) {
+    restoreRun(parts, state.checkpoint);
+    const from = state.path === folder.last ? '' : ` from ${state.path}`;
+    report.line(`resuming${from} at epoch ${at.epoch}, batch ${at.batch}, step ${at.step}`);
+  } else await startParameters(job);
+  if (!resume) {
     await writeFileAtomic(folder.split, `${JSON.stringify(data.split, null, 1)}\n`);
     await writeFileAtomic(folder.environment, `${JSON.stringify(environment(session), null, 1)}\n`);
   }
-
-  const monitor = new Monitor(
-    new TensorBoardWriter(folder.tensorboard, checkpoint ? { resumeStep: at.step } : {}),
-    await MetricsLog.open(folder.metrics, checkpoint ? at.step : undefined),
-    report,
-  );
-  const writer = new CheckpointWriter();
-  const run: Run = { config, folder, data, source, spec, session, schedule, stopping, monitor, writer, report, at };
+  // before anything of the folder is cut: killed in between, the run is at this state or at its old one
+  if (state) await takeUp(parts, state);
+  const run: Run = { ...parts, monitor: await openMonitor(folder, resume ? at.step : undefined, report) };
+  const { writer, monitor } = run;
   try {
     if (closedForm) await finishClosedForm(run);
-    else if (!checkpoint) await judgeStart(run);
+    else if (!state) await judgeStart(run);
     // only now: a folder with a config.yaml holds a run that can be resumed
     await writeFileAtomic(folder.config, configToYaml(config));
     const stopped = !closedForm && (await trainEpochs(run, stepsPerEpoch, interrupted));
@@ -159,6 +159,17 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
     monitor.close();
   }
   return { run: folder.path, best: folder.best, interrupted: false, rows: await reportTest(job, run) };
+}
+
+/** `step`: where a run goes on whose folder may hold later measurements. */
+async function openMonitor(folder: RunFolder, step: number | undefined, report: Reporter): Promise<Monitor> {
+  const metrics = await MetricsLog.open(folder.metrics, step);
+  if (metrics.dropped > 0)
+    report.line(
+      `metrics.jsonl and TensorBoard go on from step ${step}: ${metrics.dropped} later measurement${metrics.dropped === 1 ? ' is' : 's are'} taken out`,
+    );
+  const tensorboard = new TensorBoardWriter(folder.tensorboard, step === undefined ? {} : { resumeStep: step });
+  return new Monitor(tensorboard, metrics, report);
 }
 
 function announce(spec: ModelSpec, session: Session, report: Reporter): void {

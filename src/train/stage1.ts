@@ -23,8 +23,9 @@ export function trainStage1(
   resume: boolean,
   report: Reporter,
   interrupted: () => boolean,
+  checkpoint?: string,
 ): Promise<TrainResult> {
-  return trainRun(STAGE1, settings, resume, report, interrupted);
+  return trainRun(STAGE1, settings, { resume, checkpoint }, report, interrupted);
 }
 
 /** What the settings leave open about a new run's network: taken from the weights it starts from, or from the data. */

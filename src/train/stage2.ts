@@ -26,6 +26,7 @@ export async function trainStage2(
   resume: boolean,
   report: Reporter,
   interrupted: () => boolean,
+  checkpoint?: string,
 ): Promise<TrainResult> {
   const stage1 = settings.finetune_stage1 ? (await loadStage1(settings.stage1)).model : undefined;
   const stage: Stage<Stage2Config> = {
@@ -46,7 +47,7 @@ export async function trainStage2(
     test: testReport,
     ...(stage1 && { finish: splitCascade }),
   };
-  return trainRun(stage, settings, resume, report, interrupted);
+  return trainRun(stage, settings, { resume, checkpoint }, report, interrupted);
 }
 
 /** The spatial network that the settings describe. */
@@ -71,6 +72,13 @@ async function decideNetwork(settings: Stage2Config, data: TrainingData): Promis
   const spec = model.kind === 'cascade' ? model.stage2 : model;
   if (!('up' in spec)) throw notOfStage(model.kind, 'stage 2');
   if (spec.outBands !== data.set.outBands) throw notOfStage(`${model.kind} of ${spec.outBands} bands`, 'these patches');
+  return withSpatialModel(settings, spec);
+}
+
+/** The settings of a run whose network is this one, whatever they say about it. Throws for a network of stage 1. */
+export function withSpatialModel(settings: Stage2Config, model: ModelSpec): Stage2Config {
+  const spec = model.kind === 'cascade' ? model.stage2 : model;
+  if (!('up' in spec)) throw notOfStage(model.kind, 'stage 2');
   const common = { ...settings, model: spec.kind, back_projections: spec.backProjections };
   switch (spec.kind) {
     case 'spatial_sr':

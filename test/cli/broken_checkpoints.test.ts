@@ -46,6 +46,7 @@ const metadata = (change: (text: string) => string) =>
     await writeSafetensors(path, file.tensors, { bandlift: change(file.metadata.bandlift!) });
   });
 
+/** Files named with --checkpoint: where a plain --resume finds `last` damaged, another takes its place (test/quirks). */
 const CHECKPOINTS: BrokenCase[] = [
   {
     name: 'a folder that holds a run',
@@ -56,14 +57,14 @@ const CHECKPOINTS: BrokenCase[] = [
   },
   {
     name: 'header of 2^63 bytes',
-    args: train('--resume'),
+    args: train('--resume', '--checkpoint', LAST),
     prepare: run((path) => writeFileSync(path, withHeader('{}', 2n ** 63n))),
     exit: EXIT.badInput,
     message: /last\.safetensors: bad header length; found 9223372036854775808 bytes, expected at most 6; .*damaged/,
   },
   {
     name: 'header of garbage',
-    args: train('--resume'),
+    args: train('--resume', '--checkpoint', LAST),
     prepare: run((path) => writeFileSync(path, withHeader('{"weight": {"dtype"'))),
     exit: EXIT.badInput,
     message: /last\.safetensors: the header is no JSON .*; the file is damaged or no safetensors file/,
@@ -89,7 +90,7 @@ const CHECKPOINTS: BrokenCase[] = [
   },
   {
     name: 'overlapping tensors',
-    args: train('--resume'),
+    args: train('--resume', '--checkpoint', LAST),
     prepare: run((path) =>
       writeFileSync(
         path,
@@ -104,28 +105,28 @@ const CHECKPOINTS: BrokenCase[] = [
   },
   {
     name: 'truncated checkpoint',
-    args: train('--resume'),
+    args: train('--resume', '--checkpoint', LAST),
     prepare: run((path) => truncateSync(path, readFileSync(path).length - 100)),
     exit: EXIT.badInput,
     message: /last\.safetensors: tensor '.*': the tensor lies beyond the end of the file; .*damaged/,
   },
   {
     name: 'empty checkpoint',
-    args: train('--resume'),
+    args: train('--resume', '--checkpoint', LAST),
     prepare: run((path) => truncateSync(path, 0)),
     exit: EXIT.badInput,
     message: /last\.safetensors: too short for a header; found 0 bytes, expected at least 8/,
   },
   {
     name: 'checkpoint whose metadata is cut off',
-    args: train('--resume'),
+    args: train('--resume', '--checkpoint', LAST),
     prepare: metadata((text) => text.slice(0, -20)),
     exit: EXIT.badInput,
     message: /last\.safetensors: bandlift: the checkpoint is damaged; found no JSON/,
   },
   {
     name: 'checkpoint whose metadata is wrong',
-    args: train('--resume'),
+    args: train('--resume', '--checkpoint', LAST),
     prepare: metadata((text) => text.replace(/"step":\d+/, '"step":"many"')),
     exit: EXIT.badInput,
     message: /last\.safetensors: state\.progress\.step: .*expected number.*; the checkpoint is damaged/,
