@@ -21,11 +21,12 @@ import { parseArgs } from 'node:util';
 import { cudaAddon, root, stop } from './gpu_run.mjs';
 
 const LIMIT = 60e6;
-const GOLDEN = ['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_lightweight'];
+const NETS = ['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_lightweight'];
 /** What the tests and the benchmark read of the checkout. */
 const PARTS = [
   ...['package.json', 'LICENSE', 'tsconfig.json', 'vitest.gpu.config.ts', 'dist', 'src', 'bindings', 'configs'],
   ...['test/gpu', 'test/cases', 'test/support', 'test/predict/support.ts', 'bench/gpu', 'bench/peers'],
+  ...NETS.map((net) => `test/golden/${net}.safetensors`),
   ...['scripts/gpu_run.mjs', 'scripts/gpu_reporter.mjs', 'scripts/test_gpu.mjs', 'scripts/bench_gpu.mjs'],
 ];
 /** Packages that are needed to build only, or by parts of vite that nothing here reaches. */
@@ -112,11 +113,6 @@ copyStripped(addon, join(main, 'build/cuda/Release/bandlift.node'));
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 for (const name of closure([...Object.keys(dependencies), 'vitest']))
   cpSync(join(root, 'node_modules', name), join(main, 'node_modules', name), { recursive: true, filter: read });
-for (const net of GOLDEN) {
-  const file = join(root, `../shared/golden/${net}.safetensors`);
-  if (existsSync(file)) cpSync(file, join(stage, `shared/golden/${net}.safetensors`));
-  else console.log(`without golden numbers of ${net}: ../shared/golden is missing, and its tests will say so`);
-}
 // every test file loads from here alone
 run(join(stage, 'node'), ['node_modules/vitest/vitest.mjs', 'list', '-c', 'vitest.gpu.config.ts'], {
   cwd: main,
@@ -125,7 +121,7 @@ run(join(stage, 'node'), ['node_modules/vitest/vitest.mjs', 'list', '-c', 'vites
 writeFileSync(join(stage, 'run.sh'), RUN);
 chmodSync(join(stage, 'run.sh'), 0o755);
 
-for (const part of ['node', 'main/build', 'main/node_modules', 'main/dist', 'shared'])
+for (const part of ['node', 'main/build', 'main/node_modules', 'main/dist'])
   if (existsSync(join(stage, part))) console.log(`${part.padEnd(20)} ${mb(size(join(stage, part))).padStart(9)}`);
 if (values.check) {
   rmSync(stage, { recursive: true });

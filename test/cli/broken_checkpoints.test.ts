@@ -6,9 +6,9 @@ import { EXIT } from '../../src/errors.js';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
 import { type BrokenCase, testBroken } from '../support/broken.js';
 import { bandlift, TINY, temporaryFolder } from '../support/cli.js';
+import { goldenPath } from '../support/golden.js';
 import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 import { describePython, runPython } from '../support/python.js';
-import { describeShared } from '../support/shared.js';
 
 const work = temporaryFolder();
 const base = join(work, 'base');
@@ -300,7 +300,8 @@ describePython('broken files of PyTorch', () => {
   testBroken(work, PICKLES);
 });
 
-describeShared('golden numbers with a mistake', 'golden/spectral_sr.safetensors', (golden) => {
+describe('golden numbers with a mistake', () => {
+  const golden = goldenPath('spectral_sr.safetensors');
   it('exits 1 and names what lies beyond the tolerance', async () => {
     const { tensors, metadata: words } = await readSafetensors(golden);
     const name = [...tensors.keys()].find((key) => key.startsWith('grad.'))!;

@@ -2,13 +2,14 @@
  * Output, losses, gradients and ten Adam steps of the small networks against PyTorch's numbers: on the device, and once
  * more on the float64 reference, which tells an error of a kernel from one of the graph.
  */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { verifyGolden } from '../../src/engine/verify.js';
 import { SESSIONS } from '../support/devices.js';
-import { describeShared } from '../support/shared.js';
+import { goldenPath } from '../support/golden.js';
 
 for (const net of ['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_lightweight']) {
-  describeShared(`golden numbers of ${net}`, `golden/${net}.safetensors`, (path) => {
+  describe(`golden numbers of ${net}`, () => {
+    const path = goldenPath(`${net}.safetensors`);
     it.each(Object.entries(SESSIONS))('on the %s', async (_name, open) => {
       const { rows } = await verifyGolden(path, { open });
       // output, 3 loss terms, input gradient, Adam losses, and gradient and final value of every parameter

@@ -15,7 +15,7 @@ import {
 } from '../../src/engine/verify.js';
 import { modelParameters, parameterCount } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
-import { describeShared } from '../support/shared.js';
+import { goldenPath } from '../support/golden.js';
 
 interface FullSize {
   params: number;
@@ -123,7 +123,8 @@ if (process.env.BANDLIFT_FULL !== '1') {
     it('runs with npm run test:full', () => {});
   });
 } else {
-  describeShared('full-size golden numbers', 'golden/full_size.json', (path) => {
+  describe('full-size golden numbers', () => {
+    const path = goldenPath('full_size.json');
     it.each(Object.entries(NETS))(
       '%s',
       async (name, spec) => {

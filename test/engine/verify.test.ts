@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { compare, toChannelsLast, verifyGolden } from '../../src/engine/verify.js';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
 import { SESSIONS } from '../support/devices.js';
-import { describeShared } from '../support/shared.js';
+import { goldenPath } from '../support/golden.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 describe('comparison', () => {
@@ -31,7 +31,8 @@ it('turns bands first into channels last', () => {
   expect([...toChannelsLast([1, 2, 3, 10, 20, 30], [1, 2, 1, 3])]).toEqual([1, 10, 2, 20, 3, 30]);
 });
 
-describeShared('verify of a file that is not right', 'golden/spectral_unmixing.safetensors', (path) => {
+describe('verify of a file that is not right', () => {
+  const path = goldenPath('spectral_unmixing.safetensors');
   const open = SESSIONS['float64 reference']!;
   const folder = temporaryFolder();
 

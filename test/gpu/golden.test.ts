@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Precision } from '../../src/engine/precision.js';
-import { describeShared } from '../support/shared.js';
+import { goldenPath } from '../support/golden.js';
 import { chooseProvider, describeGpu, emulated, precisions, providers } from './support/gpu.js';
 import { norm, type Recorded, recordGolden, relativeError } from './support/recorded.js';
 import { SPACING } from './support/rounding.js';
@@ -47,7 +47,8 @@ function expectNear(actual: Recorded, expected: Recorded, u: number): void {
 
 describeGpu('golden numbers on the GPU', () => {
   for (const net of NETS) {
-    describeShared(net, `golden/${net}.safetensors`, (path) => {
+    describe(net, () => {
+      const path = goldenPath(`${net}.safetensors`);
       let cpu: Recorded;
       beforeAll(async () => {
         cpu = await recordGolden(path, { kind: 'cpu' });

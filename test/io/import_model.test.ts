@@ -5,7 +5,7 @@ import { type ImportOptions, importModel } from '../../src/io/import_model.js';
 import { readSafetensors, type Tensor, writeSafetensors } from '../../src/io/safetensors.js';
 import { modelParameters } from '../../src/models/index.js';
 import type { ModelKind, ModelSpec } from '../../src/models/spec.js';
-import { describeShared, sharedPath } from '../support/shared.js';
+import { goldenPath } from '../support/golden.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 const folder = temporaryFolder();
@@ -163,7 +163,7 @@ describe('what does not fit', () => {
   });
 });
 
-describeShared('golden .pth files', 'golden/spectral_sr.pth', () => {
+describe('golden .pth files', () => {
   it('become models of the documented sizes with the parameters after 10 steps', async () => {
     const srSpec = {
       kind: 'spectral_sr',
@@ -186,10 +186,10 @@ describeShared('golden .pth files', 'golden/spectral_sr.pth', () => {
     const spatialSpec = { kind: 'spatial_sr', ...spatial, features: 16, groups: 2, blocks: 2, reduction: 16 };
     const lightSpec = { kind: 'spatial_lightweight', ...spatial, features: 8, blocks: 2 };
     for (const expected of [srSpec, unmixingSpec, spatialSpec, lightSpec]) {
-      const { spec, parameters, notes } = await importModel(sharedPath(`golden/${expected.kind}.pth`)!);
+      const { spec, parameters, notes } = await importModel(goldenPath(`${expected.kind}.pth`));
       expect(spec).toEqual(expected);
       expect(notes).toEqual(["weights taken from 'model_state_dict'"]);
-      const { tensors } = await readSafetensors(sharedPath(`golden/${expected.kind}.safetensors`)!);
+      const { tensors } = await readSafetensors(goldenPath(`${expected.kind}.safetensors`));
       for (const [name, data] of parameters) expect(data).toEqual(tensors.get(`after.${name}`)!.data);
     }
   });

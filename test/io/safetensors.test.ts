@@ -1,9 +1,9 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readSafetensors, readSafetensorsHeader, writeSafetensors } from '../../src/io/safetensors.js';
+import { goldenPath } from '../support/golden.js';
 import { describePython, runPython } from '../support/python.js';
-import { describeShared } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 const folder = temporaryFolder();
@@ -202,7 +202,8 @@ save_file({'w': w, 'h': w.astype(np.float16), 'd': w.astype(np.float64), 'u': np
   });
 });
 
-describeShared('golden file', 'golden/spectral_sr.safetensors', (path) => {
+describe('golden file', () => {
+  const path = goldenPath('spectral_sr.safetensors');
   it('has the documented shapes', async () => {
     const { tensors, metadata } = await readSafetensors(path);
     expect(JSON.parse(metadata.doc!).hidden_dim).toBe(12);

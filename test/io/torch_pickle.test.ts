@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { readTorchState } from '../../src/io/torch_pickle.js';
+import { goldenPath } from '../support/golden.js';
 import { describePyTorch, pythonWithTorch, runPython } from '../support/python.js';
-import { describeShared, sharedPath } from '../support/shared.js';
 import { storedZip, type ZipOptions } from '../support/stored_zip.js';
 import { temporaryFolder } from '../support/temporary.js';
 
@@ -167,14 +167,12 @@ describe('hand-made files', () => {
   });
 });
 
-describeShared('golden .pth files', 'golden/spectral_sr.pth', () => {
+describe('golden .pth files', () => {
   it.each(['spectral_sr', 'spectral_unmixing', 'spatial_sr', 'spatial_lightweight'])(
     '%s holds the parameters after 10 steps',
     async (net) => {
-      const { tensors, key } = await readTorchState(sharedPath(`golden/${net}.pth`)!);
-      const golden = await readSafetensors(sharedPath(`golden/${net}.safetensors`)!, (name) =>
-        name.startsWith('after.'),
-      );
+      const { tensors, key } = await readTorchState(goldenPath(`${net}.pth`));
+      const golden = await readSafetensors(goldenPath(`${net}.safetensors`), (name) => name.startsWith('after.'));
       expect(key).toBe('model_state_dict');
       expect([...tensors.keys()].sort()).toEqual(
         [...golden.tensors.keys()].map((name) => name.slice('after.'.length)).sort(),

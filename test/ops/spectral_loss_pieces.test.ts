@@ -1,11 +1,11 @@
 /** Corner cases of the loss against PyTorch's numbers (pieces.json): equal, scaled, zero, opposite and tiny spectra. */
 import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../src/engine/device.js';
 import { GraphRunner } from '../../src/engine/graph_runner.js';
 import { GraphBuilder } from '../../src/graph/ir.js';
 import { spectralLossOp } from '../../src/graph/ops/spectral_loss.js';
-import { describeShared } from '../support/shared.js';
+import { goldenPath } from '../support/golden.js';
 
 interface Piece {
   name: string;
@@ -33,7 +33,8 @@ function lossGraph(bands: number) {
   return b.build();
 }
 
-describeShared('loss of corner cases', 'golden/pieces.json', (path) => {
+describe('loss of corner cases', () => {
+  const path = goldenPath('pieces.json');
   const pieces = (path === '' ? [] : JSON.parse(readFileSync(path, 'utf8')).losses) as Piece[];
   it.each(pieces.map((p) => [p.name, p] as const))('%s', async (_name, piece) => {
     const { device } = await openDevice({ kind: 'cpu' });

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { areaTaps, bicubicTaps, composeTaps, psfTaps, type Taps, transposeTaps } from '../../src/resample/taps.js';
+import { goldenPath } from '../support/golden.js';
 import { describePython, runPython } from '../support/python.js';
-import { describeShared } from '../support/shared.js';
 
 /** Table applied to one row of numbers. */
 const apply = (t: Taps, values: ArrayLike<number>): number[] =>
@@ -88,7 +88,8 @@ describe('area', () => {
   });
 });
 
-describeShared('bicubic', 'golden/pieces.json', (path) => {
+describe('bicubic', () => {
+  const path = goldenPath('pieces.json');
   const cases = JSON.parse(readFileSync(path, 'utf8')).bicubic as {
     in: [number, number];
     scale?: number;

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EarlyStopping } from '../../src/train/early_stopping.js';
 import { createSchedule, type Schedule, type ScheduleOptions } from '../../src/train/schedule.js';
+import { goldenPath } from '../support/golden.js';
 import { describePyTorch, pythonWithTorch, runPython } from '../support/python.js';
-import { describeShared } from '../support/shared.js';
 
 const base: ScheduleOptions = {
   kind: 'plateau',
@@ -29,7 +29,8 @@ function trace(options: ScheduleOptions, losses: readonly number[]): number[] {
   });
 }
 
-describeShared('plateau', 'golden/pieces.json', (path) => {
+describe('plateau', () => {
+  const path = goldenPath('pieces.json');
   it('follows the golden ReduceLROnPlateau trace, through checkpoints', () => {
     const golden = JSON.parse(readFileSync(path, 'utf8')).reduce_lr_on_plateau;
     expect(golden.patience).toBe(base.patience);
