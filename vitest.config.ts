@@ -1,9 +1,13 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+// Long cases: files called *.long.test.ts and groups declared by describeLong (test/support/long.ts).
+const long = process.env.BANDLIFT_FULL === '1';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/gpu/**'], // on a GPU, or an emulated one: vitest.gpu.config.ts
+    // test/gpu runs on a GPU, or an emulated one: vitest.gpu.config.ts
+    exclude: [...configDefaults.exclude, 'test/gpu/**', ...(long ? [] : ['test/**/*.long.test.ts'])],
     pool: 'forks',
     // Two cores are the machine we plan for; the engine's threads take both.
     maxWorkers: 2,

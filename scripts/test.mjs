@@ -1,7 +1,7 @@
 // The test command of the README: builds, then lint, types, native tests, unit tests, pipeline check; prints one summary
 // line 'N passed, N failed, N skipped'. A skip is printed with its reason; with BANDLIFT_REQUIRE_ALL=1 (continuous
 // integration) every skip but a missing GPU is a failure.
-//   node scripts/test.mjs [--full] [--asan]     --full adds the full-size golden networks, --asan the sanitizer build
+//   node scripts/test.mjs [--full] [--asan]     --full adds what takes long (test/support/long.ts), --asan the sanitizers
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -122,6 +122,7 @@ function runVitest(name, args, env = {}) {
 }
 
 runVitest('unit tests', [bin('vitest/vitest.mjs'), 'run'], full ? { BANDLIFT_FULL: '1' } : {});
+if (!full) console.log('\n== long cases: not asked for (npm run test:full)');
 if (asan) run('the GPU tests, emulated', node, ['scripts/emulated.mjs'], { count: nativeCount });
 rmSync(scratch, { recursive: true, force: true });
 

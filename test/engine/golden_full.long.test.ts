@@ -1,6 +1,6 @@
 /**
  * The full-size networks with formula weights against PyTorch's numbers (full_size.json): loss terms, 256 output samples,
- * mean, standard deviation and the norm of every gradient. Minutes and gigabytes: only with BANDLIFT_FULL=1.
+ * mean, standard deviation and the norm of every gradient. Minutes and gigabytes: `npm run test:full` runs it.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -118,22 +118,16 @@ async function verifyFull(spec: ModelSpec, golden: FullSize) {
   }
 }
 
-if (process.env.BANDLIFT_FULL !== '1') {
-  describe.skip('full-size golden numbers (skipped: set BANDLIFT_FULL=1)', () => {
-    it('runs with npm run test:full', () => {});
-  });
-} else {
-  describe('full-size golden numbers', () => {
-    const path = goldenPath('full_size.json');
-    it.each(Object.entries(NETS))(
-      '%s',
-      async (name, spec) => {
-        const golden = JSON.parse(readFileSync(path, 'utf8'))[name] as FullSize;
-        expect(parameterCount(modelParameters(spec))).toBe(golden.params);
-        const rows = await verifyFull(spec, golden);
-        expect(rows.filter((row) => !row.ok)).toEqual([]);
-      },
-      900_000,
-    );
-  });
-}
+describe('full-size golden numbers', () => {
+  const path = goldenPath('full_size.json');
+  it.each(Object.entries(NETS))(
+    '%s',
+    async (name, spec) => {
+      const golden = JSON.parse(readFileSync(path, 'utf8'))[name] as FullSize;
+      expect(parameterCount(modelParameters(spec))).toBe(golden.params);
+      const rows = await verifyFull(spec, golden);
+      expect(rows.filter((row) => !row.ok)).toEqual([]);
+    },
+    900_000,
+  );
+});
