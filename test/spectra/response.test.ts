@@ -140,7 +140,7 @@ describePython('band weights against numpy', () => {
     [LANDSAT9_OLI2, 'landsat9_oli2_rsr.csv'],
   ] as const)
     test.each(sets)(
-      `${sensor.sensor} from %s${rsr && bands ? '' : ' (skipped: ../shared/data is missing)'}`,
+      `${sensor.sensor} from %s${rsr && bands ? '' : ' (skipped: the published tables ../shared/data are not at hand)'}`,
       (set, name) => {
         const path = join(bands!, set);
         const peer = JSON.parse(runPython(NUMPY, [join(rsr!, file), path, name])) as { L: number[]; bands: number[] };
