@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { EvaluationResult } from '../../src/evaluate/result.js';
-import { bandlift, temporaryFolder } from '../support/cli.js';
+import { bandliftHere, temporaryFolder } from '../support/cli.js';
 import { testRowsOf, tinyConfig, train } from '../support/runs.js';
 
 describe('bandlift evaluate', () => {
@@ -11,16 +11,19 @@ describe('bandlift evaluate', () => {
   const patches = join(work, 'sample/patches');
   const checkpoint = join(work, 'run/checkpoints/best.safetensors');
   const evaluate = (...args: string[]) =>
-    bandlift(['evaluate', '--data-dir', patches, '--device', 'cpu', ...args], work);
+    bandliftHere(['evaluate', '--data-dir', patches, '--device', 'cpu', ...args], work);
 
   beforeAll(async () => {
-    const made = bandlift(['sample', '--out', 'sample', '--no-fine', '--patch-size', '14', '--patches', '18'], work);
+    const made = await bandliftHere(
+      ['sample', '--out', 'sample', '--no-fine', '--patch-size', '14', '--patches', '18'],
+      work,
+    );
     expect(made.status, made.stderr).toBe(0);
     await train(tinyConfig({ data_dir: patches, output_dir: join(work, 'run') }));
   });
 
-  it('writes metrics and a report whose numbers are those the training ended with', () => {
-    const { status, stdout, stderr } = evaluate('--stage1', checkpoint, '--out', 'out');
+  it('writes metrics and a report whose numbers are those the training ended with', async () => {
+    const { status, stdout, stderr } = await evaluate('--stage1', checkpoint, '--out', 'out');
     expect(status, stderr).toBe(0);
     expect(stdout).toMatch(/^test split: 3 of 18 patches of 14 x 14 pixels, 7 -> 340 bands$/m);
     for (const name of ['metrics.json', 'metrics.csv', 'report.html']) expect(stdout).toContain(`written: out/${name}`);
@@ -43,8 +46,8 @@ describe('bandlift evaluate', () => {
     expect(result.spectra.map((s) => s.title)).toEqual(['worst pixel', 'median pixel']);
   });
 
-  it('prints one JSON object with --json, also under --max-memory', () => {
-    const { status, stdout, stderr } = evaluate(
+  it('prints one JSON object with --json, also under --max-memory', async () => {
+    const { status, stdout, stderr } = await evaluate(
       '--stage1',
       checkpoint,
       '--out',
@@ -71,8 +74,8 @@ describe('bandlift evaluate', () => {
     ],
     ['too little memory', ['--stage1', checkpoint, '--out', 'x', '--max-memory', '1M'], /memory/, 5],
     ['a file as --out', ['--stage1', checkpoint, '--out', checkpoint], /best\.safetensors: is no folder/, 3],
-  ] as const)('says what is wrong: %s', (_, args, message, exit) => {
-    const { status, stderr } = evaluate(...args);
+  ] as const)('says what is wrong: %s', async (_, args, message, exit) => {
+    const { status, stderr } = await evaluate(...args);
     expect(stderr).toMatch(message);
     expect(status).toBe(exit);
     expect(existsSync(join(work, 'x'))).toBe(false);

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { readEnvi } from '../../src/data/envi.js';
 import { openReader } from '../../src/data/loader.js';
 import { openPatchSet } from '../../src/data/patches.js';
-import { bandlift, temporaryFolder } from '../support/cli.js';
+import { bandliftHere, temporaryFolder } from '../support/cli.js';
 import { testRowsOf } from '../support/runs.js';
 import { describeShared, sharedPath } from '../support/shared.js';
 
@@ -13,8 +13,8 @@ const work = temporaryFolder();
 const BEST = 'checkpoints/best.safetensors';
 const SMALL = ['--features', '4', '--groups', '1', '--blocks', '1', '--epochs', '1', '--image-every', '0'];
 
-function run(...args: string[]): string {
-  const { status, stdout, stderr } = bandlift(args, work);
+async function run(...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await bandliftHere(args, work);
   expect(`${stderr.replace(/^warning:.*\n/gm, '')}${status}`).toBe('0');
   return stdout;
 }
@@ -30,7 +30,7 @@ describeShared('real crops', 'data/neon/sjer_30x30x426.hdr', () => {
   const scene = (name: string) => sharedPath(`data/${name}`)!;
 
   it('340 bands come out of the AVIRIS-NG header', async () => {
-    run('prepare', scene('aviris_ng/ang20170323t202244_rdn_10x10.hdr'), '--gsd', '8', '--out', 'ng');
+    await run('prepare', scene('aviris_ng/ang20170323t202244_rdn_10x10.hdr'), '--gsd', '8', '--out', 'ng');
     const set = await openPatchSet([join(work, 'ng')], { sides: { input: 'landsat_lr', target: 'aviris' } });
     expect([set.inBands, set.outBands]).toEqual([7, 340]);
   });
@@ -41,16 +41,16 @@ describeShared('real crops', 'data/neon/sjer_30x30x426.hdr', () => {
     ['santa_barbara', 'aviris_santa_barbara/la_cumbre_90x90x224.hdr', ['--keep-gsd', '--patch', '4'], 179],
   ] as const)('%s goes all the way to a report', async (name, header, options, bands) => {
     const at = (part: string) => `${name}/${part}`;
-    run('prepare', scene(header), ...options, '--phases', '3', '--out', at('patches'));
+    await run('prepare', scene(header), ...options, '--phases', '3', '--out', at('patches'));
     const data = ['--data-dir', at('patches')];
-    run('train', 'stage1', ...data, '--model', 'ridge', '--output-dir', at('one'));
+    await run('train', 'stage1', ...data, '--model', 'ridge', '--output-dir', at('one'));
     const stage1 = ['--stage1', at(`one/${BEST}`)];
-    run('train', 'stage2', ...data, ...stage1, ...SMALL, '--output-dir', at('two'));
+    await run('train', 'stage2', ...data, ...stage1, ...SMALL, '--output-dir', at('two'));
     const both = [...stage1, '--stage2', at(`two/${BEST}`)];
     const patches = join(work, at('patches'));
     const file = (await openPatchSet([patches])).files[0]!;
-    run('predict', ...both, file.path, '--patch', '0', '--out', at('scene'));
-    run('evaluate', ...both, ...data, '--out', at('report'));
+    await run('predict', ...both, file.path, '--patch', '0', '--out', at('scene'));
+    await run('evaluate', ...both, ...data, '--out', at('report'));
 
     // the prediction: 15 fine pixels for two of Landsat's, the file's bands, values like the truth's
     const set = await openPatchSet([patches], { sides: { input: 'landsat_lr', target: 'aviris' } });
@@ -72,13 +72,13 @@ describeShared('real crops', 'data/neon/sjer_30x30x426.hdr', () => {
     expect(readFileSync(join(work, at('report/report.html')), 'utf8')).toContain('back-projections');
   });
 
-  it('Los Angeles, without wavelengths, serves stage 2 alone', () => {
+  it('Los Angeles, without wavelengths, serves stage 2 alone', async () => {
     const cubes = ['airport-1', 'airport-3', 'urban-4'].map((cube) => scene(`aviris_los_angeles/${cube}.hdr`));
-    run('prepare', ...cubes, '--gsd', '7', '--keep-gsd', '--patch', '6', '--out', 'la/patches');
+    await run('prepare', ...cubes, '--gsd', '7', '--keep-gsd', '--patch', '6', '--out', 'la/patches');
     const data = ['--data-dir', 'la/patches'];
     const split = ['--val-scenes', 'urban-4', '--test-scenes', 'airport-1'];
-    run('train', 'stage2', ...data, ...split, '--input', 'simulated', ...SMALL, '--output-dir', 'la/two');
-    run('evaluate', '--stage2', `la/two/${BEST}`, ...data, '--out', 'la/report');
+    await run('train', 'stage2', ...data, ...split, '--input', 'simulated', ...SMALL, '--output-dir', 'la/two');
+    await run('evaluate', '--stage2', `la/two/${BEST}`, ...data, '--out', 'la/report');
     expect(existsSync(join(work, 'la/report/report.html'))).toBe(true);
     // two programs, the trainer's kernels and the evaluation's workers, measure the same two baselines
     const [trained, evaluated] = [testRowsOf(join(work, 'la/two')), methodsOf('la/report')];
@@ -92,8 +92,11 @@ describeShared('real crops', 'data/neon/sjer_30x30x426.hdr', () => {
 });
 
 describe('the chain', () => {
-  it('is told in one line where a step was left out', () => {
-    const { status, stderr } = bandlift(['predict', '--stage1', 'nothing.safetensors', 'none.img', '--out', 'x'], work);
+  it('is told in one line where a step was left out', async () => {
+    const { status, stderr } = await bandliftHere(
+      ['predict', '--stage1', 'nothing.safetensors', 'none.img', '--out', 'x'],
+      work,
+    );
     expect(status).not.toBe(0);
     expect(stderr.trim().split('\n')).toHaveLength(1);
   });

@@ -17,7 +17,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openPatchSet } from '../../src/data/patches.js';
 import { EXIT } from '../../src/errors.js';
 import { expectOneError, fingerprint } from '../support/broken.js';
-import { bandlift, startBandlift, temporaryFolder } from '../support/cli.js';
+import { bandliftHere, startBandlift, temporaryFolder } from '../support/cli.js';
 import { braces, utm, wavelengths, writeCube } from '../support/envi_cubes.js';
 
 const work = temporaryFolder();
@@ -44,7 +44,10 @@ function scene(name: string, seed: number): void {
 }
 
 const prepare = (out: string, ...more: string[]) =>
-  bandlift(['prepare', ...NAMES.map((name) => `${name}.hdr`), '--patch', '4', '--noise', '--out', out, ...more], work);
+  bandliftHere(
+    ['prepare', ...NAMES.map((name) => `${name}.hdr`), '--patch', '4', '--noise', '--out', out, ...more],
+    work,
+  );
 /** Every value of the patch files of a folder by name, as a hash: HDF5 keeps the time in the files, their bytes differ. */
 function patchFiles(out: string): Map<string, string> {
   const folder = join(work, out);
@@ -68,13 +71,13 @@ const reportOf = (out: string) => JSON.parse(readFileSync(join(work, out, 'prepa
 beforeAll(async () => {
   await h5wasm.ready;
   NAMES.forEach(scene);
-  const run = prepare('whole');
+  const run = await prepare('whole');
   expect(run.stderr).not.toMatch(/error/);
   expect(run.status).toBe(0);
 });
 
 describe('a list of scenes', () => {
-  it('becomes a file each, a report and a table', () => {
+  it('becomes a file each, a report and a table', async () => {
     expect([...patchFiles('whole').keys()]).toEqual([...NAMES].sort().map((name) => `${name}.h5`));
     const report = reportOf('whole');
     expect(report.totals).toEqual({
@@ -105,24 +108,24 @@ describe('a list of scenes', () => {
     expect(set.files.map((file) => file.scene).sort()).toEqual([...NAMES].sort());
   });
 
-  it('does not depend on the number of threads, in shards neither', () => {
-    expect(prepare('one', '--workers', '1').status).toBe(0);
+  it('does not depend on the number of threads, in shards neither', async () => {
+    expect((await prepare('one', '--workers', '1')).status).toBe(0);
     expect(patchFiles('one')).toEqual(patchFiles('whole'));
     for (const part of ['1/3', '2/3', '3/3']) {
-      const run = prepare('shards', '--shard', part);
+      const run = await prepare('shards', '--shard', part);
       expect(run.stderr).not.toMatch(/error/);
       expect(run.status).toBe(0);
     }
     expect(patchFiles('shards')).toEqual(patchFiles('whole'));
     // the last shard's report holds what the others did
     expect(reportOf('shards').totals).toEqual(reportOf('whole').totals);
-    expect(prepare('shards', '--shard', '7/7').stderr).toBe(
+    expect((await prepare('shards', '--shard', '7/7')).stderr).toBe(
       'warning: this shard has no scenes: there are fewer than shards\n',
     );
   });
 
-  it('in JSON is one object a line', () => {
-    const run = prepare('json', '--json');
+  it('in JSON is one object a line', async () => {
+    const run = await prepare('json', '--json');
     const events = run.stdout
       .trim()
       .split('\n')
@@ -137,26 +140,28 @@ describe('a list of scenes', () => {
     [['--sensor', 'msi'], /^error: --sensor: is no sensor; found msi, expected oli, oli2 or a \.csv file/],
     [['--patch', '5'], /^error: .*patch: must be an even number of Landsat pixels.*found 5/],
     [['--max-memory', 'lots'], /^error: --max-memory: not a size/],
-  ])('with %j is a usage error', (options, message) => {
-    const run = bandlift(['prepare', 'alpha.hdr', '--out', 'usage', ...options], work);
+  ])('with %j is a usage error', async (options, message) => {
+    const run = await bandliftHere(['prepare', 'alpha.hdr', '--out', 'usage', ...options], work);
     expect(run.stderr).toMatch(message);
     expect(run.status).toBe(EXIT.usage);
   });
 
-  it('of the same name in two folders is refused, a header beside its own data is not', () => {
+  it('of the same name in two folders is refused, a header beside its own data is not', async () => {
     mkdirSync(join(work, 'other'));
-    const twice = bandlift(['prepare', 'alpha.hdr', 'other/alpha.hdr', '--out', 'names'], work);
+    const twice = await bandliftHere(['prepare', 'alpha.hdr', 'other/alpha.hdr', '--out', 'names'], work);
     expect(twice.stderr).toMatch(/^error: other\/alpha\.hdr: two scenes have the same name .*found alpha\.hdr/);
     expect(twice.status).toBe(EXIT.usage);
-    expect(bandlift(['prepare', 'alpha.hdr', 'alpha.img', '--out', 'pair', '--patch', '4'], work).status).toBe(0);
+    expect(
+      (await bandliftHere(['prepare', 'alpha.hdr', 'alpha.img', '--out', 'pair', '--patch', '4'], work)).status,
+    ).toBe(0);
     expect([...patchFiles('pair').keys()]).toEqual(['alpha.h5']);
   });
 });
 
 describe('--resume', () => {
-  it('skips what is finished with the same options and source, and does the rest', () => {
-    expect(prepare('resumed').status).toBe(0);
-    const again = prepare('resumed');
+  it('skips what is finished with the same options and source, and does the rest', async () => {
+    expect((await prepare('resumed')).status).toBe(0);
+    const again = await prepare('resumed');
     expect(expectOneError(again.stderr)).toMatch(/resumed\/alpha\.h5: is already there; add --resume/);
     expect(again.status).toBe(EXIT.usage);
 
@@ -167,7 +172,7 @@ describe('--resume', () => {
     const before = NAMES.map(
       (name) => statSync(join(work, 'resumed', `${name}.h5`), { throwIfNoEntry: false })?.mtimeMs,
     );
-    const run = prepare('resumed', '--resume', '--json');
+    const run = await prepare('resumed', '--resume', '--json');
     expect(run.status).toBe(0);
     const skipped = run.stdout
       .trim()
@@ -190,7 +195,7 @@ describe('--resume', () => {
     expect(files.get('gamma.h5')).not.toBe(patchFiles('whole').get('gamma.h5'));
 
     // other options: everything again
-    const other = prepare('resumed', '--resume', '--json', '--seed', '3');
+    const other = await prepare('resumed', '--resume', '--json', '--seed', '3');
     expect(other.stdout).not.toContain('"skipped":true');
     scene('gamma', NAMES.indexOf('gamma'));
   });
@@ -201,7 +206,7 @@ describe('interruption', () => {
     // patches of 2 at a stride of 2: many, so that there is time
     const args = ['--patch', '2', '--stride', '2', '--workers', '1'];
     const list = NAMES.map((name) => `${name}.hdr`);
-    expect(bandlift(['prepare', ...list, '--out', 'calm', ...args], work).status).toBe(0);
+    expect((await bandliftHere(['prepare', ...list, '--out', 'calm', ...args], work)).status).toBe(0);
 
     const run = startBandlift(['prepare', ...list, '--out', 'torn', ...args], work);
     let text = '';
@@ -222,7 +227,7 @@ describe('interruption', () => {
 
     // as after kill -9
     writeFileSync(join(work, 'torn/epsilon.h5.tmp'), 'half');
-    expect(bandlift(['prepare', ...list, '--out', 'torn', ...args, '--resume'], work).status).toBe(0);
+    expect((await bandliftHere(['prepare', ...list, '--out', 'torn', ...args, '--resume'], work)).status).toBe(0);
     expect(patchFiles('torn')).toEqual(patchFiles('calm'));
     expect(existsSync(join(work, 'torn/epsilon.h5.tmp'))).toBe(false);
   });
@@ -280,18 +285,21 @@ describe('broken scenes', () => {
       undefined,
       /missing\.hdr: (no such file|the data file of this header is missing)/,
     ],
-  ] as const)('%s: one line, exit 3, no patch file', (_, name, change, bytes, message) => {
+  ] as const)('%s: one line, exit 3, no patch file', async (_, name, change, bytes, message) => {
     if (change) broken(name, change, bytes);
     const out = `broken_${name}`;
-    const run = bandlift(['prepare', `${name}.hdr`, '--out', out, '--patch', '4'], work);
+    const run = await bandliftHere(['prepare', `${name}.hdr`, '--out', out, '--patch', '4'], work);
     expect(expectOneError(run.stderr)).toMatch(message);
     expect(run.status).toBe(EXIT.badInput);
     expect([...fingerprint(join(work, out)).keys()].filter((file) => /h5/.test(file))).toEqual([]);
   });
 
-  it('do not hold up the others, and are in the report', () => {
+  it('do not hold up the others, and are in the report', async () => {
     broken('bad', () => 'JPEG');
-    const run = bandlift(['prepare', 'bad.hdr', 'alpha.hdr', 'beta.hdr', '--out', 'mixed', '--patch', '4'], work);
+    const run = await bandliftHere(
+      ['prepare', 'bad.hdr', 'alpha.hdr', 'beta.hdr', '--out', 'mixed', '--patch', '4'],
+      work,
+    );
     expect(run.status).toBe(EXIT.badInput);
     expect(run.stderr).toMatch(/warning: failed: bad\.hdr: line 1: not an ENVI header/);
     expect(expectOneError(run.stderr)).toMatch(/1 of 3 scenes failed; the first: bad\.hdr: line 1/);
@@ -301,7 +309,7 @@ describe('broken scenes', () => {
     expect(report.totals.scenes).toBe(2);
   });
 
-  it('without any valid pixel: no patch was kept', () => {
+  it('without any valid pixel: no patch was kept', async () => {
     writeCube(join(work, 'void'), {
       lines: 40,
       samples: 40,
@@ -310,7 +318,7 @@ describe('broken scenes', () => {
       value: () => -9999,
       entries: ENTRIES,
     });
-    const run = bandlift(['prepare', 'void.hdr', '--out', 'empty'], work);
+    const run = await bandliftHere(['prepare', 'void.hdr', '--out', 'empty'], work);
     expect(expectOneError(run.stderr)).toMatch(/empty: no patch was kept; the table says why/);
     expect(run.status).toBe(EXIT.badInput);
     expect(run.stdout).toMatch(/void +40 x 40 +105 -> 83 +4 +4 +0 +1 +0 +3 +-/);

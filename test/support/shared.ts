@@ -16,6 +16,7 @@ export function sharedPath(name: string): string | undefined {
 /** Declares tests over a shared file; without it they are skipped and the reason is printed. */
 export function describeShared(title: string, name: string, body: (path: string) => void): void {
   const path = sharedPath(name);
-  if (path === undefined) describe.skip(`${title} (skipped: the real scene ../shared/${name} is not at hand)`, () => body(''));
+  if (path === undefined)
+    describe.skip(`${title} (skipped: the real scene ../shared/${name} is not at hand)`, () => body(''));
   else describe(title, () => body(path));
 }

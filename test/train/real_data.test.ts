@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { bandlift, TINY, temporaryFolder } from '../support/cli.js';
+import { bandliftHere, TINY, temporaryFolder } from '../support/cli.js';
 import { describePython, runPython } from '../support/python.js';
 import { printedTable, testRowsOf } from '../support/runs.js';
 import { describeShared } from '../support/shared.js';
@@ -47,8 +47,8 @@ describeShared('stage 1 on real data', 'data/original_layout', (folder) => {
   const work = temporaryFolder();
   for (const set of SETS) {
     const data = join(folder, set.name);
-    it(`trains on ${set.name} and ends with the table`, () => {
-      const run = bandlift(
+    it(`trains on ${set.name} and ends with the table`, async () => {
+      const run = await bandliftHere(
         ['train', 'stage1', '--data-dir', data, '--output-dir', set.name, '--epochs', '2', ...TINY],
         work,
       );

@@ -3,12 +3,12 @@ import { cpSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
-import { bandlift, TINY, temporaryFolder } from '../support/cli.js';
+import { bandliftHere, TINY, temporaryFolder } from '../support/cli.js';
 import { hashOf, metricsOf, smallSample } from '../support/runs.js';
 
 const work = temporaryFolder();
 const stage1 = (out: string, ...args: string[]) =>
-  bandlift(
+  bandliftHere(
     [
       'train',
       'stage1',
@@ -28,19 +28,19 @@ const checkpoints = (run: string) =>
     readdirSync(join(work, run, 'checkpoints')).map((name) => [name, hashOf(join(work, run, 'checkpoints', name))]),
   );
 
-beforeAll(() => {
+beforeAll(async () => {
   smallSample(work);
 });
 
 describe('a run that diverges', () => {
   it('stops before anything is overwritten', async () => {
-    const good = stage1('run', '--epochs', '2');
+    const good = await stage1('run', '--epochs', '2');
     expect(good.status).toBe(0);
     cpSync(join(work, 'run'), join(work, 'before'), { recursive: true });
     const { state, split } = await loadCheckpoint(join(work, 'run/checkpoints/last.safetensors'));
 
     // weights of 1e30 make the next product overflow float32 (3.4e38)
-    const bad = stage1('run', '--resume', '--epochs', '9', '--lr', '1e30');
+    const bad = await stage1('run', '--resume', '--epochs', '9', '--lr', '1e30');
     expect(bad.status).toBe(4);
     const line = bad.stderr
       .trimEnd()
@@ -57,15 +57,15 @@ describe('a run that diverges', () => {
     expect(metricsOf(join(work, 'run'))).toEqual(metricsOf(join(work, 'before')));
 
     // and the run goes on with the rate it had
-    const mended = stage1('run', '--resume', '--epochs', '3');
+    const mended = await stage1('run', '--resume', '--epochs', '3');
     expect(mended.stderr).not.toMatch(/error/);
     expect(mended.status).toBe(0);
     expect(metricsOf(join(work, 'run'))).toHaveLength(3);
   });
 
-  it('names the step also when validation finds it first', () => {
+  it('names the step also when validation finds it first', async () => {
     // one step an epoch: the weights of 1e30 are first met by the validation patches
-    const bad = stage1('one', '--epochs', '2', '--lr', '1e30', '--batch-size', '100');
+    const bad = await stage1('one', '--epochs', '2', '--lr', '1e30', '--batch-size', '100');
     expect(bad.status).toBe(4);
     expect(bad.stderr).toMatch(/error: .*validation loss of patches [\d, ]+ is not a finite number after step 1/);
     expect(metricsOf.bind(undefined, join(work, 'one'))).toThrow(); // no epoch was finished

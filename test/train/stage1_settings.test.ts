@@ -3,22 +3,22 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { bandlift, TINY, temporaryFolder } from '../support/cli.js';
+import { bandliftHere, TINY, temporaryFolder } from '../support/cli.js';
 import { printedTable, smallSample, testRowsOf } from '../support/runs.js';
 
 const work = temporaryFolder();
-beforeAll(() => {
+beforeAll(async () => {
   smallSample(work);
 });
-const stage1 = (...args: string[]) => bandlift(['train', 'stage1', '--data-dir', 'sample/patches', ...args], work);
+const stage1 = (...args: string[]) => bandliftHere(['train', 'stage1', '--data-dir', 'sample/patches', ...args], work);
 
 describe('settings of a run', () => {
-  it('come from flags, then the config file, then the defaults, and are written to the run folder', () => {
+  it('come from flags, then the config file, then the defaults, and are written to the run folder', async () => {
     writeFileSync(
       join(work, 'mine.yaml'),
       'epochs: 7\nseed: 9\nloss_sam: 0.25\nschedule: cosine\nbatch_size: 3\naugment: false\nmodel: spectral_unmixing\nendmembers: 4\nimage_every: 0\n',
     );
-    const run = stage1('--config', 'mine.yaml', '--output-dir', 'merged', '--epochs', '1', '--schedule', 'step');
+    const run = await stage1('--config', 'mine.yaml', '--output-dir', 'merged', '--epochs', '1', '--schedule', 'step');
     expect(run.stderr).not.toMatch(/error/);
     expect(run.status).toBe(0);
     const effective = parse(readFileSync(join(work, 'merged/config.yaml'), 'utf8'));
@@ -42,7 +42,7 @@ describe('settings of a run', () => {
     expect(printedTable(run.stdout).size).toBe(4);
 
     // the effective config is itself a config: the same run again gives the same numbers
-    const again = stage1('--config', 'merged/config.yaml', '--output-dir', 'again');
+    const again = await stage1('--config', 'merged/config.yaml', '--output-dir', 'again');
     expect(again.status).toBe(0);
     expect(testRowsOf(join(work, 'again'))).toEqual(testRowsOf(join(work, 'merged')));
   });
@@ -55,9 +55,9 @@ describe('settings of a run', () => {
     ['no YAML', 'a: [1\n', /bad\.yaml: not valid YAML/],
   ];
   for (const [what, text, message] of refused)
-    it(`refuses a config file with ${what}`, () => {
+    it(`refuses a config file with ${what}`, async () => {
       writeFileSync(join(work, 'bad.yaml'), text);
-      const run = stage1('--config', 'bad.yaml', '--output-dir', 'refused', ...TINY);
+      const run = await stage1('--config', 'bad.yaml', '--output-dir', 'refused', ...TINY);
       expect(run.status).toBe(2);
       expect(run.stderr).toMatch(message);
       expect(run.stderr.trimEnd().split('\n')).toHaveLength(1);

@@ -9,7 +9,7 @@ import { modelParameters, parameterCount } from '../../src/models/index.js';
 import { projectRoot } from '../../src/support/version.js';
 import { readConfigFile, resolveConfig, STAGE2_SETTINGS, type Stage2Config } from '../../src/train/config.js';
 import { spatialSpec } from '../../src/train/stage2.js';
-import { bandlift, TINY, temporaryFolder } from '../support/cli.js';
+import { bandliftHere, TINY, temporaryFolder } from '../support/cli.js';
 import { tinyStage2, trainSpatial } from '../support/stage2_runs.js';
 import { writeTwoGrids } from '../support/two_grids.js';
 
@@ -26,14 +26,14 @@ const SMALL = [
   '--image-every',
   '0',
 ];
-const stage2 = (...args: string[]) => bandlift(['train', 'stage2', ...SMALL, ...args], work);
+const stage2 = (...args: string[]) => bandliftHere(['train', 'stage2', ...SMALL, ...args], work);
 const stage1 = 'stage1/checkpoints/best.safetensors';
 
 beforeAll(async () => {
   for (const name of ['patches', 'wide', 'fine', 'small']) mkdirSync(join(work, name));
   await writeTwoGrids(join(work, 'patches'));
   await writeTwoGrids(join(work, 'wide'), { bands: 6 });
-  const first = bandlift(
+  const first = await bandliftHere(
     ['train', 'stage1', '--data-dir', 'patches', '--output-dir', 'stage1', '--epochs', '1', ...TINY],
     work,
   );
@@ -65,9 +65,9 @@ beforeAll(async () => {
 });
 
 describe('stage 2', () => {
-  it('writes its effective settings, from flags, file and defaults', () => {
+  it('writes its effective settings, from flags, file and defaults', async () => {
     writeFileSync(join(work, 'mine.yaml'), 'input: simulated\nloss_sam: 0.2\nseed: 9\nback_projections: 1\n');
-    const run = stage2('--config', 'mine.yaml', '--data-dir', 'patches', '--output-dir', 'merged', '--seed', '3');
+    const run = await stage2('--config', 'mine.yaml', '--data-dir', 'patches', '--output-dir', 'merged', '--seed', '3');
     expect(run.stderr).not.toMatch(/error/);
     expect(run.status).toBe(0);
     expect(parse(readFileSync(join(work, 'merged/config.yaml'), 'utf8'))).toMatchObject({
@@ -77,19 +77,19 @@ describe('stage 2', () => {
     expect(run.stdout).toContain('input: the true cubes, degraded');
   });
 
-  it('trains alone on a cube without Landsat', () => {
-    const run = stage2('--data-dir', 'fine', '--input', 'simulated', '--output-dir', 'la');
+  it('trains alone on a cube without Landsat', async () => {
+    const run = await stage2('--data-dir', 'fine', '--input', 'simulated', '--output-dir', 'la');
     expect(run.stderr).not.toMatch(/error/);
     expect(run.status).toBe(0);
   });
 
-  it('refuses in one line what is no setting', () => {
+  it('refuses in one line what is no setting', async () => {
     for (const [args, message] of [
       [['--mix-share', '2'], /mix-share/],
       [['--input', 'dreams'], /--input.*simulated/],
       [['--finetune-stage1', '--input', 'mix', '--stage1', stage1], /--finetune-stage1: .*--input mix/],
     ] as const) {
-      const run = stage2(...args, '--data-dir', 'patches', '--output-dir', 'refused');
+      const run = await stage2(...args, '--data-dir', 'patches', '--output-dir', 'refused');
       expect(run.stderr).toMatch(message);
       expect(run.status).toBe(2);
       expect(run.stderr.trimEnd().split('\n')).toHaveLength(1);
