@@ -6,6 +6,7 @@ import { BandliftError } from '../errors.js';
 import { crsName } from './crs.js';
 import { readGeoReference } from './geotiff_keys.js';
 import type { SampleArray } from './tiff_layout.js';
+import { applyMask } from './tiff_mask.js';
 import type { TiffRaster } from './tiff_raster.js';
 import type { GeoReference, Pixels, Scene, Window } from './types.js';
 
@@ -15,10 +16,12 @@ export interface RasterSceneInfo {
   /** Physical value = stored * scale + offset, the same for all bands or one each. */
   readonly scale: readonly number[];
   readonly offset: readonly number[];
-  /** Stored value of pixels without data, in any band. */
+  /** Stored value of pixels without data, in any band; -9999 where the file names none. */
   readonly nodata: number | undefined;
   /** QA_PIXEL: a pixel is invalid where any of these bits is set. */
   readonly quality?: { readonly raster: TiffRaster; readonly bits: number };
+  /** A mask of all bands: 0 where there are no data. */
+  readonly mask?: { readonly raster: TiffRaster; readonly packed: boolean };
   readonly units?: string;
   readonly sensor?: string;
   readonly wavelength?: Float64Array;
@@ -26,6 +29,14 @@ export interface RasterSceneInfo {
   readonly bandNames?: readonly string[];
   readonly warnings: readonly string[];
 }
+
+/** Where a file names no value for pixels without data, this one means it, as in ENVI cubes: no reflectance is so low. */
+const USUAL_FILL = -9999;
+/**
+ * No physical value is so large: the lowest float (-3.4028235e38) stands for "no data", and is named in headers with as
+ * few digits as -3.4e38, which is another number.
+ */
+const MOST = 1e30;
 
 /** Grids that differ by less than this much of a pixel are the same. */
 const SAME_PLACE = 1e-3;
@@ -124,7 +135,14 @@ export class RasterScene implements Scene {
       this.#place(samples, raster.layout.bands, band, values, valid);
       band += raster.layout.bands;
     }
-    const { quality } = this.#info;
+    const { quality, mask } = this.#info;
+    if (mask) {
+      const first = mask.packed ? window.x % 8 : 0;
+      const x = mask.packed ? Math.floor(window.x / 8) : window.x;
+      const wide = mask.packed ? Math.ceil((first + window.width) / 8) : window.width;
+      const bytes = await mask.raster.read({ y: window.y, x, height: window.height, width: wide });
+      applyMask(bytes, mask.packed, first, valid, window.width);
+    }
     if (quality) {
       const flags = await quality.raster.read(window);
       for (let p = 0; p < pixels; p++) if ((flags[p]! & quality.bits) !== 0) valid[p] = 0;
@@ -137,13 +155,16 @@ export class RasterScene implements Scene {
   #place(samples: SampleArray, count: number, first: number, values: Float32Array, valid: Uint8Array): void {
     const { bands } = this;
     const { scale, offset, nodata } = this.#info;
+    const signed = !(samples instanceof Uint8Array || samples instanceof Uint16Array || samples instanceof Uint32Array);
+    const stated = nodata ?? (signed ? USUAL_FILL : undefined);
     // nodata of float32 files is written in decimals
-    const fill = samples instanceof Float32Array && nodata !== undefined ? Math.fround(nodata) : nodata;
+    const fill = samples instanceof Float32Array && stated !== undefined ? Math.fround(stated) : stated;
     for (let b = 0; b < count; b++) {
       const [factor, shift] = [scale[first + b]!, offset[first + b]!];
       for (let p = 0, from = b, to = first + b; p < valid.length; p++, from += count, to += bands) {
         const stored = samples[from]!;
-        if (stored === fill || stored - stored !== 0) valid[p] = 0;
+        // not (x <= MOST) is true for NaN as well
+        if (stored === fill || !(Math.abs(stored) <= MOST)) valid[p] = 0;
         else values[to] = stored * factor + shift;
       }
     }
@@ -152,5 +173,6 @@ export class RasterScene implements Scene {
   async close(): Promise<void> {
     await Promise.all(this.#rasters.map((raster) => raster.close()));
     await this.#info.quality?.raster.close();
+    await this.#info.mask?.raster.close();
   }
 }

@@ -1,4 +1,5 @@
 /** One GeoTIFF with all bands: float reflectance, or integers with a scale. */
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { BandliftError } from '../errors.js';
 import { BlockCache } from './block_cache.js';
@@ -40,7 +41,9 @@ async function readBandScales(
 
 /** Opens a stacked GeoTIFF. Errors: BandliftError naming the file and what does not fit. */
 export async function openStackScene(path: string, options: StackOptions = {}): Promise<Scene> {
-  const raster = await TiffRaster.open(path, new BlockCache(options.cacheBytes));
+  const cache = new BlockCache(options.cacheBytes);
+  const raster = await TiffRaster.open(path, cache);
+  let mask: Awaited<ReturnType<typeof TiffRaster.openMask>>;
   try {
     const { bands, type, nodata } = raster.layout;
     const expected = options.bands ?? LANDSAT_BANDS;
@@ -62,6 +65,9 @@ export async function openStackScene(path: string, options: StackOptions = {}): 
         found: type,
         hint: 'give --input-scale and --input-offset: 2.75e-5 and -0.2 for Landsat Collection 2, 0.0001 and 0 for reflectance times 10,000',
       });
+    mask = await TiffRaster.openMask(path, cache);
+    const beside = `${path}.msk`;
+    const warnings = existsSync(beside) ? [`${beside}: masks in files of their own are not read`] : [];
     const all = (value: number) => Array<number>(bands).fill(value);
     return await RasterScene.create([raster], {
       path,
@@ -72,11 +78,13 @@ export async function openStackScene(path: string, options: StackOptions = {}): 
           ? stored.offset
           : all(options.offset ?? 0),
       nodata,
+      ...(mask === undefined ? {} : { mask }),
       units: 'reflectance',
-      warnings: [],
+      warnings,
     });
   } catch (error) {
     await raster.close();
+    await mask?.raster.close();
     throw error;
   }
 }

@@ -84,10 +84,15 @@ const SAMPLE_FORMATS: Record<string, SampleType> = {
   '3/32': 'float32',
   '3/64': 'float64',
 };
+const REWRITE = 'gdal_translate -co COMPRESS=DEFLATE -co PREDICTOR=1 IN OUT writes one that can be read';
 const FORMAT_NAMES = ['', 'unsigned integer', 'signed integer', 'floating point'];
 
-/** Describes the image of a file. Errors: BandliftError naming the file, the tag, what was found and what was expected. */
-export async function readTiffLayout(file: OpenFile, tags: TiffTags): Promise<TiffLayout> {
+/**
+ * Describes the image of a file. Errors: BandliftError naming the file, the tag, what was found and what was expected.
+ *
+ * @param packed the image has one bit a pixel: it is described as bytes of eight pixels, most significant bit first
+ */
+export async function readTiffLayout(file: OpenFile, tags: TiffTags, packed = false): Promise<TiffLayout> {
   const fail = (field: string, found: string | number, expected: string | number, hint?: string): never => {
     throw new BandliftError('cannot be read', { file: file.path, field, found, expected, ...(hint ? { hint } : {}) });
   };
@@ -98,7 +103,8 @@ export async function readTiffLayout(file: OpenFile, tags: TiffTags): Promise<Ti
       fail(name, value, `${least} to ${most}`, 'the file is damaged, or no scene');
     return value;
   };
-  const width = await one('width', 1, MOST_SIDE);
+  const side = (pixels: number) => (packed ? Math.ceil(pixels / 8) : pixels);
+  const width = side(await one('width', 1, MOST_SIDE));
   const height = await one('height', 1, MOST_SIDE);
   const bands = await one('samplesPerPixel', 1, MOST_BANDS, 1);
   const same = async (name: TagName, preset: number): Promise<number> => {
@@ -109,7 +115,7 @@ export async function readTiffLayout(file: OpenFile, tags: TiffTags): Promise<Ti
   };
   const bits = await same('bitsPerSample', 1);
   const format = await same('sampleFormat', 1);
-  const type = SAMPLE_FORMATS[`${format}/${bits}`];
+  const type = packed ? 'uint8' : SAMPLE_FORMATS[`${format}/${bits}`];
   if (type === undefined)
     return fail(
       'sample format',
@@ -127,20 +133,19 @@ export async function readTiffLayout(file: OpenFile, tags: TiffTags): Promise<Ti
     );
   const predictor = compression === 'none' || compression === 'packbits' ? 1 : await one('predictor', 1, 3, 1);
   const floating = type === 'float32' || type === 'float64';
-  if ((predictor === 2 && type === 'float64') || (predictor === 3 && !floating))
-    fail('predictor', predictor, `one that fits ${type}`);
+  if (predictor === 3 && !floating) fail('predictor', predictor, `one that fits ${type}`, REWRITE);
   // libtiff has written these in two ways, and GDAL 3.6 reads its own wrongly
   if (predictor === 3 && !tags.littleEndian)
     fail(
       'predictor',
-      '3 in a big-endian file, of which there are two kinds',
-      'another',
-      'write it with little-endian numbers',
+      '3 in a big-endian file, which programs have written in two ways that cannot be told apart',
+      'predictor 1 or 2, or little-endian numbers',
+      'write it again with the program that made it: in GDAL and rasterio ENDIANNESS=LITTLE or PREDICTOR=1',
     );
   const chunky = (await one('planarConfiguration', 1, 2, 1)) === 1;
 
   const tiled = (await tags.numbers('tileWidth')) !== undefined;
-  const blockWidth = tiled ? await one('tileWidth', 1, MOST_SIDE) : width;
+  const blockWidth = tiled ? side(await one('tileWidth', 1, MOST_SIDE)) : width;
   // writers say 2^32 - 1 for "all rows in one strip"
   const rows = tiled ? await one('tileHeight', 1, MOST_SIDE) : await one('rowsPerStrip', 1, 2 ** 32 - 1, 2 ** 32 - 1);
   const blockHeight = tiled ? rows : Math.min(rows, height);

@@ -6,6 +6,7 @@ import type { BlockCache } from './block_cache.js';
 import { checkWindow } from './geo.js';
 import { decompress } from './tiff_codecs.js';
 import { readTiffLayout, SAMPLE_ARRAYS, type SampleArray, type TiffLayout } from './tiff_layout.js';
+import { findMask } from './tiff_mask.js';
 import { toSamples } from './tiff_samples.js';
 import { readTiffTags, type TiffTags } from './tiff_tags.js';
 import type { Window } from './types.js';
@@ -34,6 +35,34 @@ export class TiffRaster {
 
   /** Reads and checks the header. Errors: BandliftError naming the file and the tag. */
   static async open(path: string, cache: BlockCache): Promise<TiffRaster> {
+    const raster = await TiffRaster.#open(path, cache, async (file) => {
+      const tags = await readTiffTags(file);
+      return { tags, layout: await readTiffLayout(file, tags) };
+    });
+    return raster!;
+  }
+
+  /**
+   * The mask of a file as a raster of bytes: eight pixels each (`packed`), or one. Undefined where the file has none.
+   * Errors: BandliftError naming the file and the tag.
+   */
+  static async openMask(path: string, cache: BlockCache): Promise<{ raster: TiffRaster; packed: boolean } | undefined> {
+    let packed = false;
+    const raster = await TiffRaster.#open(path, cache, async (file) => {
+      const tags = await findMask(file);
+      if (tags === undefined) return undefined;
+      packed = (await tags.numbers('bitsPerSample'))?.[0] !== 8;
+      return { tags, layout: await readTiffLayout(file, tags, packed) };
+    });
+    return raster && { raster, packed };
+  }
+
+  /** Opens what `describe` finds in the file; undefined where it finds nothing. */
+  static async #open(
+    path: string,
+    cache: BlockCache,
+    describe: (file: OpenFile) => Promise<{ tags: TiffTags; layout: TiffLayout } | undefined>,
+  ): Promise<TiffRaster | undefined> {
     let handle: FileHandle | undefined;
     try {
       // before opening: a named pipe would block
@@ -45,8 +74,10 @@ export class TiffRaster {
         });
       handle = await open(path, 'r');
       const file: OpenFile = { path, handle, size: (await handle.stat()).size };
-      const tags = await readTiffTags(file);
-      return new TiffRaster(file, tags, await readTiffLayout(file, tags), cache);
+      const found = await describe(file);
+      if (found !== undefined) return new TiffRaster(file, found.tags, found.layout, cache);
+      await handle.close();
+      return undefined;
     } catch (error) {
       await handle?.close();
       throw fileError(error, path);

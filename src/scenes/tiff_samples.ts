@@ -15,6 +15,16 @@ function undoDifferences(samples: SampleArray, rows: number, rowLength: number, 
     for (let i = row * rowLength + step; i < (row + 1) * rowLength; i++) samples[i]! += samples[i - step]!;
 }
 
+/** Predictor 2 of 64-bit numbers, as pairs of 32-bit words, the lower one first: modulo 2^64. */
+function undoWideDifferences(words: Uint32Array, rows: number, rowLength: number, step: number): void {
+  for (let row = 0; row < rows; row++)
+    for (let i = row * rowLength + step; i < (row + 1) * rowLength; i++) {
+      const [low, before] = [words[2 * i]!, words[2 * (i - step)]!];
+      words[2 * i] = low + before;
+      words[2 * i + 1]! += words[2 * (i - step) + 1]! + (low + before > 0xffffffff ? 1 : 0);
+    }
+}
+
 /**
  * Predictor 3 (Adobe's technical note 3): of a row's numbers first all most significant bytes are stored, then the next ...,
  * and of this string of bytes the differences, `step` bytes apart.
@@ -39,6 +49,10 @@ export function toSamples(layout: TiffLayout, bytes: Uint8Array<ArrayBuffer>, ro
   const used = bytes.subarray(0, rows * rowLength * layout.size);
   if (layout.predictor === 3) undoFloatDifferences(used, rows, rowLength, step, layout.size);
   else if (!layout.littleEndian) swap(used, layout.size);
+  if (layout.predictor === 2 && layout.type === 'float64') {
+    undoWideDifferences(new Uint32Array(used.buffer, used.byteOffset, 2 * rows * rowLength), rows, rowLength, step);
+    return new Float64Array(used.buffer, used.byteOffset, rows * rowLength);
+  }
   // a float32 is differenced as the integer of its bits
   const type = layout.predictor === 2 && layout.type === 'float32' ? 'uint32' : layout.type;
   const samples = new SAMPLE_ARRAYS[type](used.buffer, used.byteOffset, rows * rowLength);

@@ -9,10 +9,12 @@ import { BandliftError } from '../errors.js';
 import { type OpenFile, readAt } from '../io/files.js';
 
 export const TAG = {
+  subfileType: 254,
   width: 256,
   height: 257,
   bitsPerSample: 258,
   compression: 259,
+  fillOrder: 266,
   stripOffsets: 273,
   samplesPerPixel: 277,
   rowsPerStrip: 278,
@@ -60,6 +62,8 @@ const MOST_VALUES = 2 ** 24;
 
 export interface TiffTags {
   readonly littleEndian: boolean;
+  /** Where the next directory lies; 0 after the last. */
+  readonly next: number;
   /** Values of a tag, undefined where the file lacks it. Throws a BandliftError when they do not lie in the file. */
   numbers(name: TagName): Promise<number[] | undefined>;
   text(name: TagName): Promise<string | undefined>;
@@ -89,8 +93,12 @@ async function readView(file: OpenFile, position: number, length: number, field:
   return new DataView(bytes.buffer);
 }
 
-/** Reads the header and the first directory of an open file. Errors: BandliftError naming the file and the field. */
-export async function readTiffTags(file: OpenFile): Promise<TiffTags> {
+/**
+ * Reads the header and a directory of an open file. Errors: BandliftError naming the file and the field.
+ *
+ * @param at where the directory lies; the first one without it
+ */
+export async function readTiffTags(file: OpenFile, at?: number): Promise<TiffTags> {
   const short = Math.min(16, file.size);
   const header = await readView(file, 0, short, 'header');
   const order = short < 8 ? 0 : header.getUint16(0);
@@ -112,7 +120,7 @@ export async function readTiffTags(file: OpenFile): Promise<TiffTags> {
 
   const offset = (view: DataView, at: number) =>
     big ? Number(view.getBigUint64(at, little)) : view.getUint32(at, little);
-  const start = offset(header, big ? 8 : 4);
+  const start = at ?? offset(header, big ? 8 : 4);
   const countBytes = big ? 8 : 2;
   const countView = await readView(file, start, countBytes, 'directory');
   const entries = big ? Number(countView.getBigUint64(0, little)) : countView.getUint16(0, little);
@@ -123,12 +131,12 @@ export async function readTiffTags(file: OpenFile): Promise<TiffTags> {
   const inline = big ? 8 : 4;
   const table = new Map<number, Entry>();
   for (let i = 0; i < entries; i++) {
-    const at = i * entryBytes;
-    const type = view.getUint16(at + 2, little);
-    const count = offset(view, at + 4);
-    const valuesAt = at + entryBytes - inline;
+    const entryAt = i * entryBytes;
+    const type = view.getUint16(entryAt + 2, little);
+    const count = offset(view, entryAt + 4);
+    const valuesAt = entryAt + entryBytes - inline;
     const fits = count * (TYPE_BYTES[type] ?? 0) <= inline;
-    table.set(view.getUint16(at, little), {
+    table.set(view.getUint16(entryAt, little), {
       type,
       count,
       position: fits ? start + countBytes + valuesAt : offset(view, valuesAt),
@@ -144,8 +152,12 @@ export async function readTiffTags(file: OpenFile): Promise<TiffTags> {
       throw damaged(file, `tag ${name}`, `${entry.count} values`, `1 to ${MOST_VALUES}`);
     return { view: await readView(file, entry.position, entry.count * size, `tag ${name}`), entry, size };
   };
+  const end = start + countBytes + entries * entryBytes;
+  // some writers leave the last number out
+  const next = end + inline <= file.size ? offset(await readView(file, end, inline, 'directory'), 0) : 0;
   return {
     littleEndian: little,
+    next,
     async numbers(name) {
       const found = await read(name);
       if (found === undefined) return undefined;

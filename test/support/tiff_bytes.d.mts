@@ -19,7 +19,12 @@ export interface TiffToMake {
   planar?: boolean;
   /** Stored numbers, [height, width, bands]; zeros beyond. */
   value?: (y: number, x: number, b: number) => number;
+  /** Bits of the stored number, where it has 64. */
+  word?: (y: number, x: number, b: number) => bigint;
 }
 
 /** The bytes of a TIFF, made without any library, right or wrong as the caller wants it. */
 export function makeTiff(options?: TiffToMake): Buffer;
+
+/** A little-endian TIFF with a second directory: a mask of one bit a pixel, 1 where `set`. */
+export function withMask(tiff: Buffer, width: number, height: number, set: (y: number, x: number) => boolean): Buffer;

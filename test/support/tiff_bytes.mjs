@@ -47,8 +47,10 @@ function blockBytes(o, y0, x0, rows, columns, bands) {
   for (let y = y0; y < y0 + rows; y++)
     for (let x = x0; x < x0 + columns; x++)
       for (const b of bands) {
-        const value = y < o.height && x < o.width ? o.value(y, x, b) : 0;
-        if (o.format === 3) out[o.little ? 'writeFloatLE' : 'writeFloatBE'](value, at);
+        const inside = y < o.height && x < o.width;
+        const value = inside ? o.value(y, x, b) : 0;
+        if (size === 8) out[o.little ? 'writeBigUInt64LE' : 'writeBigUInt64BE'](inside ? o.word(y, x, b) : 0n, at);
+        else if (o.format === 3) out[o.little ? 'writeFloatLE' : 'writeFloatBE'](value, at);
         else if (size === 1) out.writeUInt8(value & 255, at);
         else out[o.little ? 'writeUIntLE' : 'writeUIntBE'](value, at, size);
         at += size;
@@ -149,4 +151,38 @@ export function makeTiff(options = {}) {
     headView.setBigUint64(8, BigInt(at), o.little);
   } else headView.setUint32(4, at, o.little);
   return Buffer.concat([head, ...blocks, table, ...extra]);
+}
+
+/** A little-endian TIFF with a second directory: a mask of one bit a pixel, 1 where `set`. */
+export function withMask(tiff, width, height, set) {
+  const rowBytes = Math.ceil(width / 8);
+  const bits = Buffer.alloc(rowBytes * height);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) if (set(y, x)) bits[y * rowBytes + (x >> 3)] |= 0x80 >> (x & 7);
+  const at = tiff.length;
+  const tags = [
+    [254, 4, 4], // NewSubfileType: a mask
+    [256, 4, width],
+    [257, 4, height],
+    [258, 3, 1],
+    [259, 3, 1],
+    [262, 3, 4],
+    [273, 4, at],
+    [277, 3, 1],
+    [278, 4, height],
+    [279, 4, bits.length],
+  ];
+  const directory = Buffer.alloc(2 + 12 * tags.length + 4);
+  directory.writeUInt16LE(tags.length, 0);
+  tags.forEach(([tag, type, value], i) => {
+    directory.writeUInt16LE(tag, 2 + 12 * i);
+    directory.writeUInt16LE(type, 4 + 12 * i);
+    directory.writeUInt32LE(1, 6 + 12 * i);
+    if (type === 3) directory.writeUInt16LE(value, 10 + 12 * i);
+    else directory.writeUInt32LE(value, 10 + 12 * i);
+  });
+  const first = tiff.readUInt32LE(4);
+  const head = Buffer.from(tiff);
+  head.writeUInt32LE(at + bits.length, first + 2 + 12 * tiff.readUInt16LE(first));
+  return Buffer.concat([head, bits, directory]);
 }
