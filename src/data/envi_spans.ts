@@ -34,8 +34,8 @@ export class EnviSpans {
   readonly #raw: ArrayBuffer;
   readonly #numbers: RawArray;
   readonly #values: Float32Array;
-  /** Stored bytes of runs without data: all zero, all the ignore value. */
-  readonly #blank: Buffer[] = [];
+  /** Stored bytes of runs without data, and whether they are the ignore value; 0 may be that, too. */
+  readonly #blank: { readonly bytes: Buffer; readonly ignored: boolean }[] = [];
 
   private constructor(cube: EnviCube, handle: number, most: number, findBlank: boolean) {
     const { dataType, byteOrder, nodata } = cube.header;
@@ -45,14 +45,14 @@ export class EnviSpans {
     this.#raw = new ArrayBuffer(most * this.#size);
     this.#numbers = VIEWS[dataType](this.#raw);
     this.#values = new Float32Array(most);
-    for (const value of findBlank ? [0, nodata ?? 0] : []) {
+    for (const value of findBlank ? new Set([nodata ?? 0, 0]) : []) {
       const buffer = new ArrayBuffer(most * this.#size);
       // an ignore value that the type cannot hold is in no file: NaN among integers, -9999 without a sign
       const stored = VIEWS[dataType](buffer).fill(value)[0]!;
       if (Math.fround(stored) !== Math.fround(value)) continue;
       const bytes = Buffer.from(buffer);
       if (byteOrder === 1) swap(bytes, this.#size);
-      this.#blank.push(bytes);
+      this.#blank.push({ bytes, ignored: value === nodata });
     }
   }
 
@@ -70,22 +70,23 @@ export class EnviSpans {
 
   /**
    * `count` values from the value numbered `first` on, as they are stored, in a view that holds until the next call;
-   * undefined where all of them are 0 or all are the ignore value, which `blank` then tells.
+   * undefined where all of them are 0 or all are the ignore value, which `ignored` then tells.
    * Errors: BandliftError where the file ends early or cannot be read.
    */
   read(first: number, count: number): Float32Array | undefined {
     const bytes = Buffer.from(this.#raw, 0, count * this.#size);
     this.#fill(bytes, this.#cube.header.headerOffset + first * this.#size);
-    this.blank = this.#blank.findIndex((blank) => bytes.compare(blank, 0, bytes.length) === 0);
-    if (this.blank >= 0) return undefined;
+    const blank = this.#blank.find((other) => bytes.compare(other.bytes, 0, bytes.length) === 0);
+    this.ignored = blank?.ignored === true;
+    if (blank !== undefined) return undefined;
     if (this.#cube.header.byteOrder === 1) swap(bytes, this.#size);
     const values = this.#values.subarray(0, count);
     values.set(this.#numbers.subarray(0, count));
     return values;
   }
 
-  /** What the last run without data held: 0 zeros, 1 the ignore value, -1 it had data. */
-  blank = -1;
+  /** Whether the last run held nothing but the ignore value. */
+  ignored = false;
 
   #fill(target: Buffer, position: number): void {
     const { dataPath } = this.#cube;

@@ -11,11 +11,19 @@ export interface WindowBands {
   readonly stored: Int32Array;
   /** For each of them: 0 = carries no data, its values are 0 and say nothing about a pixel. */
   readonly good: Uint8Array;
-  /** Stored values that mean "no data". */
+  /** Stored values that mean "no data", at most four. */
   readonly fills: readonly number[];
   /** Stored value = physical value * scale. */
   readonly scale: number;
+  /** A pixel has no data where none of its values is above this (and other than 0). */
+  readonly lowest: number;
 }
+
+/**
+ * No number of a scene is as large as this; fill values are: the ends of float32 and float64 as they are or in a few digits
+ * (-3.4028235e38, -3.4e38, 1e30 of other programs). They are no data whatever the header says.
+ */
+export const LARGEST_VALUE = 1e30;
 
 /** All bands as they are stored. */
 export const everyBand = (bands: number): WindowBands => ({
@@ -23,6 +31,7 @@ export const everyBand = (bands: number): WindowBands => ({
   good: new Uint8Array(bands).fill(1),
   fills: [],
   scale: 1,
+  lowest: Number.NEGATIVE_INFINITY,
 });
 
 /** A gap up to here is cheaper to read over than to skip (bytes; a system call costs about what copying this much does). */
@@ -39,8 +48,8 @@ export class EnviWindows {
   readonly #interleave: 'bil' | 'bip' | 'bsq';
   readonly #size: number;
   readonly #raw: boolean;
-  readonly #fills: readonly [number, number, number];
-  /** Per pixel of the rows in work: whether any good band is other than 0. */
+  readonly #fills: readonly [number, number, number, number];
+  /** Per pixel of the rows in work: whether any good band has light. */
   #lit = new Uint8Array(0);
 
   /** @param raw values as they are stored, fills included, and no account of validity */
@@ -54,9 +63,9 @@ export class EnviWindows {
     this.#stored = stored;
     this.#interleave = interleave;
     this.#size = DATA_TYPES[dataType].bytes;
-    // NaN equals nothing; values come as float32
-    const [a = Number.NaN, b = Number.NaN, c = Number.NaN] = bands.fills.map(Math.fround);
-    this.#fills = [a, b, c];
+    // NaN equals nothing; values come as float32, and so rounded the ignore value of a header equals that of its file
+    const [a = Number.NaN, b = Number.NaN, c = Number.NaN, d = Number.NaN] = bands.fills.map(Math.fround);
+    this.#fills = [a, b, c, d];
   }
 
   close(): void {
@@ -66,7 +75,7 @@ export class EnviWindows {
   /**
    * Pixels [y, y + height) x [x, x + width), which must lie inside the cube.
    * @param values [height, width, bands] in physical units, 0 where not valid and in bad bands; left out: validity alone
-   * @param valid [height, width]; 1 where every good band is finite and no fill, and at least one of them is not 0
+   * @param valid [height, width]; 1 where every good band is finite and no fill, and at least one of them has light
    */
   read(y: number, x: number, height: number, width: number, values: Float32Array | undefined, valid: Uint8Array): void {
     const bands = this.#bands.stored.length;
@@ -112,15 +121,15 @@ export class EnviWindows {
   /** One row of a BIP cube: pixels lie together. */
   #pixelRow(y: number, x: number, width: number, at: number, out: Float32Array | undefined, ok: Uint8Array): void {
     const stored = this.#stored;
-    const { stored: index, good, scale } = this.#bands;
-    const [f0, f1, f2] = this.#fills;
+    const { stored: index, good, scale, lowest } = this.#bands;
+    const [f0, f1, f2, f3] = this.#fills;
     const bands = index.length;
     const most = Math.max(1, Math.floor(SPAN_VALUES / stored));
     for (let done = 0; done < width; done += most) {
       const count = Math.min(most, width - done);
       const run = this.#spans.read((y * this.#samples + x + done) * stored, count * stored);
       if (run === undefined) {
-        if (this.#spans.blank === 1) ok.fill(0, at + done, at + done + count);
+        if (this.#spans.ignored) ok.fill(0, at + done, at + done + count);
         continue;
       }
       for (let i = 0; i < count; i++) {
@@ -130,8 +139,8 @@ export class EnviWindows {
         for (let b = 0; b < bands; b++) {
           if (good[b] === 0) continue;
           const v = run[i * stored + index[b]!]!;
-          if (v === f0 || v === f1 || v === f2 || v - v !== 0) fine = 0;
-          if (v !== 0) lit = 1;
+          if (v === f0 || v === f1 || v === f2 || v === f3 || !(Math.abs(v) < LARGEST_VALUE)) fine = 0;
+          if (v > lowest && v !== 0) lit = 1;
           if (out) out[pixel * bands + b] = v / scale;
         }
         ok[pixel] = fine;
@@ -145,7 +154,7 @@ export class EnviWindows {
     const samples = this.#samples;
     const run = this.#spans.read(y * samples * this.#stored, samples * this.#stored);
     if (run === undefined) {
-      if (this.#spans.blank === 1) ok.fill(0, at, at + width);
+      if (this.#spans.ignored) ok.fill(0, at, at + width);
       return;
     }
     const { stored } = this.#bands;
@@ -183,7 +192,7 @@ export class EnviWindows {
           const run = this.#spans.read(start + x + column, (rows - 1) * samples + wide);
           const to = at + row * width + column;
           if (run) this.#place(run, 0, rows, samples, wide, b, to, out, ok, width);
-          else if (this.#spans.blank === 1)
+          else if (this.#spans.ignored)
             for (let r = 0; r < rows; r++) ok.fill(0, to + r * width, to + r * width + wide);
         }
     }
@@ -204,16 +213,16 @@ export class EnviWindows {
   ): void {
     if (this.#bands.good[band] === 0) return;
     const bands = this.#bands.stored.length;
-    const { scale } = this.#bands;
-    const [f0, f1, f2] = this.#fills;
+    const { scale, lowest } = this.#bands;
+    const [f0, f1, f2, f3] = this.#fills;
     const lit = this.#lit;
     for (let row = 0; row < rows; row++) {
       const from = first + row * stride;
       const to = at + row * rowPixels;
       for (let i = 0; i < wide; i++) {
         const v = run[from + i]!;
-        if (v === f0 || v === f1 || v === f2 || v - v !== 0) ok[to + i] = 0;
-        if (v !== 0) lit[to + i] = 1;
+        if (v === f0 || v === f1 || v === f2 || v === f3 || !(Math.abs(v) < LARGEST_VALUE)) ok[to + i] = 0;
+        if (v > lowest && v !== 0) lit[to + i] = 1;
         if (out) out[(to + i) * bands + band] = v / scale;
       }
     }

@@ -6,6 +6,7 @@ import { BandliftError } from '../errors.js';
 import { areaTaps, type Taps } from '../resample/taps.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 import { refine } from '../scenes/geo.js';
+import { metresPerUnit } from '../scenes/linear_units.js';
 import type { GeoReference, Window } from '../scenes/types.js';
 
 /** m */
@@ -44,13 +45,12 @@ export interface GridOptions {
   readonly keepGsd?: boolean;
 }
 
-/** Sides of a pixel (down, across) in m from the scene's map position, undefined where it has none in metres. */
-function pixelSize({ georeference }: EnviScene): [down: number, across: number] | undefined {
-  if (georeference === undefined) return undefined;
-  const words = [georeference.crsWkt?.slice(0, 6), ...(georeference.mapInfo ?? [])].join(' ');
-  if (/GEOG|lat|degree/i.test(words)) return undefined;
+/** Sides of a pixel (down, across) in m from the scene's map position, undefined where it has none with a linear unit. */
+function pixelSize({ georeference, path }: EnviScene): [down: number, across: number] | undefined {
+  const metres = georeference && metresPerUnit(georeference, path);
+  if (georeference === undefined || metres === undefined) return undefined;
   const [, g1, g2, , g4, g5] = georeference.geotransform;
-  return [Math.hypot(g2, g5), Math.hypot(g1, g4)];
+  return [metres * Math.hypot(g2, g5), metres * Math.hypot(g1, g4)];
 }
 
 const near = (a: number, b: number) => Math.abs(a - b) <= SAME * b;
@@ -59,7 +59,7 @@ const near = (a: number, b: number) => Math.abs(a - b) <= SAME * b;
 export function fineGrid(scene: EnviScene, options: GridOptions): FineGrid {
   const size = options.gsd === undefined ? pixelSize(scene) : ([options.gsd, options.gsd] as const);
   if (size?.some((side) => !(side > 0 && Number.isFinite(side))))
-    throw new BandliftError('is no size of a pixel', { file: scene.path, field: 'map info', found: size.join(' x ') });
+    throw new BandliftError('not a pixel size', { file: scene.path, field: 'map info', found: size.join(' x ') });
   const [down, across] = size ?? [undefined, undefined];
   if (options.keepGsd || (down !== undefined && near(down, FINE_GSD) && near(across, FINE_GSD)))
     return ownGrid(scene, across);

@@ -1,5 +1,5 @@
 /** `prepare` of a list of scenes: several at once in threads, finished ones skipped, failures kept from the others. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +64,8 @@ interface Task {
  */
 export async function prepareScenes(options: RunOptions): Promise<RunResult> {
   const { out, watch } = options;
+  if (statSync(out, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new BandliftError('is a file', { file: out, expected: 'a folder for the patch files' }, EXIT.usage);
   try {
     await mkdir(out, { recursive: true });
   } catch (error) {

@@ -19,6 +19,9 @@ const GEOGRAPHIC_CODES: readonly [datum: RegExp, code: number][] = [
  */
 export function wktOfMapInfo(mapInfo: readonly string[]): string | undefined {
   const [projection = '', , , , , , , ...rest] = mapInfo;
+  // the systems below are in metres and degrees
+  const units = rest.map((entry) => /^units\s*=\s*(.+)$/i.exec(entry)?.[1]).find((word) => word);
+  if (units !== undefined && !/^(met(er|re)s?|m|deg|degrees?)$/i.test(units.trim())) return undefined;
   if (/^UTM$/i.test(projection)) {
     const [zone, half, datum] = [Number(rest[0]), rest[1] ?? '', rest[2] ?? ''];
     const series = UTM_CODES.find(([pattern]) => pattern.test(datum));

@@ -5,9 +5,12 @@ import { type EnviHeader, geotransform } from '../data/envi_header.js';
 import { EnviWindows } from '../data/envi_window.js';
 import { BandliftError } from '../errors.js';
 import { allocate } from '../io/files.js';
-import { bandOrder, fillValues, goodBands } from './envi_bands.js';
+import { bandOrder, fillValues } from './envi_bands.js';
 import { wktOfMapInfo } from './envi_crs.js';
+import { surveyRemarks } from './envi_remarks.js';
+import { lowestValue, surveyBands } from './envi_survey.js';
 import { checkWindow } from './geo.js';
+import { mapInfoOf } from './map_info.js';
 import type { GeoReference, Pixels, Scene, Window } from './types.js';
 
 export interface EnviSceneOptions {
@@ -71,7 +74,8 @@ export class EnviScene implements Scene {
 
   private constructor(path: string, cube: EnviCube, order: Int32Array, fills: readonly number[]) {
     const { header } = cube;
-    const { good, seen } = goodBands(cube, fills);
+    const survey = surveyBands(cube, fills);
+    const { good } = survey;
     this.path = path;
     this.name = sceneName(path);
     this.files = [cube.headerPath, cube.dataPath];
@@ -83,7 +87,6 @@ export class EnviScene implements Scene {
     const warnings = (header.remarks ?? []).map((remark) => `${cube.headerPath}: ${remark}`);
     if (!this.goodBands.includes(1))
       throw new BandliftError('the header marks every band as bad', { file: cube.headerPath, field: 'bbl' });
-    if (!seen) warnings.push(`${path}: no data in the rows that were looked at to find bands without data`);
     const georeference = georeferenceOf(header, cube.headerPath);
     const units = unitsOf(header);
     const sensor = header.other?.['sensor type'];
@@ -96,12 +99,18 @@ export class EnviScene implements Scene {
     if (wavelength) this.wavelength = Float64Array.from(wavelength);
     if (fwhm) this.fwhm = Float64Array.from(fwhm);
     if (bandNames) this.bandNames = bandNames;
+    if (georeference && mapInfoOf(georeference) === undefined)
+      warnings.push(
+        `${cube.headerPath}: map info turns pixels that are not square; programs disagree about these, so results carry the place as 'geotransform' alone, which other programs do not read`,
+      );
+    warnings.push(...surveyRemarks(survey, header, order, units).map((remark) => `${path}: ${remark}`));
     this.warnings = warnings;
     this.#windows = new EnviWindows(cube, {
       stored: order,
       good: this.goodBands,
       fills,
       scale: header.reflectanceScale ?? 1,
+      lowest: lowestValue(header),
     });
   }
 

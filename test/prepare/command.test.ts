@@ -276,7 +276,7 @@ describe('broken scenes', () => {
       'flat',
       (h: string) => h.replace(/3900000, 4, 4/, '3900000, 0, 0'),
       undefined,
-      /flat\.hdr: map info: is no size of a pixel; found 0 x 0/,
+      /flat\.hdr: map info: not a pixel size; found 0 x 0/,
     ],
     [
       'missing',
