@@ -1,6 +1,7 @@
 // Installs and builds whatever is missing or older than its sources. Needs nothing but Node: run it on a fresh clone.
 //   node scripts/build.mjs [--tests] [--cuda]      --tests also builds the native tests and benchmarks, --cuda the addon
-//                                                  with the CUDA backend (its compiler too, where there is none)
+//                                                  with the CUDA backend (its compiler too, where there is none);
+//                                                  --quiet says nothing where nothing is missing
 // Messages go to stderr, so that commands with --json keep stdout clean.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
@@ -164,6 +165,8 @@ export function build({ tests = false, cuda = false } = {}) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  // a job scheduler sends it to every process of a job; without a listener Node opens a debugger
+  process.on('SIGUSR1', () => process.exit(130));
   build({ tests: process.argv.includes('--tests'), cuda: process.argv.includes('--cuda') });
-  say('everything is built');
+  if (!process.argv.includes('--quiet')) say('everything is built');
 }

@@ -1,11 +1,9 @@
 /** The command line as a process: arguments in, exit code out (program.ts has the commands). */
-import { EXIT } from '../errors.js';
-import { runCommandLine } from './program.js';
+import { finish, listen } from './interrupt.js';
 
-// A closed pipe (`bandlift ... | head`) is not an error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok);
-  throw error;
-});
-
+listen();
+// only now: loading everything takes a moment in which a signal may come
+const { runCommandLine } = await import('./program.js');
+listen();
 process.exitCode = await runCommandLine(process.argv.slice(2));
+finish();

@@ -31,7 +31,7 @@ function commands(): Command {
     .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; add --help for all options\n`) })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory, 130 interrupted',
+      '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory,\n130 stopped by a signal (INT, TERM, HUP, QUIT, USR1 or USR2): what was done is saved, and the line to go on is printed',
     );
 
   for (const add of [
@@ -53,7 +53,8 @@ function commands(): Command {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof BandliftError) {
-    process.stderr.write(`error: ${error.message}\n`);
+    // a signal is no error
+    process.stderr.write(`${error.exitCode === EXIT.interrupted ? '' : 'error: '}${error.message}\n`);
     return error.exitCode;
   }
   const e = error as NodeJS.ErrnoException;

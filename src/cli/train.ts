@@ -134,7 +134,8 @@ function addData<C extends TrainConfig>(options: Options<C>, files: string): Opt
 }
 
 const RUN_FOLDER = `A run writes config.yaml, split.json, environment.json, metrics.jsonl, test_metrics.json, tensorboard/ and
-checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, writes 'last' and exits 130.`;
+checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, writes 'last' and exits 130;
+so do the signals TERM, HUP, USR1 and USR2 (job schedulers: --signal=USR2@120).`;
 
 function addStage1(train: Command): void {
   const command = train

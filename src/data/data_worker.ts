@@ -57,9 +57,9 @@ export class DataWorker {
     this.#waiting.clear();
   }
 
-  /** Ends the thread at once, whatever it is doing; waiting questions are rejected. */
-  async close(): Promise<void> {
-    this.#failure ??= new BandliftError('the reader was closed', {}, EXIT.failure);
+  /** Ends the thread at once, whatever it is doing; waiting questions are rejected with `why`, and so are later ones. */
+  async close(why = new BandliftError('the reader was closed', {}, EXIT.failure)): Promise<void> {
+    this.#failure ??= why;
     this.#fail('');
     await this.#worker.terminate();
   }

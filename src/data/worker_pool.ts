@@ -1,6 +1,6 @@
 /** The data workers of a set: opened, and each patch with a worker of its own. */
 import { availableParallelism } from 'node:os';
-import { BandliftError } from '../errors.js';
+import { BandliftError, EXIT } from '../errors.js';
 import { DataWorker } from './data_worker.js';
 import { locate } from './patches.js';
 import type { PatchSet } from './types.js';
@@ -11,6 +11,8 @@ export interface ReaderOptions {
   readonly workers?: number;
   /** Decoded patches kept in memory, bytes over all workers; later epochs then need not inflate them again. Default 1 GiB. */
   readonly cacheBytes?: number;
+  /** Asked 20 times a second; once it says yes, the threads end and whoever waits for them gets an error with exit code 130. */
+  readonly interrupted?: () => boolean;
 }
 
 /** What one worker gets of a list of patches, and where in the list they are. */
@@ -25,6 +27,7 @@ export class WorkerPool {
   readonly window: WindowSize;
   readonly #workers: readonly DataWorker[];
   #chunkPatches: readonly number[] = [];
+  #watch: NodeJS.Timeout | undefined;
 
   private constructor(set: PatchSet, workers: readonly DataWorker[]) {
     this.set = set;
@@ -39,6 +42,8 @@ export class WorkerPool {
       set,
       Array.from({ length: count }, () => new DataWorker()),
     );
+    const { interrupted } = options;
+    if (interrupted) pool.#watch = setInterval(() => interrupted() && void pool.close(interruption()), 50).unref();
     try {
       const cacheBytes = (options.cacheBytes ?? 2 ** 30) / count;
       const request = {
@@ -86,8 +91,13 @@ export class WorkerPool {
     return shares.filter((share) => share.patches.length > 0);
   }
 
-  /** Ends the workers at once. */
-  async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.close()));
+  /** Ends the workers at once; what is awaited of them is rejected, with `why` if given. */
+  async close(why?: BandliftError): Promise<void> {
+    clearInterval(this.#watch);
+    await Promise.all(this.#workers.map((worker) => worker.close(why)));
   }
 }
+
+/** The error of whoever was stopped by a signal while data were read. */
+export const interruption = () => new BandliftError('interrupted while data were read', {}, EXIT.interrupted);
+export const isInterruption = (error: unknown) => error instanceof BandliftError && error.exitCode === EXIT.interrupted;

@@ -50,19 +50,25 @@ const SIDES = {
 } as const;
 
 /** Opens the data of a stage-1 run. `known` (from a checkpoint) replaces the fitted split and normalisation. */
-export async function openTrainingData(config: Stage1Config, report: Reporter, known?: Known): Promise<TrainingData> {
+export async function openTrainingData(
+  config: Stage1Config,
+  report: Reporter,
+  known?: Known,
+  interrupted?: () => boolean,
+): Promise<TrainingData> {
   const set = await openPatchSet([config.data_dir], { sides: SIDES[config.grid] });
-  return readTrainingData(set, config, report, known);
+  return readTrainingData(set, config, report, known, interrupted);
 }
 
 const sizeText = ({ height, width }: { height: number; width: number }) => `${height} x ${width}`;
 
-/** The reader, split and normalisation of an opened set. */
+/** The reader, split and normalisation of an opened set. While `interrupted` says yes, reading ends with exit code 130. */
 export async function readTrainingData(
   set: PatchSet,
   config: TrainConfig,
   report: Reporter,
   known?: Known,
+  interrupted?: () => boolean,
 ): Promise<TrainingData> {
   for (const warning of set.warnings) report.warn(warning);
   const input = { height: set.inputHeight, width: set.inputWidth };
@@ -81,7 +87,7 @@ export async function readTrainingData(
   report.line(
     `split: ${split.train.length} training, ${split.validation.length} validation, ${split.test.length} test patches${split.guard.length > 0 ? `, ${split.guard.length} left out as guard` : ''}; ${split.description}`,
   );
-  const reader = await openReader(set, readerOptions(config));
+  const reader = await openReader(set, { ...readerOptions(config), ...(interrupted && { interrupted }) });
   const masked = set.files.some((file) => file.masked);
   try {
     if (masked) await checkValidPixels(reader, split);

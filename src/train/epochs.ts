@@ -3,7 +3,8 @@
  * changes while it goes on in `Position`, which is also all that a checkpoint must hold besides the tensors.
  */
 
-import type { Session } from '../engine/types.js';
+import { isInterruption } from '../data/worker_pool.js';
+import type { LossTerms, Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
@@ -43,6 +44,8 @@ export interface QuietRun {
   readonly writer: CheckpointWriter;
   readonly report: Reporter;
   readonly at: Position;
+  /** Whether a signal asked the run to stop at the next step. */
+  readonly interrupted: () => boolean;
 }
 
 export interface Run extends QuietRun {
@@ -61,13 +64,20 @@ export async function judgeStart(run: Run): Promise<void> {
   await saveBoth(run);
 }
 
-/** Trains until the last epoch or early stopping. Returns true when interrupted. */
-export async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: () => boolean): Promise<boolean> {
-  const { config, at, report } = run;
+/** Trains until the last epoch or early stopping. When interrupted, writes `last` and returns true. */
+export async function trainEpochs(run: Run, stepsPerEpoch: number): Promise<boolean> {
+  const stopped = await epochsToDo(run, stepsPerEpoch);
+  if (stopped) run.writer.write(run.folder.last, await capture(run));
+  return stopped;
+}
+
+async function epochsToDo(run: Run, stepsPerEpoch: number): Promise<boolean> {
+  const { config, at, report, interrupted } = run;
   const bar = report.progress(config.epochs * stepsPerEpoch, 'steps', at.step);
   try {
     while (at.epoch <= config.epochs && !run.stopping.stopped) {
-      const started = Date.now();
+      if (interrupted()) return true;
+      const started = performance.now();
       const batches = run.source.training.batches({
         patches: run.data.split.train,
         batchSize: config.batch_size,
@@ -83,13 +93,10 @@ export async function trainEpochs(run: Run, stepsPerEpoch: number, interrupted: 
         patches += batch.size;
         batch.release();
         bar.update(at.step, `epoch ${at.epoch} loss ${run.at.averages.terms().total.toFixed(4)}`);
-        if (interrupted()) {
-          run.writer.write(run.folder.last, await capture(run));
-          return true;
-        }
+        if (interrupted()) return true;
       }
-      const seconds = (Date.now() - started) / 1000;
-      await finishEpoch(run, { seconds, patches });
+      const seconds = (performance.now() - started) / 1000;
+      if (!(await finishEpoch(run, { seconds, patches }))) return true;
     }
   } finally {
     bar.stop();
@@ -130,13 +137,21 @@ async function trainStep(run: Run, batch: TrainingBatch): Promise<void> {
 
 /** Loss terms over the validation split, at this step. */
 export function validate(run: QuietRun): Promise<Averages> {
-  return validationLoss(run.config, run.data, run.session, `after step ${run.at.step}`, run.source.validation);
+  const { config, data, session, source, at } = run;
+  return validationLoss(config, data, session, `after step ${at.step}`, source.validation, run.interrupted);
 }
 
-async function finishEpoch(run: Run, timing: { seconds: number; patches: number }): Promise<void> {
+/** False when interrupted before anything of the epoch was decided: a run that goes on from there validates again. */
+async function finishEpoch(run: Run, timing: { seconds: number; patches: number }): Promise<boolean> {
   const { config, at, folder, schedule, stopping, monitor, writer } = run;
   const learningRate = schedule.learningRate(at.step - 1);
-  const validation = (await validate(run)).terms();
+  let validation: LossTerms;
+  try {
+    validation = (await validate(run)).terms();
+  } catch (error) {
+    if (isInterruption(error)) return false;
+    throw error;
+  }
   const improved = validation.total < at.best;
   if (improved) at.best = validation.total;
   schedule.onEpochEnd(validation.total);
@@ -162,12 +177,13 @@ async function finishEpoch(run: Run, timing: { seconds: number; patches: number 
   at.averages = new Averages();
   const every = config.save_every > 0 && epoch % config.save_every === 0;
   const now = every || epoch === config.epochs || stopping.stopped || writer.due;
-  if (!now && !improved) return;
+  if (!now && !improved) return true;
   const captured = await capture(run);
   // best first: killed between the two, the resumed epochs write the same best again
   if (improved) writer.keep(folder.best, captured);
   if (every) writer.keep(folder.epochCheckpoint(epoch), captured);
   if (now) writer.write(folder.last, captured);
+  return true;
 }
 
 /** Best and last, on the disk when it resolves. */

@@ -11,6 +11,7 @@ import {
   loadModel,
   type StoredModel,
 } from '../checkpoint/checkpoint.js';
+import { isInterruption } from '../data/worker_pool.js';
 import type { Session } from '../engine/types.js';
 import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
 import { writeFileAtomic } from '../io/atomic.js';
@@ -45,7 +46,12 @@ export interface TrainResult {
 /** What differs between the stages; the loop, checkpoints, schedules and monitoring are the same. */
 export interface Stage<C extends TrainConfig> {
   /** `known`: split and normalisation of the checkpoint to resume from. */
-  openData(settings: C, report: Reporter, known: Checkpoint | undefined): Promise<TrainingData>;
+  openData(
+    settings: C,
+    report: Reporter,
+    known: Checkpoint | undefined,
+    interrupted: () => boolean,
+  ): Promise<TrainingData>;
   /** Decides what the settings of a new run leave open, from the weights it starts from or from the data. */
   decide(settings: C, data: TrainingData, report: Reporter): Promise<C>;
   spec(config: C, data: TrainingData): ModelSpec;
@@ -69,8 +75,8 @@ export interface Beginning {
 }
 
 /**
- * Trains a model. `interrupted` is asked after every step; when it says yes, `last` is written and the function returns with
- * `interrupted: true`.
+ * Trains a model. `interrupted` is asked after every step and while data are read; when it says yes, `last` is written and the
+ * function returns with `interrupted: true`. Before the first step there is nothing to write: it throws with exit code 130.
  */
 export async function trainRun<C extends TrainConfig>(
   stage: Stage<C>,
@@ -82,14 +88,19 @@ export async function trainRun<C extends TrainConfig>(
   const folder = openRunFolder(settings.output_dir, resume);
   try {
     const state = resume || file !== undefined ? await readState(folder, file, report) : undefined;
-    const data = await stage.openData(settings, report, state?.checkpoint);
+    const phase: Phase = { training: false };
+    // while training, the loop itself stops after a step
+    const data = await stage.openData(settings, report, state?.checkpoint, () => !phase.training && interrupted());
     try {
       const config = state ? settings : await stage.decide(settings, data, report);
       const spec = stage.spec(config, data);
       if (state) checkCompatible(state.checkpoint, describeCheckpoint(config, spec, data), state.path);
       const session = await openSession(config, spec, data);
       try {
-        return await runTraining({ stage, config, folder, data, spec, session, state, resume, report }, interrupted);
+        return await runTraining(
+          { stage, config, folder, data, spec, session, state, resume, report, phase },
+          interrupted,
+        );
       } finally {
         session.dispose();
       }
@@ -100,6 +111,11 @@ export async function trainRun<C extends TrainConfig>(
   } finally {
     folder.unlock();
   }
+}
+
+/** Whether the loop is under way: it ends after a step, so that nothing is lost, and everything else at once. */
+interface Phase {
+  training: boolean;
 }
 
 interface Job<C extends TrainConfig> {
@@ -114,6 +130,7 @@ interface Job<C extends TrainConfig> {
   /** Whether the folder holds the run already. */
   readonly resume: boolean;
   readonly report: Reporter;
+  readonly phase: Phase;
 }
 
 async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () => boolean): Promise<TrainResult> {
@@ -126,7 +143,7 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
   const stepsPerEpoch = Math.ceil(data.split.train.length / config.batch_size);
   const at: Position = { epoch: 1, batch: 0, step: 0, averages: new Averages(), best: Number.POSITIVE_INFINITY };
   const parts = {
-    ...{ config, folder, data, source, spec, session, report, at },
+    ...{ config, folder, data, source, spec, session, report, at, interrupted },
     schedule: createSchedule(scheduleOptions(config, stepsPerEpoch)),
     stopping: new EarlyStopping({ patience: config.patience }),
     writer: new CheckpointWriter(),
@@ -149,16 +166,23 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
     else if (!state) await judgeStart(run);
     // only now: a folder with a config.yaml holds a run that can be resumed
     await writeFileAtomic(folder.config, configToYaml(config));
-    const stopped = !closedForm && (await trainEpochs(run, stepsPerEpoch, interrupted));
+    job.phase.training = true;
+    const stopped = !closedForm && (await trainEpochs(run, stepsPerEpoch));
     await writer.flush();
     if (stopped) return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
+    job.phase.training = false;
   } catch (error) {
     await writer.flush().catch(() => undefined); // the best so far is not lost; the first error is the one to tell
     throw error;
   } finally {
     monitor.close();
   }
-  return { run: folder.path, best: folder.best, interrupted: false, rows: await reportTest(job, run) };
+  try {
+    return { run: folder.path, best: folder.best, interrupted: false, rows: await reportTest(job, run) };
+  } catch (error) {
+    if (!isInterruption(error)) throw error;
+    return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
+  }
 }
 
 /** `step`: where a run goes on whose folder may hold later measurements. */

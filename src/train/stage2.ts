@@ -30,7 +30,7 @@ export async function trainStage2(
 ): Promise<TrainResult> {
   const stage1 = settings.finetune_stage1 ? (await loadStage1(settings.stage1)).model : undefined;
   const stage: Stage<Stage2Config> = {
-    openData: (config, log, known) => openStage2Data(config, log, known, interrupted),
+    openData: openStage2Data,
     decide: decideNetwork,
     spec: (config, { set }) => {
       const spatial = spatialSpec(config, set.outBands);

@@ -56,7 +56,7 @@ async function fileHash(path: string): Promise<string> {
 
 /**
  * Opens the data of a stage-2 run. `known` (from a checkpoint to resume) replaces split and normalisation; `interrupted` is
- * asked while stage 1's predictions are computed.
+ * asked while stage 1's predictions are computed and whenever data are read.
  */
 export async function openStage2Data(
   config: Stage2Config,
@@ -73,7 +73,13 @@ export async function openStage2Data(
   if (config.input === 'simulated') {
     const set = await openPatchSet([config.data_dir], { sides: SIMULATED });
     const stage1 = config.stage1 === '' ? undefined : await loadStage1(config.stage1);
-    const data = await readTrainingData(set, config, report, known ?? (stage1 && fromStage1(stage1, set, report)));
+    const data = await readTrainingData(
+      set,
+      config,
+      report,
+      known ?? (stage1 && fromStage1(stage1, set, report)),
+      interrupted,
+    );
     return { ...data, normalization: bothSides(data.normalization), inputText: 'the true cubes, degraded' };
   }
   const stage1 = await loadStage1(config.stage1);
@@ -82,7 +88,7 @@ export async function openStage2Data(
     checkStage1(stage1, set, config.stage1);
     const start = fromStage1(stage1, set, report);
     const normalization = { ...stage1.contract.normalization };
-    const data = await readTrainingData(set, config, report, known ?? { ...start, normalization });
+    const data = await readTrainingData(set, config, report, known ?? { ...start, normalization }, interrupted);
     return { ...data, inputText: "Landsat's bands", stage1: stage1.hash };
   }
   const landsat = await openPatchSet([config.data_dir], { sides: { input: 'landsat_lr', target: 'aviris_lr' } });
@@ -91,7 +97,7 @@ export async function openStage2Data(
   const set = await openPatchSet([config.data_dir], { sides: { input: 'stage1', target: 'aviris' }, cached });
   // how Landsat's grid was made, where the files lack it
   for (const warning of landsat.warnings) if (!set.warnings.includes(warning)) report.warn(warning);
-  const read = await readTrainingData(set, config, report, known ?? fromStage1(stage1, set, report));
+  const read = await readTrainingData(set, config, report, known ?? fromStage1(stage1, set, report), interrupted);
   const data = { ...read, inputText: `predictions of ${config.stage1}`, stage1: stage1.hash };
   if (config.input !== 'mix') return data;
   const simulated = await openPatchSet([config.data_dir], { sides: SIMULATED });

@@ -1,4 +1,5 @@
 /** The validation loss: what the best model, the schedule and the closed-form start are chosen by. */
+import { interruption } from '../data/worker_pool.js';
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { Averages } from './averages.js';
@@ -8,7 +9,7 @@ import type { TrainingData } from './data_setup.js';
 
 /**
  * Loss terms of a session over the validation split, weighted by valid pixels, with the moving average where the session
- * keeps one. Throws (exit 4) when one is not finite, naming the patches and `when`.
+ * keeps one. Throws (exit 4) when one is not finite, naming the patches and `when`, and (exit 130) when `interrupted` says so.
  */
 export async function validationLoss(
   config: TrainConfig,
@@ -16,6 +17,7 @@ export async function validationLoss(
   session: Session,
   when: string,
   source: BatchSource = data.reader,
+  interrupted: () => boolean = () => false,
 ): Promise<Averages> {
   const averages = new Averages();
   for await (const batch of source.batches({
@@ -36,6 +38,7 @@ export async function validationLoss(
       );
     averages.add(terms, batch.validPixels);
     batch.release();
+    if (interrupted()) throw interruption();
   }
   return averages;
 }
