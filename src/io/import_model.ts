@@ -48,8 +48,11 @@ export async function importModel(path: string, options: ImportOptions = {}): Pr
 
 async function readAny(path: string, notes: string[]): Promise<Tensors> {
   if (!path.endsWith('.safetensors')) {
-    const { tensors, key, halves } = await readTorchState(path);
-    if (key !== '') notes.push(`weights taken from '${key}'`);
+    const { tensors, key, others, halves } = await readTorchState(path);
+    if (key !== '')
+      notes.push(
+        `weights taken from '${key}'${others.length > 0 ? `, not from ${others.map((o) => `'${o}'`).join(', ')}` : ''}`,
+      );
     if (halves.length > 0) notes.push(`${halves.length} parameters were stored with 16 bits`);
     return tensors;
   }
@@ -59,12 +62,26 @@ async function readAny(path: string, notes: string[]): Promise<Tensors> {
   return tensors;
 }
 
-/** Wrappers of PyTorch put a name before every parameter: DataParallel 'module.', torch.compile '_orig_mod.'. */
+/** A parameter that only one of our networks has, by its whole name. */
+const TELLING = {
+  spectral_sr: 'spectral_expand.0.weight',
+  spectral_unmixing: 'endmembers',
+  spatial_sr: 'shallow_feat.weight',
+  spatial_lightweight: 'feat_extract.0.weight',
+} as const;
+
+/**
+ * Wrappers put names before every parameter: DataParallel 'module.', torch.compile '_orig_mod.', Lightning the name of the
+ * attribute that holds the network ('model.', 'net.', ...). What stands before a telling parameter is removed where every
+ * name has it.
+ */
 function stripPrefixes(tensors: Tensors, notes: string[]): Tensors {
-  for (const prefix of ['module.', '_orig_mod.']) {
-    if (tensors.size === 0 || ![...tensors.keys()].every((name) => name.startsWith(prefix))) continue;
+  for (const telling of Object.values(TELLING)) {
+    const name = [...tensors.keys()].find((n) => n === telling || n.endsWith(`.${telling}`));
+    const prefix = name?.slice(0, -telling.length) ?? '';
+    if (prefix === '' || ![...tensors.keys()].every((n) => n.startsWith(prefix))) continue;
     notes.push(`'${prefix}' removed from the parameter names`);
-    return stripPrefixes(new Map([...tensors].map(([name, tensor]) => [name.slice(prefix.length), tensor])), notes);
+    return new Map([...tensors].map(([n, tensor]) => [n.slice(prefix.length), tensor]));
   }
   return tensors;
 }
@@ -74,10 +91,7 @@ function mismatch(path: string, kind: string, field: string, found: string, expe
 }
 
 function detectKind(tensors: Tensors, path: string): ModelKind {
-  if (tensors.has('spectral_expand.0.weight')) return 'spectral_sr';
-  if (tensors.has('endmembers')) return 'spectral_unmixing';
-  if (tensors.has('shallow_feat.weight')) return 'spatial_sr';
-  if (tensors.has('feat_extract.0.weight')) return 'spatial_lightweight';
+  for (const [kind, name] of Object.entries(TELLING)) if (tensors.has(name)) return kind as ModelKind;
   throw new BandliftError('the parameter names are of no known network', {
     file: path,
     found: [...tensors.keys()].slice(0, 3).join(', ').slice(0, 150),

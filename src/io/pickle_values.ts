@@ -54,22 +54,30 @@ export type PickleValue =
 const TYPES = ['Float', 'Double', 'Half', 'BFloat16', 'Long', 'Int', 'Short', 'Char', 'Byte', 'Bool'];
 const STORAGES = new Map(TYPES.map((type) => [`torch.${type}Storage`, type]));
 
-/** Every name a pickle may hold. */
+/** Every name a pickle may hold. Sizes, devices and types lie beside the weights in many checkpoints; they are not used. */
+const DTYPES = ['float32', 'float64', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'];
 export const ALLOWED: ReadonlySet<string> = new Set([
   'collections.OrderedDict',
   'torch._utils._rebuild_tensor_v2',
   'torch._utils._rebuild_parameter',
+  'torch.Size',
+  'torch.device',
+  ...DTYPES.map((name) => `torch.${name}`),
   ...STORAGES.keys(),
 ]);
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const isCounts = (value: unknown): value is number[] => Array.isArray(value) && value.every(isCount);
 
-/** ('storage', torch.FloatStorage, key, device, number of elements); undefined for anything else. */
+/**
+ * ('storage', torch.FloatStorage, key, device, number of elements), before PyTorch 1.6 with None after it (a view of another
+ * storage otherwise); undefined for anything else.
+ */
 export function asStorage(id: PickleValue): StorageRef | undefined {
-  const [kind, global, key, , count] = Array.isArray(id) ? id : [];
+  const [kind, global, key, , count, view = null] = Array.isArray(id) ? id : [];
   const type = global instanceof Global ? STORAGES.get(String(global)) : undefined;
   if (kind !== 'storage' || type === undefined || typeof key !== 'string' || !isCount(count)) return undefined;
+  if (view !== null) return undefined;
   return new StorageRef(type, key, count);
 }
 

@@ -1,31 +1,36 @@
 /**
  * Weights from files of PyTorch's torch.save (.pth, .pt): a ZIP archive with `<name>/data.pkl`, a pickle that describes
- * tensors, and their numbers in `<name>/data/<key>`. Nothing in the file is executed (unpickle.ts).
+ * tensors, and their numbers in `<name>/data/<key>`; before PyTorch 1.6 another format (torch_legacy.ts). Nothing in the file
+ * is executed (unpickle.ts).
  */
 import { BandliftError } from '../errors.js';
 import { allocate, type OpenFile, readAt, withFile } from './files.js';
-import { bfloat16ToFloat32, float16ToFloat32 } from './half.js';
 import { type PickleValue, TensorRef } from './pickle_values.js';
 import type { Tensor, TypedArray } from './safetensors.js';
+import { readLegacy } from './torch_legacy.js';
+import { STORAGES } from './torch_storages.js';
 import { Unpickler } from './unpickle.js';
 import { ZipReader } from './zip.js';
 
-/** Storage type -> dtype, and bytes to numbers. */
-const STORAGES: Record<string, { dtype: string; size: number; view: (bytes: ArrayBuffer) => TypedArray }> = {
-  Double: { dtype: 'F64', size: 8, view: (b) => new Float64Array(b) },
-  Float: { dtype: 'F32', size: 4, view: (b) => new Float32Array(b) },
-  Half: { dtype: 'F32', size: 2, view: (b) => float16ToFloat32(new Uint16Array(b)) },
-  BFloat16: { dtype: 'F32', size: 2, view: (b) => bfloat16ToFloat32(new Uint16Array(b)) },
-  Long: { dtype: 'I64', size: 8, view: (b) => new BigInt64Array(b) },
-  Int: { dtype: 'I32', size: 4, view: (b) => new Int32Array(b) },
-  Short: { dtype: 'I16', size: 2, view: (b) => new Int16Array(b) },
-  Char: { dtype: 'I8', size: 1, view: (b) => new Int8Array(b) },
-  Byte: { dtype: 'U8', size: 1, view: (b) => new Uint8Array(b) },
-  Bool: { dtype: 'BOOL', size: 1, view: (b) => new Uint8Array(b) },
-};
-
-/** Keys under which training scripts keep the weights, in the order in which they are looked for. */
-const STATE_KEYS = ['model_state_dict', 'state_dict', 'model'];
+/**
+ * Keys under which training scripts keep the weights, in the order in which they are looked for: averaged weights first, which
+ * those who keep them also validate with.
+ */
+const STATE_KEYS = [
+  ...[
+    'params_ema',
+    'model_ema',
+    'state_dict_ema',
+    'ema_state_dict',
+    'ema',
+    'model_state_dict',
+    'state_dict',
+    'model',
+    'net',
+    'network',
+  ],
+  ...['generator', 'params', 'weights', 'module'],
+];
 const MAX_PICKLE = 64 << 20;
 /** Tensors may share storages (tied weights), but not so that they get this much larger than the storages. */
 const MAX_SHARING = 8;
@@ -35,22 +40,39 @@ export interface TorchState {
   readonly tensors: Map<string, Tensor>;
   /** Where in the file they were: 'model_state_dict', ... or '' for the file itself. */
   readonly key: string;
+  /** Other keys of the file that hold state dicts as well. */
+  readonly others: readonly string[];
   /** Names of the tensors that were stored as float16, bfloat16. */
   readonly halves: readonly string[];
 }
 
-/** Reads the state dict of a .pth file: {model_state_dict, ...}, {state_dict, ...}, {model, ...} or the dict itself. */
+/** Where numbers lie: bytes of a storage, and the byte order where the file tells. */
+interface Archive {
+  size(key: string): number | undefined;
+  read(key: string): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Reads the state dict of a .pth file: under one of the usual keys (STATE_KEYS), or the dict itself. */
 export async function readTorchState(path: string): Promise<TorchState> {
   return withFile(path, async (file) => {
-    await checkKind(file);
+    if ((await kindOf(file)) === 'legacy') {
+      const { root, storages } = await readLegacy(file);
+      const { refs, ...where } = findState(root, path);
+      return { ...(await readTensors(file, storages, refs)), ...where };
+    }
     const zip = await ZipReader.open(file);
     const prefix = findPrefix(zip, path);
     const pickleSize = zip.size(`${prefix}data.pkl`) ?? 0;
     if (pickleSize > MAX_PICKLE)
       throw bad(path, 'the pickle is too large', { found: `${pickleSize} bytes`, expected: `at most ${MAX_PICKLE}` });
     const root = new Unpickler(await zip.read(`${prefix}data.pkl`), path).load();
-    const { refs, key } = findState(root, path);
-    return { ...(await readTensors(file, zip, `${prefix}data/`, refs)), key };
+    const { refs, ...where } = findState(root, path);
+    await checkByteOrder(file, zip, `${prefix}byteorder`);
+    const archive = {
+      size: (key: string) => zip.size(`${prefix}data/${key}`),
+      read: (key: string) => zip.read(`${prefix}data/${key}`),
+    };
+    return { ...(await readTensors(file, archive, refs)), ...where };
   });
 }
 
@@ -62,18 +84,13 @@ function bad(
   return new BandliftError(message, { file: path, ...detail });
 }
 
-/** Says what a file that is no ZIP archive is instead. */
-async function checkKind(file: OpenFile): Promise<void> {
+/** A ZIP archive, or the format before it. Throws for anything else. */
+async function kindOf(file: OpenFile): Promise<'zip' | 'legacy'> {
   const head = new Uint8Array(Math.min(4, file.size));
   await readAt(file, 0, head);
-  if (head[0] === 0x50 && head[1] === 0x4b) return;
-  if (head[0] === 0x80)
-    throw bad(file.path, 'the format of PyTorch before 1.6, which is not read', {
-      hint: 'in PyTorch: torch.save(torch.load(FILE, map_location="cpu"), NEW) writes the present format',
-    });
-  throw bad(file.path, 'no file of torch.save', {
-    hint: 'give a .pth or .pt file of PyTorch 1.6 or newer, or .safetensors',
-  });
+  if (head[0] === 0x50 && head[1] === 0x4b) return 'zip';
+  if (head[0] === 0x80) return 'legacy';
+  throw bad(file.path, 'is not a file of torch.save', { hint: 'give a .pth or .pt file of PyTorch, or .safetensors' });
 }
 
 /** The folder inside the archive, 'name/'. */
@@ -88,14 +105,29 @@ function findPrefix(zip: ZipReader, path: string): string {
   return pickle.slice(0, -'data.pkl'.length);
 }
 
-function findState(root: PickleValue, path: string): { refs: Map<string, TensorRef>; key: string } {
-  const keys = root instanceof Map ? STATE_KEYS.filter((key) => root.get(key) instanceof Map) : [];
-  const key = keys[0] ?? '';
-  const state = key === '' ? root : (root as Map<PickleValue, PickleValue>).get(key)!;
+const holdsTensors = (value: PickleValue | undefined): value is Map<PickleValue, PickleValue> =>
+  value instanceof Map && value.size > 0 && [...value.values()].some((v) => v instanceof TensorRef);
+
+/** The state dict under a key, or one level below it ({ema: {state_dict: ...}}); with the keys that lead to it. */
+function stateUnder(root: Map<PickleValue, PickleValue>, key: string): [string, Map<PickleValue, PickleValue>][] {
+  const value = root.get(key);
+  if (holdsTensors(value)) return [[key, value]];
+  if (!(value instanceof Map)) return [];
+  return STATE_KEYS.flatMap((inner) => {
+    const state = value.get(inner);
+    return holdsTensors(state) ? [[`${key}.${inner}`, state] as [string, typeof state]] : [];
+  });
+}
+
+function findState(root: PickleValue, path: string): { refs: Map<string, TensorRef>; key: string; others: string[] } {
+  const found = root instanceof Map ? STATE_KEYS.flatMap((key) => stateUnder(root, key)) : [];
+  const [key, state] = found[0] ?? ['', root];
+  const others = found.slice(1).map(([name]) => name);
   const field = key === '' ? undefined : key;
-  if (!(state instanceof Map) || state.size === 0)
+  if (!holdsTensors(state))
     throw bad(path, 'no state dict found', {
-      expected: `names with tensors, or ${STATE_KEYS.join(', ')}`,
+      ...(root instanceof Map && { found: `the keys ${[...root.keys()].slice(0, 8).join(', ').slice(0, 150)}` }),
+      expected: `names with tensors, alone or under one of the keys ${STATE_KEYS.join(', ')}`,
       hint: 'torch.save(model.state_dict(), FILE)',
     });
   const refs = new Map<string, TensorRef>();
@@ -107,16 +139,14 @@ function findState(root: PickleValue, path: string): { refs: Map<string, TensorR
       });
     refs.set(name, value);
   }
-  return { refs, key };
+  return { refs, key, others };
 }
 
 async function readTensors(
   file: OpenFile,
-  zip: ZipReader,
-  folder: string,
+  archive: Archive,
   refs: Map<string, TensorRef>,
-): Promise<Omit<TorchState, 'key'>> {
-  await checkByteOrder(file, zip, folder.replace(/data\/$/, 'byteorder'));
+): Promise<Omit<TorchState, 'key' | 'others'>> {
   const storages = new Map<string, TypedArray>();
   const tensors = new Map<string, Tensor>();
   const halves: string[] = [];
@@ -127,14 +157,14 @@ async function readTensors(
     checkView(file, name, ref);
     const id = `${type} ${key}`;
     if (!storages.has(id)) {
-      const stored = zip.size(folder + key);
+      const stored = archive.size(key);
       if (stored !== count * size)
         throw bad(file.path, 'the storage has a wrong size', {
           field: name,
           found: `${stored ?? 'no'} bytes`,
           expected: `${count * size}`,
         });
-      storages.set(id, view((await zip.read(folder + key)).buffer));
+      storages.set(id, view((await archive.read(key)).buffer));
       storageBytes += stored;
     }
     tensorBytes += size * elementCount(ref.shape);

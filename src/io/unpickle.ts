@@ -24,11 +24,19 @@ export class Unpickler {
 
   /** The pickled object. Throws a BandliftError for damaged pickles and for every name and opcode that is not known. */
   load(): PickleValue {
+    this.#stack = [];
+    this.#marks.length = 0;
+    this.#memo.clear();
     for (;;) {
       const opcode = this.#byte();
       if (opcode === 0x2e) return this.#pop(); // STOP
       this.#execute(opcode);
     }
+  }
+
+  /** Bytes read so far: where the next of several pickles begins, or what follows the last one. */
+  get position(): number {
+    return this.#at;
   }
 
   #damaged(what: string): BandliftError {
@@ -75,9 +83,9 @@ export class Unpickler {
     return text;
   }
 
-  /** Two's complement, little endian; at most 8 bytes. */
+  /** Two's complement, little endian; at most 10 bytes (rounded: the magic number of old files). */
   #long(length: number): number {
-    if (length > 8) throw this.#damaged(`an integer of ${length} bytes`);
+    if (length > 10) throw this.#damaged(`an integer of ${length} bytes`);
     const start = this.#skip(length);
     let value = 0n;
     for (let i = 0; i < length; i++) value |= BigInt(this.#bytes[start + i]!) << BigInt(8 * i);
@@ -151,6 +159,9 @@ export class Unpickler {
       throw this.#damaged('a call of something that is no name');
     let tensor: TensorRef | undefined;
     if (callable.name === 'OrderedDict' && args.length === 0) return new Map();
+    // torch.Size((1, 2)) is a tuple, torch.device('cuda', 0) two words
+    if (callable.name === 'Size' && args.length === 1 && Array.isArray(args[0])) return args[0];
+    if (callable.name === 'device') return args;
     if (callable.name === '_rebuild_tensor_v2') tensor = asTensor(args);
     else if (callable.name === '_rebuild_parameter' && args[0] instanceof TensorRef) tensor = args[0];
     if (tensor === undefined) throw this.#damaged(`not what '${callable}' takes`);

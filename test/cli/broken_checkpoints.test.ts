@@ -217,9 +217,9 @@ with open('legacy.pth', 'wb') as f:
 const PICKLES: BrokenCase[] = [
   imports('pickle that calls os.system', 'evil.pth', /evil\.pth: .*system.*/),
   imports(
-    'file of PyTorch before 1.6',
+    'file of PyTorch before 1.6 that ends early',
     'legacy.pth',
-    /legacy\.pth: the format of PyTorch before 1\.6.*torch\.save\(torch\.load/,
+    /legacy\.pth: .*the pickle is damaged: it ends early/,
   ),
   imports('truncated pth', 'truncated.pth', /truncated\.pth: .*(damaged|incomplete|cut)/),
   imports(
@@ -247,8 +247,7 @@ const IMPORTS: BrokenCase[] = [
   {
     ...text('text as pth'),
     exit: EXIT.badInput,
-    message:
-      /weights\.pth: no file of torch\.save; give a \.pth or \.pt file of PyTorch 1\.6 or newer, or \.safetensors/,
+    message: /weights\.pth: is not a file of torch\.save; give a \.pth or \.pt file of PyTorch, or \.safetensors/,
   },
   {
     ...text('import onto an existing file'),
@@ -258,7 +257,7 @@ const IMPORTS: BrokenCase[] = [
   {
     ...text('import of nonsense onto an existing file by force', '--force'),
     exit: EXIT.badInput,
-    message: /weights\.pth: no file of torch\.save/,
+    message: /weights\.pth: is not a file of torch\.save/,
   },
   {
     name: 'start from weights that are not there',

@@ -83,8 +83,7 @@ it('removes the prefixes of wrappers and rounds float64, and says so', async () 
   const { parameters, notes } = await importModel(path);
   expect(parameters.get('endmembers')![0]).toBe(Math.fround(1 / 3));
   expect(notes).toEqual([
-    "'module.' removed from the parameter names",
-    "'_orig_mod.' removed from the parameter names",
+    "'module._orig_mod.' removed from the parameter names",
     '1 of 7 parameters were float64 and are rounded to float32',
   ]);
 });
