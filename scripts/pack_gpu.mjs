@@ -39,14 +39,26 @@ const NOT_USED = [
   'why-is-node-running',
 ];
 
-const { values } = parseArgs({
-  options: {
+const USAGE = 'usage: npm run pack:gpu -- [--no-build] [--check] [--addon FILE] [--out FOLDER]';
+function readArguments() {
+  const options = {
     'no-build': { type: 'boolean' },
     check: { type: 'boolean' },
     addon: { type: 'string' },
     out: { type: 'string' },
-  },
-});
+    help: { type: 'boolean', short: 'h' },
+  };
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    return stop(`error: ${error.message.split('. ')[0]}; ${USAGE}`, 2);
+  }
+}
+const values = readArguments();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 if (!values['no-build']) (await import('./build.mjs')).build({ cuda: true });
 const addon = resolve(values.addon ?? cudaAddon);
 const folder = resolve(values.out ?? join(root, 'build/gpu-pack'));

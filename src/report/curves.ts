@@ -2,6 +2,7 @@
 import type { EvaluationResult } from '../evaluate/result.js';
 import { bandAxis } from './axis.js';
 import { unitText } from './format.js';
+import { gainChart } from './gain.js';
 import { bandEncoding, gapLayer, LINES_WIDTH, lineLayers, type Series } from './lines.js';
 import { strokesOf } from './strokes.js';
 
@@ -24,7 +25,7 @@ const TITLES: Readonly<Record<Curve, string>> = {
 };
 
 export interface CurveChart {
-  readonly curve: Curve;
+  readonly curve: Curve | 'gain';
   readonly title: string;
   /** What the reader must know of the axis. */
   readonly note: string;
@@ -97,7 +98,7 @@ export function curveCharts(result: EvaluationResult): CurveChart[] {
   const axis = bandAxis(result.wavelength, result.goodBands.length);
   const strokes = strokesOf(result);
   const models = new Set(result.methods.filter((m) => m.role === 'model').map((m) => m.label));
-  return CURVES.flatMap((curve) => {
+  const charts = CURVES.flatMap((curve): CurveChart[] => {
     const all = result.methods.map(({ label, byBand }): Series => {
       const values = byBand[curve].map((value, b) => (result.goodBands[b] === 0 ? null : value));
       return { label, stroke: strokes.get(label)!, values };
@@ -120,4 +121,6 @@ export function curveCharts(result: EvaluationResult): CurveChart[] {
     };
     return [{ curve, title: TITLES[curve], note, spec }];
   });
+  const gain = gainChart(result, axis, HEIGHT);
+  return gain ? [...charts, gain] : charts;
 }

@@ -1,4 +1,4 @@
-/** Spectra of single pixels: truth and predictions, and below what each prediction is off by. */
+/** Spectra of single pixels: truth and predictions, and below the error of each prediction. */
 import type { EvaluationResult, SpectrumExample } from '../evaluate/result.js';
 import { bandAxis } from './axis.js';
 import { type Drawing, drawChart, stack } from './chart.js';
@@ -30,7 +30,7 @@ export async function drawSpectrum(result: EvaluationResult, example: SpectrumEx
     .sort((a, b) => Number(models.has(a.label)) - Number(models.has(b.label)))
     .map(({ label, values }): Series => ({ label, values, stroke: strokes.get(label)! }));
   const truth: Series = { label: TRUTH_LABEL, values: example.truth, stroke: TRUTH };
-  const offBy = predictions.map((p) => ({
+  const errors = predictions.map((p) => ({
     ...p,
     values: p.values.map((value, b) => {
       const t = example.truth[b];
@@ -56,7 +56,7 @@ export async function drawSpectrum(result: EvaluationResult, example: SpectrumEx
     encoding: { x: bandEncoding(axis) },
     layer: [
       gapLayer(axis),
-      ...lineLayers(axis, offBy, { title: 'off by', scale: { nice: true }, axis: { tickCount: 3 } }),
+      ...lineLayers(axis, errors, { title: 'error', scale: { nice: true }, axis: { tickCount: 3 } }),
     ],
   };
   return stack([

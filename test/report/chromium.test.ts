@@ -91,7 +91,7 @@ describeChromium('report.html in Chromium', (executablePath) => {
         expect(found.images).toHaveLength(result.pictures.reduce((n, set) => n + set.rgb.length + set.maps.length, 0));
         for (const image of found.images) expect(image).toEqual([true, result.data.width, true]);
         expect(found.rows).toEqual(Array(result.wavelength ? 4 : 1).fill(result.methods.length));
-        expect(found.charts).toHaveLength(4 + result.spectra.length + result.scatter.length);
+        expect(found.charts).toHaveLength(5 + result.spectra.length + result.scatter.length);
         for (const chart of found.charts) {
           expect(chart.outside).toEqual([]);
           expect(chart.texts).toBeGreaterThan(6);

@@ -3,9 +3,10 @@ import { bandAxis } from '../../src/report/axis.js';
 import { drawChart, stack } from '../../src/report/chart.js';
 import { curveCharts } from '../../src/report/curves.js';
 import { columnDigits, formatNumber, listed, prettyUnits, valueTitle } from '../../src/report/format.js';
+import { gainByBand, strongestBaseline } from '../../src/report/gain.js';
 import { colorScales } from '../../src/report/pixels.js';
 import { density } from '../../src/report/scatter.js';
-import { stage1 } from './made_up.js';
+import { stage1, stage2 } from './made_up.js';
 
 describe('numbers', () => {
   it('keep three digits of the smallest in a column', () => {
@@ -120,6 +121,20 @@ describe('charts', () => {
     const { body } = await drawChart(nines.spec, 'b');
     expect([...body.matchAll(/>(0\.\d+)<\/text>/g)].map((m) => m[1])).toEqual(['0.5', '0.9', '0.99', '0.999']);
     expect(curveCharts(ssim((m) => (m.role === 'oracle' ? 0.9999 : 0.6)))[2]!.note).toBe('');
+  });
+  it('set each method beside the strongest baseline, in per cent', async () => {
+    const result = stage2();
+    const baseline = strongestBaseline(result.methods)!;
+    const others = result.methods.filter((m) => m.role === 'baseline' && m !== baseline);
+    for (const other of others) expect(other.regions.all!.rmse).toBeGreaterThan(baseline.regions.all!.rmse);
+    const [first, second] = [0.02, 0.05];
+    const of = (rmse: (number | null)[]) => ({ ...baseline, byBand: { ...baseline.byBand, rmse } }) as typeof baseline;
+    // 0.021 / 0.02 - 1 = 5 %; 0.04 / 0.05 - 1 = -20 %; a bad band and a missing one are left out
+    const gains = gainByBand(of([0.021, 0.04, 1, null]), of([first, second, 1, 1]), [1, 1, 0, 1]);
+    expect(gains.map((v) => (v === null ? v : Number(v.toFixed(9))))).toEqual([5, -20, null, null]);
+    const chart = curveCharts(result).at(-1)!;
+    expect(chart.title).toBe(`RMSE against ${baseline.label}`);
+    expect((await drawChart(chart.spec, 'g')).body).toContain('RMSE difference (%)');
   });
   it('are stacked with ids of their own', async () => {
     const spec = curveCharts(stage1())[1]!.spec;

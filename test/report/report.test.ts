@@ -81,7 +81,7 @@ describe('a stage 1 report', () => {
         'band_metrics.csv',
         'metrics.csv',
         'report.html',
-        ...['cc', 'psnr', 'rmse', 'ssim'].map((c) => `pictures/curve_${c}.png`),
+        ...['cc', 'gain', 'psnr', 'rmse', 'ssim'].map((c) => `pictures/curve_${c}.png`),
         ...['errors_patch_0', 'errors_patch_1', 'rgb_patch_0', 'rgb_patch_1'].map((p) => `pictures/${p}.png`),
         ...['all', 'clear', 'swir', 'vnir'].map((r) => `pictures/scatter_${r}.png`),
         ...[1, 2, 3, 4].map((i) => `pictures/spectrum_${i}.png`),
@@ -174,8 +174,8 @@ describe('a stage 1 report', () => {
     const starts = line.map((m) => (m[1] ?? m[2])!.split('M').length - 1).reduce((a, b) => a + b, 0);
     // 376-1350 nm cut once more at bands 41 and 42, 1470-1780 nm, 1980-2400 nm
     expect(starts).toBe(4);
-    // two gaps in each of 4 curves and of 4 x 2 spectra
-    expect(made.html.match(/<path[^>]*fill="#f3f5f7"/g)).toHaveLength(2 * 12);
+    // two gaps in each of 5 curves and of 4 x 2 spectra
+    expect(made.html.match(/<path[^>]*fill="#f3f5f7"/g)).toHaveLength(2 * 13);
   });
 });
 
