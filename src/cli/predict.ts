@@ -8,6 +8,7 @@ import { type PredictOptions, type PredictResult, predict } from '../predict/pre
 import { Interrupted } from '../predict/segment_run.js';
 import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
+import { peakMemory } from '../support/peak_memory.js';
 import { parseBytes } from '../train/config.js';
 import { DEVICE_HELP, type DeviceFlags, deviceChoice, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
@@ -101,7 +102,7 @@ export function addPredict(program: Command): void {
     )
     .option('--input-scale <x>', 'of a stacked GeoTIFF: reflectance = stored * scale + offset', realAbove(0))
     .option('--input-offset <x>', 'the offset in that formula', real(Number.NEGATIVE_INFINITY))
-    .option('--force-units', 'predict although the units are not those the model was trained on')
+    .option('--force-units', 'predict although units, values or bands are not those the model was trained on')
     .optionsGroup('Output:')
     .requiredOption('--out <path>', 'ENVI cube: PATH.img and PATH.hdr; in a folder: SCENE_predicted')
     .addOption(new Option('--format <type>', 'stored numbers').choices(['float32', 'int16']).default('float32'))
@@ -126,7 +127,9 @@ export function addPredict(program: Command): void {
       'after',
       `
 Means over the image that some networks use (band and channel attention) are taken over all valid pixels of the region that
-is predicted, in passes of their own. The result does not depend on the tiles. Ctrl-C finishes the tile and exits 130; the
+is predicted, in passes of their own. The result does not depend on the tiles. A region (--roi, --roi-map) is predicted as if
+the scene ended at its edges: within the reach of the network, which a warning tells in pixels, its outer pixels differ from
+those of the whole scene. Where 7.5 times the size of the input is no whole number, the last half pixel is cut off. Ctrl-C finishes the tile and exits 130; the
 same command then goes on. While it runs, PATH.work holds what is needed for that.`,
     )
     .action(run);
@@ -222,7 +225,7 @@ function tell({ output: cube, stage1, description, seconds }: PredictResult, out
       `${counts.clamped} values (${((100 * counts.clamped) / values).toFixed(3)} %) lie beyond int16 at scale ${description.scale} and were cut off; give a smaller --scale`,
     );
   if (counts.nodata === counts.pixels) output.warn('no pixel of the input is valid: the whole result is nodata');
-  const peak = process.resourceUsage().maxRSS * 1024;
+  const peak = peakMemory();
   const rate = counts.pixels / seconds;
   output.line(
     `wrote ${cube.dataPath}: ${bytes(cube.bytes)}, ${((100 * counts.nodata) / counts.pixels).toFixed(1)} % nodata, in ${duration(seconds)} (${rate.toFixed(0)} px/s), ${bytes(peak)} of memory at most`,

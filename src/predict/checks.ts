@@ -29,7 +29,7 @@ export interface Incoming {
 /**
  * Throws a BandliftError where bands or units differ; returns what cannot be checked or is slightly off as sentences.
  *
- * @param forceUnits takes other units without complaint
+ * @param forceUnits takes other units, and bands of another sensor with a warning
  */
 export function checkInput(model: StageModel, input: Incoming | Scene, forceUnits: boolean): string[] {
   const { spec } = model;
@@ -40,7 +40,11 @@ export function checkInput(model: StageModel, input: Incoming | Scene, forceUnit
       found: input.bands,
       expected: `${spec.inBands} for ${model.path}`,
     });
-  return [...checkUnits(model, input, forceUnits), ...checkWavelengths(model, input)];
+  return [
+    ...checkUnits(model, input, forceUnits),
+    ...checkSensor(model, input, forceUnits),
+    ...checkWavelengths(model, input),
+  ];
 }
 
 function checkUnits(model: StageModel, input: Incoming | Scene, force: boolean): string[] {
@@ -59,6 +63,33 @@ function checkUnits(model: StageModel, input: Incoming | Scene, force: boolean):
     },
     EXIT.badInput,
   );
+}
+
+/** Centres of the bands of Landsat 8 and 9, nm, as headers have them (rounded, or of either satellite: within 5 nm). */
+const OLI = [443, 482, 561, 655, 865, 1609, 2201];
+const SAME_BAND = 5;
+/** Beyond this a band sees another part of the spectrum; up to it a sensor made to see the same (Sentinel-2's 490 for 482). */
+const OTHER_BAND = 20;
+
+/** Stage 1 takes bands in an order, whose wavelengths the checkpoint does not hold: its sensor is named, or it is taken for OLI. */
+function checkSensor({ spec, sensor, path }: StageModel, input: Incoming | Scene, force: boolean): string[] {
+  const { wavelength } = input;
+  if ('up' in spec || spec.inBands !== OLI.length || wavelength === undefined) return [];
+  if (sensor !== undefined && !/\bOLI/i.test(sensor)) return [];
+  const shifts = OLI.map((nm, b) => Math.abs(nm - wavelength[b]!));
+  const worst = shifts.indexOf(Math.max(...shifts));
+  if (shifts[worst]! <= SAME_BAND) return [];
+  const found = `band ${worst + 1} at ${wavelength[worst]!.toFixed(0)} nm`;
+  const expected = `${OLI[worst]} nm, as of ${sensor ?? 'Landsat 8 and 9'}, for ${path}`;
+  if (shifts[worst]! <= OTHER_BAND || force || sensor === undefined)
+    return [`${input.path} has bands of another sensor: found ${found}, expected ${expected}`];
+  throw new BandliftError('has bands of another sensor than the model was trained on', {
+    file: input.path,
+    field: 'wavelength',
+    found,
+    expected,
+    hint: 'use a model trained on such bands; --force-units predicts all the same',
+  });
 }
 
 /** Stage 2 keeps its bands, so its wavelengths are those of its input. */

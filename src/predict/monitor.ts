@@ -122,6 +122,15 @@ export class Monitor {
     this.#reporter.event('progress', { stage: name, pass: segment.segment.index + 1, share, seconds_left: left });
   }
 
+  /** The stage is done. */
+  endStage(stage: number): void {
+    const { plan, name } = this.#stages[stage]!;
+    const seconds = (Date.now() - this.#began) / 1000;
+    this.stop();
+    this.#reporter.line(`${name}: 100.0 %, ${seconds.toFixed(1)} s`);
+    this.#reporter.event('progress', { stage: name, pass: plan.segments.length, share: 1, seconds_left: 0 });
+  }
+
   stop(): void {
     this.#bar?.stop();
     this.#bar = undefined;

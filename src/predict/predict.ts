@@ -9,13 +9,15 @@ import { type DeviceChoice, openDevice } from '../engine/device.js';
 import { formatBytes, machineMemory } from '../engine/memory_plan.js';
 import { TilePrograms } from '../engine/tile_programs.js';
 import { BandliftError, EXIT } from '../errors.js';
+import { receptiveField } from '../models/index.js';
 import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
 import type { OutputReport } from '../scenes/envi_output.js';
 import type { Scene, Window } from '../scenes/types.js';
 import { version } from '../support/version.js';
 import { Monitor } from './monitor.js';
 import { checkOutputs } from './outputs.js';
-import { chooseWindow, cropScene, type RegionChoice } from './region.js';
+import { checkPlace, checkValues } from './plausibility.js';
+import { chooseWindow, cropScene, edgeNotes, type RegionChoice, regionWarnings } from './region.js';
 import type { Reporter } from './reporter.js';
 import { readScratch } from './scratch.js';
 import { Slab } from './slab.js';
@@ -71,6 +73,9 @@ export async function predict(
   const stages = await chooseStages(scene, window, options, reporter);
   const last = stages.at(-1)!;
   await checkPlaces(scene, stages, options, reporter);
+  for (const warning of checkPlace(scene.georeference)) reporter.warn(warning);
+  const odd = await checkValues(stages[0]!.model, scene, window, options.forceUnits === true);
+  for (const warning of odd) reporter.warn(warning);
   const { device, name, precision } = await openDevice(options.device);
   const programs = stages.map(({ model }) => new TilePrograms(device, model.spec, model.values, precision));
   try {
@@ -92,6 +97,10 @@ export async function predict(
       name,
     );
     monitor.tellPlan();
+    for (const note of edgeNotes(window, last.output, cropScene(scene, window).georeference))
+      reporter.line(`note         ${note}`);
+    const fields = stages.map(({ model }) => receptiveField(model.spec));
+    for (const warning of regionWarnings(scene, window, fields)) reporter.warn(warning);
     if (options.planOnly === true) return undefined;
     if (settings === undefined) {
       checkDisk(stages, plans);
@@ -230,6 +239,7 @@ async function runStages(
             interrupted: hooks.interrupted,
           }),
         );
+        monitor.endStage(i);
       }
       programs[i]!.dispose();
       if (!isLast) input = await hooks.openScene(cubePaths(out).dataPath);

@@ -39,7 +39,7 @@ export function stageOutput(model: StageModel, input: Omit<StageOutput, 'bands'>
   const units = model.units ?? input.units;
   const ratio = spec.kind === 'cascade' ? spec.stage2 : keeps ? spec : undefined;
   const place = input.georeference;
-  const names = (keeps ? input.bandNames : undefined) ?? bandNames(wavelength);
+  const names = (keeps ? input.bandNames?.map(withoutWavelength) : undefined) ?? bandNames(wavelength);
   return {
     ...size,
     bands: spec.outBands,
@@ -52,8 +52,12 @@ export function stageOutput(model: StageModel, input: Omit<StageOutput, 'bands'>
   };
 }
 
+/** Readers put the wavelength beside the name themselves. */
 const bandNames = (wavelength: Float64Array | undefined): string[] | undefined =>
-  wavelength && Array.from(wavelength, (nm, b) => `band ${b + 1} (${nm.toFixed(2)} nm)`);
+  wavelength && Array.from(wavelength, (_, b) => `band ${b + 1}`);
+
+const withoutWavelength = (name: string): string =>
+  name.replace(/\s*\(\s*[\d.]+\s*(nm|um|µm|nanometers?|micrometers?)\s*\)\s*$/i, '');
 
 /** 1 for all bands but those in the water vapour's absorption, which no model is trained for. */
 function goodBands(bands: number, wavelength: Float64Array | undefined): Uint8Array {

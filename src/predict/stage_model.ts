@@ -23,6 +23,8 @@ export interface StageModel {
   readonly fwhm?: Float64Array;
   /** Of the spectra it was trained on. */
   readonly units?: string;
+  /** Whose bands it takes: 'Landsat 8 OLI'; undefined where the checkpoint does not say. */
+  readonly sensor?: string;
 }
 
 const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
@@ -82,6 +84,7 @@ export async function loadStageModel(path: string, bands: number, options: LoadO
     ...(wavelength ? { wavelength } : {}),
     ...(fwhm ? { fwhm } : {}),
     ...(units === undefined ? {} : { units }),
+    ...(contract?.sensor ? { sensor: contract.sensor } : {}),
   };
 }
 

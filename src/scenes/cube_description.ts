@@ -95,10 +95,29 @@ const plain = (text: string) =>
 /** Text that cannot be mistaken for more than one entry of a list. */
 const entry = (text: string) => plain(text).replaceAll(',', ';');
 
+/** Centres that a picture in true colours is made of, red, green and blue, nm; OLI's. */
+const TRUE_COLOURS = [655, 561, 482];
+/** A band further away than this shows another colour, nm. */
+const SAME_COLOUR = 40;
+
+/** Numbers, from 1, of the good bands to show as red, green and blue; undefined where the cube has none such. */
+export function trueColours({ wavelength, goodBands }: CubeDescription): number[] | undefined {
+  if (wavelength === undefined) return undefined;
+  const distance = (b: number, nm: number) =>
+    goodBands?.[b] === 0 ? Number.POSITIVE_INFINITY : Math.abs(wavelength[b]! - nm);
+  const nearest = TRUE_COLOURS.map((nm) =>
+    wavelength.reduce((best, _, b) => (distance(b, nm) < distance(best, nm) ? b : best), 0),
+  );
+  const isFar = nearest.some((b, i) => distance(b, TRUE_COLOURS[i]!) > SAME_COLOUR);
+  return isFar || new Set(nearest).size < nearest.length ? undefined : nearest.map((b) => b + 1);
+}
+
 export function headerOf(description: CubeDescription): EnviHeader {
   const { georeference, wavelength, fwhm, goodBands, bandNames, units } = description;
   const mapInfo = georeference && mapInfoOf(georeference);
   const other: Record<string, string> = {};
+  const colours = trueColours(description);
+  if (colours) other['default bands'] = colours.join(', ');
   if (units !== undefined) other['data units'] = plain(units);
   const crs = georeference?.crsWkt;
   // 'EPSG:2154': known by its code only

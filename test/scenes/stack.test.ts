@@ -22,7 +22,8 @@ function raster(type: RasterToWrite['type']): RasterToWrite {
   const value = {
     Float32: float,
     UInt16: integer,
-    Int16: (i: number) => integer(i) - 32768,
+    // -9999 without a tag means no data
+    Int16: (i: number) => Math.max(integer(i) - 32768, -9998),
     Byte: (i: number) => i % 256,
   };
   const values = Array.from({ length: HEIGHT * WIDTH * BANDS }, (_, i) => value[type](i));
