@@ -1,11 +1,12 @@
 /** `bandlift sample`: generated flight lines (ENVI) and their patches (HDF5): what runs when no data is given. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { BandliftError, EXIT } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { FINE_DEFAULTS, generateFineSample, generateLandsatSample, LANDSAT_DEFAULTS } from '../sample/fine.js';
 import { generateSample, SAMPLE_DEFAULTS } from '../sample/sample.js';
+import type { SampleUnits } from '../sample/scene.js';
 import { integer } from './options.js';
 import { duration, Output } from './output.js';
 
@@ -17,6 +18,7 @@ interface Flags {
   seed: number;
   patchSize: number;
   patches: number;
+  units: SampleUnits;
   fine: boolean;
   json?: boolean;
 }
@@ -31,6 +33,14 @@ export function addSample(program: Command): void {
     .option('--seed <n>', 'of the scene', integer(0, 0xffffffff), SAMPLE_DEFAULTS.seed)
     .option('--patch-size <pixels>', 'side of a patch in pixels', integer(4, 1024), SAMPLE_DEFAULTS.patchSize)
     .option('--patches <n>', 'patches over all flight lines', integer(3, 10000), SAMPLE_DEFAULTS.patches)
+    .addOption(
+      new Option(
+        '--units <name>',
+        'reflectance of the surface, as Landsat Collection-2 level-2, or radiance at the sensor',
+      )
+        .choices(['reflectance', 'radiance'])
+        .default('reflectance'),
+    )
     .option(
       '--no-fine',
       'leave out the 4 m part: patches of both grids for stage 2, and a Landsat scene to predict from',
@@ -45,36 +55,39 @@ export function addSample(program: Command): void {
           EXIT.usage,
         );
       await writeSample(flags.out, flags, output);
-      if (flags.fine) await writeFineSample(flags.out, flags.seed, output);
+      if (flags.fine) await writeFineSample(flags.out, flags.seed, flags.units, output);
     });
 }
 
 async function writeSample(
   out: string,
-  options: { seed: number; patchSize: number; patches: number },
+  options: { seed: number; patchSize: number; patches: number; units: SampleUnits },
   output: Output,
 ): Promise<void> {
   const started = Date.now();
   output.line(`generating the sample scene in ${out} ...`);
-  const { seed, patchSize, patches } = options;
-  const result = await generateSample({ out, seed, patchSize, patches });
+  const { seed, patchSize, patches, units } = options;
+  const result = await generateSample({ out, seed, patchSize, patches, units });
   // written last: a folder with this file is complete
   await writeFileAtomic(
     join(out, MARKER),
-    `${JSON.stringify({ seed, patchSize, patches, files: result.files }, null, 1)}\n`,
+    `${JSON.stringify({ seed, patchSize, patches, units, files: result.files }, null, 1)}\n`,
   );
   for (const file of result.files) output.line(`  ${file}`);
   output.line(`${result.patches} patches, ${result.bands} bands, in ${duration((Date.now() - started) / 1000)}`);
   output.event('sample', { out, ...result });
 }
 
-async function writeFineSample(out: string, seed: number, output: Output): Promise<void> {
+async function writeFineSample(out: string, seed: number, units: SampleUnits, output: Output): Promise<void> {
   const started = Date.now();
   output.line(`generating the 4 m part of the sample in ${out} ...`);
-  const result = await generateFineSample({ ...FINE_DEFAULTS, out, seed });
-  const landsat = await generateLandsatSample({ ...LANDSAT_DEFAULTS, out, seed });
+  const result = await generateFineSample({ ...FINE_DEFAULTS, out, seed, units });
+  const landsat = await generateLandsatSample({ ...LANDSAT_DEFAULTS, out, seed, units });
   const files = [...result.files, ...landsat];
-  await writeFileAtomic(join(out, FINE_MARKER), `${JSON.stringify({ ...FINE_DEFAULTS, seed, files }, null, 1)}\n`);
+  await writeFileAtomic(
+    join(out, FINE_MARKER),
+    `${JSON.stringify({ ...FINE_DEFAULTS, seed, units, files }, null, 1)}\n`,
+  );
   for (const file of files) output.line(`  ${file}`);
   output.line(
     `${result.patches} patches of both grids and a Landsat scene, in ${duration((Date.now() - started) / 1000)}`,
@@ -91,32 +104,57 @@ function checkIncomplete(out: string, part: string): void {
   });
 }
 
+/** Seed and units of the sample in a folder, by its marker file. Version 0.1.0 wrote no units: its samples are in radiance. */
+function readMarker(path: string): { seed: number; units: SampleUnits } {
+  const { seed, units = 'radiance' } = JSON.parse(readFileSync(path, 'utf8')) as { seed: number; units?: SampleUnits };
+  return { seed, units };
+}
+
+/** Says which sample is used; a model of radiance cannot read a level-2 product, which is worth a word. */
+function tell(output: Output, text: string, units: SampleUnits): void {
+  output.line(text);
+  if (units === 'radiance')
+    output.warn(
+      'the sample is in radiance: a model of it cannot read Landsat level-2 scenes, which are in reflectance; ' +
+        'remove the folder ./sample to get one in reflectance',
+    );
+}
+
 /** The folder of the default sample's 30 m patches, generated once. */
 export async function defaultSample(output: Output): Promise<string> {
   const out = 'sample';
   const marker = join(out, MARKER);
   if (existsSync(marker)) {
-    JSON.parse(readFileSync(marker, 'utf8'));
-    output.line(`no --data-dir given: training on the generated sample in ./${out}`);
+    tell(output, `no --data-dir given: training on the generated sample in ./${out}`, readMarker(marker).units);
   } else {
     checkIncomplete(out, 'patches');
     output.line('no --data-dir given: training on a generated sample scene');
-    await writeSample(out, SAMPLE_DEFAULTS, output);
+    await writeSample(out, { ...SAMPLE_DEFAULTS, units: 'reflectance' }, output);
   }
   return join(out, 'patches');
 }
 
-/** The folder of the default sample's patches of both grids (4 m and 30 m), generated once. */
+/**
+ * The folder of the default sample's patches of both grids (4 m and 30 m), generated once, with the seed and the units of
+ * the 30 m part where that is there.
+ */
 export async function defaultFineSample(output: Output): Promise<string> {
   const out = 'sample';
   const marker = join(out, FINE_MARKER);
   if (existsSync(marker)) {
-    JSON.parse(readFileSync(marker, 'utf8'));
-    output.line(`no --data-dir given: training on the 4 m part of the generated sample in ./${out}`);
+    tell(
+      output,
+      `no --data-dir given: training on the 4 m part of the generated sample in ./${out}`,
+      readMarker(marker).units,
+    );
   } else {
     checkIncomplete(out, 'patches_4m');
     output.line('no --data-dir given: training on the 4 m part of a generated sample');
-    await writeFineSample(out, SAMPLE_DEFAULTS.seed, output);
+    const coarse = join(out, MARKER);
+    const { seed, units } = existsSync(coarse)
+      ? readMarker(coarse)
+      : { seed: SAMPLE_DEFAULTS.seed, units: 'reflectance' as const };
+    await writeFineSample(out, seed, units, output);
   }
   return join(out, 'patches_4m');
 }

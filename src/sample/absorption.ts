@@ -70,24 +70,35 @@ export function gaussians(at: number, bands: readonly (readonly [number, number,
 }
 
 const decay = (at: number, length: number) => Math.exp(-(at - 400) / length);
+const curve =
+  (...bands: (readonly [number, number, number])[]) =>
+  (at: number) =>
+    gaussians(at, bands);
 
-/** Each by wavelength; height 1 at the strongest band, except water in 1/cm. */
+/**
+ * Each by wavelength; height 1 at the strongest band, except water in 1/cm. Positions: leaf pigments after Feret et al.
+ * (2008), leaf compounds after Curran (1989), minerals after Hunt (1977) and Clark (1999), evaporites after Crowley (1991),
+ * hydrocarbons after Cloutis (1989).
+ */
 const CURVES = {
   water,
-  chlorophyll: (w: number) =>
-    gaussians(w, [
-      [420, 30, 0.85],
-      [450, 22, 0.6],
-      [480, 22, 0.75],
-      [520, 30, 0.3],
-      [575, 45, 0.28],
-      [625, 24, 0.4],
-      [652, 16, 0.45],
-      [678, 13, 1],
-      [698, 11, 0.28],
-    ]),
+  chlorophyll: curve(
+    [420, 30, 0.85],
+    [450, 22, 0.6],
+    [480, 22, 0.75],
+    [520, 30, 0.3],
+    [575, 45, 0.28],
+    [625, 24, 0.4],
+    [652, 16, 0.45],
+    [678, 13, 1],
+    [698, 11, 0.28],
+  ),
+  carotenoid: curve([425, 22, 0.8], [450, 18, 1], [482, 16, 0.85], [505, 16, 0.25]),
+  anthocyanin: curve([525, 26, 0.6], [550, 24, 1], [590, 22, 0.3]),
   /** Brown pigments and humic matter. */
   brown: (w: number) => decay(w, 140),
+  /** Charred matter: almost grey. */
+  char: (w: number) => decay(w, 2200),
   /** Cellulose, lignin, protein. */
   dryMatter: (w: number) =>
     0.5 * decay(w, 90) +
@@ -101,40 +112,43 @@ const CURVES = {
       [2345, 20, 0.5],
       [2490, 60, 1.1],
     ]),
-  /** Ferric oxides. */
-  iron: (w: number) =>
-    gaussians(w, [
-      [420, 60, 1],
-      [495, 38, 0.9],
-      [535, 28, 0.55],
-      [660, 40, 0.08],
-      [880, 65, 0.12],
-    ]),
-  /** Hydroxyl of clay minerals. */
-  clay: (w: number) =>
-    gaussians(w, [
-      [1414, 12, 0.8],
-      [1915, 20, 0.7],
-      [2165, 14, 0.35],
-      [2207, 16, 1],
-      [2350, 22, 0.3],
-    ]),
-  carbonate: (w: number) =>
-    gaussians(w, [
-      [1990, 20, 0.2],
-      [2160, 20, 0.15],
-      [2335, 28, 1],
-    ]),
+  hematite: curve([400, 70, 1], [495, 38, 0.9], [535, 30, 0.85], [650, 36, 0.1], [860, 50, 0.2]),
+  goethite: curve([400, 50, 1], [425, 40, 0.6], [485, 30, 0.75], [650, 45, 0.1], [920, 75, 0.16]),
+  /** Ferrous iron of basalt: olivine and pyroxene. */
+  ferrous: curve([400, 120, 0.5], [1010, 120, 1], [1900, 220, 0.45]),
+  kaolinite: curve([1395, 10, 0.4], [1414, 12, 0.8], [1915, 20, 0.3], [2165, 14, 0.6], [2207, 15, 1], [2385, 16, 0.3]),
+  smectite: curve([1414, 20, 0.9], [1460, 45, 0.4], [1910, 24, 1.2], [2208, 24, 0.7]),
+  illite: curve([1412, 16, 0.4], [1912, 24, 0.6], [2205, 26, 0.8], [2348, 20, 0.5], [2440, 26, 0.4]),
+  /** Magnesium hydroxyl: chlorite, serpentine. */
+  chlorite: curve([1395, 14, 0.3], [2250, 20, 0.5], [2328, 24, 1], [2390, 20, 0.4]),
+  calcite: curve([1880, 24, 0.2], [1990, 24, 0.3], [2160, 22, 0.2], [2338, 26, 1]),
+  dolomite: curve([1860, 24, 0.2], [1970, 24, 0.25], [2140, 22, 0.2], [2318, 27, 1]),
+  gypsum: curve(
+    [1000, 30, 0.12],
+    [1200, 26, 0.2],
+    [1446, 22, 1],
+    [1490, 20, 0.8],
+    [1538, 20, 0.65],
+    [1750, 22, 0.55],
+    [1945, 28, 1.5],
+    [2178, 24, 0.4],
+    [2215, 22, 0.5],
+    [2270, 24, 0.35],
+  ),
   /** Hydrocarbons: roofing membranes, plastic film, bitumen. */
-  hydrocarbon: (w: number) =>
-    gaussians(w, [
-      [1190, 14, 0.15],
-      [1395, 18, 0.2],
-      [1725, 16, 0.7],
-      [1765, 12, 0.4],
-      [2310, 22, 1],
-      [2350, 18, 0.8],
-    ]),
+  hydrocarbon: curve(
+    [1190, 14, 0.15],
+    [1395, 18, 0.2],
+    [1725, 16, 0.7],
+    [1765, 12, 0.4],
+    [2310, 22, 1],
+    [2350, 18, 0.8],
+  ),
+  /** Cobalt blue and phthalocyanine green, the pigments of coloured roofs and courts. */
+  cobalt: curve([545, 35, 0.7], [590, 30, 1], [640, 28, 0.9], [1250, 110, 0.35], [1480, 130, 0.4]),
+  phthalocyanine: curve([380, 40, 0.6], [640, 45, 1], [700, 35, 0.9], [745, 25, 0.4]),
+  /** Zinc: the broad dip of galvanised sheet. */
+  zinc: curve([1010, 90, 1]),
   /** General darkening of soils towards the ultraviolet. */
   soilSlope: (w: number) => decay(w, 230),
 } as const;

@@ -71,7 +71,7 @@ async function makeFolders(out: string, names: readonly string[]): Promise<void>
 }
 
 async function writeFineLine(options: FineSampleOptions, bands: SampleBands, line: number, path: string) {
-  const { seed, patch, across, along, units = 'radiance' } = options;
+  const { seed, patch, across, along, units = 'reflectance' } = options;
   const { wavelength, fwhm, weights } = bands;
   const samples = RATIO * patch * across;
   const height = RATIO * patch * along;
@@ -111,7 +111,7 @@ export const LANDSAT_DEFAULTS = { seed: 1, line: 6, height: 96, width: 128 } as 
 
 /** Writes OUT/landsat/scene.img + .hdr: 7 bands at 30 m with OLI's noise. Returns the paths. */
 export async function generateLandsatSample(options: LandsatSampleOptions): Promise<string[]> {
-  const { out, seed, line, height, width, units = 'radiance' } = options;
+  const { out, seed, line, height, width, units = 'reflectance' } = options;
   await makeFolders(out, ['landsat']);
   const bands = sampleBands();
   const { wavelength, fwhm, weights } = bands;

@@ -1,17 +1,22 @@
 /**
  * `bandlift sample`: generated flight lines as ENVI cubes and patch files; what runs when no data is given.
  *
- * What is in it: 22 materials with parametric spectra (vegetation, dry vegetation, soils, water, roofs, streets) whose
- * chlorophyll, water, iron and age vary smoothly over the map and from field to field, through Kubelka-Munk and therefore
- * not linearly; a map of hills, fields, towns, rivers and roads, 4 x 4 points a pixel, mixed linearly with a second
- * reflection; slopes in the sun; a sun and an atmosphere of its own for each line; photon and detector noise of both
- * sensors. So a network can gain on a regression where spectra bend, and by averaging the input's noise over neighbours;
- * and a line it has not seen is harder than one it has, because its atmosphere is another. Nothing else is arranged.
+ * What is in it: 36 materials with parametric spectra (canopies over soils, soils of nine kinds of minerals, waters, roofs,
+ * streets) whose pigments, water, leaf area, minerals and age vary smoothly over the map and from field to field, through
+ * Kubelka-Munk and therefore not linearly; a map of hills, fields, towns, rivers and roads, points of 7.5 m or less, mixed
+ * linearly with a second reflection; slopes in the sun, shadows of trees and houses; a sun and an atmosphere of its own for
+ * each line; photon and detector noise of both sensors. What Landsat sees of a spectrum narrows down which material it can
+ * be, and each bends in its own way: that is what a network can learn and a regression on squares and products cannot, and
+ * it is all that is arranged. How much there is to gain was measured with a small network of another make (see
+ * docs/performance.md).
+ *
+ * In reflectance, the values are those of a level-2 product: slopes and shadows left in, smooth where the air is nearly
+ * opaque, BLIND_BAND where it is. In radiance, those of the sensor.
  *
  * Both sensors are on one 30 m grid: the Landsat side is the same scene through the OLI responses with OLI's noise, so it
  * is degraded in wavelength only (downsampling_factor 1, no landsat_lr). At 4 m and these small sizes the x7.5 blur would
- * be most of the problem; stage 1 learns 7 -> 340 bands on the same grid. (The 4 m part, for stage 2, is in fine.ts.) Scores on the sample say that training works;
- * they say nothing about real scenes.
+ * be most of the problem; stage 1 learns 7 -> 340 bands on the same grid. (The 4 m part, for stage 2, is in fine.ts.)
+ * Scores on the sample say that training works; they say nothing about real scenes.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -42,7 +47,7 @@ export interface SampleOptions {
   readonly patches: number;
   /** Flight lines, each a scene of its own; fewer when there are fewer patches. */
   readonly lines?: number;
-  /** radiance: uW cm-2 sr-1 nm-1 at the sensor; reflectance: of the lit surface. */
+  /** radiance: uW cm-2 sr-1 nm-1 at the sensor; reflectance (default): of the surface, as level-2 products have it. */
   readonly units?: SampleUnits;
   /** Called after each line. */
   readonly progress?: (done: number, total: number) => void;
@@ -69,7 +74,7 @@ const PIXEL = 30;
  * written.
  */
 export async function generateSample(options: SampleOptions): Promise<SampleResult> {
-  const { out, seed, patchSize, patches, units = 'radiance' } = options;
+  const { out, seed, patchSize, patches, units = 'reflectance' } = options;
   for (const [field, value, least] of [
     ['seed', seed, 0],
     ['patchSize', patchSize, 1],

@@ -3,9 +3,10 @@ import { Random } from '../random.js';
 import { DROPPED_RANGES } from '../spectra/bands.js';
 import { type Absorption, absorptionAt } from './absorption.js';
 import { type AtmosphereOptions, type BandAtmosphere, bandAtmosphere } from './atmosphere.js';
-import { Landscape, type MapPoint } from './landscape.js';
-import { MATERIAL_NAMES, MATERIALS, type SurfaceState } from './materials.js';
+import { Landscape, type MapPoint, type SunDirection } from './landscape.js';
+import { MATERIAL_NAMES, MATERIALS } from './materials.js';
 import { OLI_NOISE, sigmaAt, spectrometerNoise } from './noise.js';
+import { SOIL_KINDS } from './soils.js';
 
 export type SampleUnits = 'radiance' | 'reflectance';
 
@@ -29,13 +30,18 @@ export interface SceneBlock {
   readonly landsat: Float32Array;
 }
 
-/** Points of the map in a pixel, along one side: 4 x 4 of them make its abundances. */
-const SUBPIXELS = 4;
+/** Points of the map lie at most this far apart (m), and at least 2 x 2 of them in a pixel make its abundances. */
+const POINT_SPACING = 7.5;
 /** Strength of the second reflection between neighbouring materials (bilinear mixing, Fan et al. 2009). */
 const SECOND_REFLECTION = 0.35;
 /** Water vapour differs by this share over a line. */
 const VAPOUR_SPREAD = 0.08;
 const VAPOUR_STEPS = 17;
+/**
+ * Error of reflectance (one sigma) at which a retrieval trusts the measurement and what it expects equally (optimal
+ * estimation, Rodgers 2000): where the air is nearly opaque, products are smooth and not pure noise.
+ */
+const PRIOR_SIGMA = 0.02;
 /** What reflectance products hold where the atmosphere lets nothing through. */
 export const BLIND_BAND = -0.01;
 
@@ -56,6 +62,27 @@ export function lineAtmosphere(seed: number, line: number): AtmosphereOptions {
   };
 }
 
+/** Points of one material in a pixel: how many, and the sums of what varies. */
+interface Seen {
+  n: number;
+  vigour: number;
+  moisture: number;
+  cover: number;
+  age: number;
+  lit: number;
+}
+
+/** What the light of a pixel does, by band. */
+interface Light {
+  /** Radiance of a white, level, sunlit surface. */
+  readonly gain: Float64Array;
+  /** Share of the skylight in it. */
+  readonly sky: Float64Array;
+  readonly path: Float64Array;
+  /** Share of what leaves the ground that the air sends back. */
+  readonly albedo: Float64Array;
+}
+
 export class Scene {
   readonly atmosphere: AtmosphereOptions;
   readonly #options: SceneOptions;
@@ -64,12 +91,14 @@ export class Scene {
   readonly #air: BandAtmosphere[];
   readonly #random: Random;
   readonly #west: number;
-  readonly #sun: { readonly x: number; readonly y: number };
+  /** On the map: x eastwards, y southwards. */
+  readonly #sun: SunDirection;
+  readonly #subpixels: number;
+  readonly #blind: boolean[];
 
   constructor(options: SceneOptions) {
-    const { seed, line, wavelength, fwhm } = options;
+    const { seed, line, wavelength, fwhm, pixelSize } = options;
     this.#options = options;
-    this.#landscape = new Landscape(seed);
     this.#absorption = absorptionAt(wavelength);
     this.atmosphere = lineAtmosphere(seed, line);
     this.#air = Array.from({ length: VAPOUR_STEPS }, (_, i) => {
@@ -85,7 +114,10 @@ export class Scene {
     this.#west = 12000 * line;
     const azimuth = ((100 + 90 * new Random(seed, 3000 + line).uniform()) * Math.PI) / 180;
     const tangent = Math.tan((this.atmosphere.sunZenith * Math.PI) / 180);
-    this.#sun = { x: tangent * Math.sin(azimuth), y: tangent * Math.cos(azimuth) };
+    this.#sun = { x: tangent * Math.sin(azimuth), y: -tangent * Math.cos(azimuth) };
+    this.#landscape = new Landscape(seed, this.#sun);
+    this.#subpixels = Math.max(2, Math.ceil(pixelSize / POINT_SPACING));
+    this.#blind = Array.from(wavelength, (w) => DROPPED_RANGES.some(([from, to]) => w >= from && w <= to));
   }
 
   /**
@@ -99,80 +131,81 @@ export class Scene {
     const landsat = new Float32Array(lines * samples * weights.length);
     const noise = Array.from(wavelength, spectrometerNoise);
     const surface = new Float64Array(bands);
-    const gain = new Float64Array(bands);
     const radiance = new Float64Array(bands);
-    const blind = Array.from(wavelength, (w) => DROPPED_RANGES.some(([from, to]) => w >= from && w <= to));
+    const light: Light = {
+      gain: new Float64Array(bands),
+      sky: new Float64Array(bands),
+      path: new Float64Array(bands),
+      albedo: new Float64Array(bands),
+    };
+    const bright = units === 'radiance' ? radiance : surface;
     for (let p = 0; p < lines * samples; p++) {
       const x = p % samples;
       const y = first + Math.floor(p / samples);
-      this.#surface(x, y, surface);
-      const illumination = this.#light(x, y, surface, gain, radiance);
-      const bright = units === 'radiance' ? radiance : surface;
+      const facing = this.#light(x, y, light);
+      this.#surface(x, y, facing, light.sky, surface);
+      for (let b = 0; b < bands; b++)
+        radiance[b] = light.path[b]! + (light.gain[b]! * surface[b]!) / (1 - light.albedo[b]! * surface[b]!);
       for (let b = 0; b < bands; b++) {
-        const error = this.#random.normal() * sigmaAt(noise[b]!, radiance[b]!);
+        const sigma = sigmaAt(noise[b]!, radiance[b]!);
+        const error = this.#random.normal() * sigma;
         cube[p * bands + b] =
           units === 'radiance'
             ? radiance[b]! + error
-            : blind[b]
+            : this.#blind[b]
               ? BLIND_BAND
-              : surface[b]! * illumination + error / gain[b]!;
+              : surface[b]! + error / light.gain[b]! / (1 + (sigma / light.gain[b]! / PRIOR_SIGMA) ** 2);
       }
       for (let k = 0; k < weights.length; k++) {
         const w = weights[k]!;
         let value = 0;
-        let light = 0;
-        let perUnit = 0;
+        let seen = 0;
+        let gain = 0;
         for (let b = 0; b < bands; b++) {
           if (w[b] === 0) continue;
           value += w[b]! * bright[b]!;
-          light += w[b]! * radiance[b]!;
-          perUnit += w[b]! * gain[b]!;
+          seen += w[b]! * radiance[b]!;
+          gain += w[b]! * light.gain[b]!;
         }
-        const error = this.#random.normal() * sigmaAt(OLI_NOISE[k]!, light);
-        landsat[p * weights.length + k] = units === 'radiance' ? value + error : value * illumination + error / perUnit;
+        const error = this.#random.normal() * sigmaAt(OLI_NOISE[k]!, seen);
+        landsat[p * weights.length + k] = value + (units === 'radiance' ? error : error / gain);
       }
     }
     return { cube, landsat };
   }
 
-  /** Reflectance of a pixel: abundances from the map, each material in its state here, mixed with a second reflection. */
-  #surface(x: number, y: number, out: Float64Array): void {
+  /**
+   * Reflectance of a pixel as a level scene in full sun would have it: abundances from the map, each material in its state
+   * and light here, mixed with a second reflection. Slopes and shadows are left in, as products of surface reflectance do.
+   */
+  #surface(x: number, y: number, facing: number, sky: Float64Array, out: Float64Array): void {
     const size = this.#options.pixelSize;
-    const counts = new Map<number, { n: number; vigour: number; moisture: number; age: number }>();
-    const point: MapPoint = { material: 0, vigour: 0, moisture: 0, age: 0 };
-    for (let i = 0; i < SUBPIXELS * SUBPIXELS; i++) {
-      const inX = ((i % SUBPIXELS) + 0.5) / SUBPIXELS;
-      const inY = (Math.floor(i / SUBPIXELS) + 0.5) / SUBPIXELS;
-      this.#landscape.at(this.#west + (x + inX) * size, (y + inY) * size, point);
-      const seen = counts.get(point.material) ?? { n: 0, vigour: 0, moisture: 0, age: 0 };
-      seen.n++;
-      seen.vigour += point.vigour;
-      seen.moisture += point.moisture;
-      seen.age += point.age;
-      counts.set(point.material, seen);
-    }
     const [mapX, mapY] = [this.#west + (x + 0.5) * size, (y + 0.5) * size];
-    const around = {
-      vigour: this.#landscape.vigour(mapX, mapY),
-      moisture: this.#landscape.moisture(mapX, mapY),
-      soil: this.#landscape.soil(mapX, mapY),
-    };
+    const vigour = this.#landscape.vigour(mapX, mapY);
+    const moisture = this.#landscape.moisture(mapX, mapY);
+    const soil = new Float64Array(SOIL_KINDS);
+    this.#landscape.soil(mapX, mapY, soil);
     const bands = out.length;
     const one = new Float64Array(bands);
     const squares = new Float64Array(bands);
     out.fill(0);
-    for (const [material, seen] of counts) {
-      const share = seen.n / (SUBPIXELS * SUBPIXELS);
-      const state: SurfaceState = {
-        vigour: 0.6 * around.vigour + seen.vigour / seen.n,
-        moisture: 0.7 * around.moisture + seen.moisture / seen.n,
-        soil: around.soil,
-        age: seen.age / seen.n + 0.3 * around.vigour * around.soil,
-        turbidity: around.soil + 0.5 * around.moisture,
-      };
-      MATERIALS[MATERIAL_NAMES[material]!](this.#absorption, state, one);
+    for (const [material, { n, ...sums }] of this.#points(x, y)) {
+      MATERIALS[MATERIAL_NAMES[material]!](
+        this.#absorption,
+        {
+          vigour: 0.5 * vigour + sums.vigour / n,
+          moisture: 0.6 * moisture + sums.moisture / n,
+          cover: sums.cover / n + 0.2 * vigour,
+          age: sums.age / n + 0.2 * vigour * moisture,
+          turbidity: vigour + 0.5 * moisture,
+          soil,
+        },
+        one,
+      );
+      const share = n / this.#subpixels ** 2;
+      const direct = (facing * sums.lit) / n;
       for (let b = 0; b < bands; b++) {
-        const part = share * one[b]!;
+        const part = share * one[b]! * (direct + (1 - direct) * sky[b]!);
         out[b]! += part;
         squares[b]! += part * part;
       }
@@ -181,27 +214,50 @@ export class Scene {
     for (let b = 0; b < bands; b++) out[b]! += (SECOND_REFLECTION * (out[b]! * out[b]! - squares[b]!)) / 2;
   }
 
-  /** Radiance of a pixel and its slope against illuminated reflectance; returns the illumination of the slope, flat = 1. */
-  #light(x: number, y: number, surface: Float64Array, gain: Float64Array, radiance: Float64Array): number {
+  /** The points of a pixel by material. */
+  #points(x: number, y: number): Map<number, Seen> {
+    const size = this.#options.pixelSize;
+    const n = this.#subpixels;
+    const found = new Map<number, Seen>();
+    const point: MapPoint = { material: 0, vigour: 0, moisture: 0, cover: 0, age: 0, lit: 1 };
+    for (let i = 0; i < n * n; i++) {
+      const inX = ((i % n) + 0.5) / n;
+      const inY = (Math.floor(i / n) + 0.5) / n;
+      this.#landscape.at(this.#west + (x + inX) * size, (y + inY) * size, point);
+      const seen = found.get(point.material) ?? { n: 0, vigour: 0, moisture: 0, cover: 0, age: 0, lit: 0 };
+      seen.n++;
+      seen.vigour += point.vigour;
+      seen.moisture += point.moisture;
+      seen.cover += point.cover;
+      seen.age += point.age;
+      seen.lit += point.lit;
+      found.set(point.material, seen);
+    }
+    return found;
+  }
+
+  /** The light of a pixel; returns how its slope faces the sun, level = 1. */
+  #light(x: number, y: number, out: Light): number {
     const size = this.#options.pixelSize;
     const [mapX, mapY] = [this.#west + (x + 0.5) * size, (y + 0.5) * size];
     const height = (dx: number, dy: number) => this.#landscape.elevation(mapX + dx * size, mapY + dy * size);
     const slopeX = (height(0.5, 0) - height(-0.5, 0)) / size;
     const slopeY = (height(0, 0.5) - height(0, -0.5)) / size;
-    // map y grows southwards; cos of incidence over cos of the zenith angle
-    const facing = (1 - slopeX * this.#sun.x + slopeY * this.#sun.y) / Math.sqrt(1 + slopeX * slopeX + slopeY * slopeY);
-    const illumination = Math.min(1.6, Math.max(0.15, facing));
     const wet = this.#landscape.moisture(mapX / 3, mapY / 3);
     const step = Math.min(VAPOUR_STEPS - 1.001, Math.max(0, ((wet + 1) / 2) * (VAPOUR_STEPS - 1)));
     const low = this.#air[Math.floor(step)]!;
     const high = this.#air[Math.floor(step) + 1]!;
     const t = step - Math.floor(step);
-    for (let b = 0; b < surface.length; b++) {
-      const between = (curve: 'path' | 'direct' | 'diffuse') => low[curve][b]! * (1 - t) + high[curve][b]! * t;
-      const lit = between('direct') * illumination + between('diffuse');
-      radiance[b] = between('path') + (lit * surface[b]!) / (1 - low.sphericalAlbedo[b]! * surface[b]!);
-      gain[b] = lit / illumination;
+    for (let b = 0; b < out.gain.length; b++) {
+      const between = (curve: keyof BandAtmosphere) => low[curve][b]! * (1 - t) + high[curve][b]! * t;
+      const skylight = between('diffuse');
+      out.gain[b] = between('direct') + skylight;
+      out.sky[b] = skylight / out.gain[b]!;
+      out.path[b] = between('path');
+      out.albedo[b] = low.sphericalAlbedo[b]!;
     }
-    return illumination;
+    // cos of incidence over cos of the zenith angle
+    const facing = (1 - slopeX * this.#sun.x - slopeY * this.#sun.y) / Math.sqrt(1 + slopeX * slopeX + slopeY * slopeY);
+    return Math.min(1.6, Math.max(0.15, facing));
   }
 }
