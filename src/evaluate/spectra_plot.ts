@@ -8,8 +8,11 @@ export interface PixelPosition {
   readonly x: number;
 }
 
-const TRUTH = '#3b3b3b';
-const PREDICTION = '#d1495b';
+/** Truth is a broad pale line, so that it is seen on both sides of a prediction that lies on it. */
+const TRUTH = '#a9b4c0';
+const PREDICTION = '#c8253c';
+const TRUTH_WIDTH = 4.5;
+const PREDICTION_WIDTH = 1.2;
 const WIDTH = 300;
 /** Neighbouring bands further apart than this many usual distances have bands left out between them: no line there. */
 const BREAK = 2.5;
@@ -61,29 +64,47 @@ function specification(
       type: 'nominal' as const,
       title: null,
       scale: { domain: ['truth', 'prediction'], range: [TRUTH, PREDICTION] },
-      // inside the first panel, so that the panels stay aligned
-      legend: i === 0 ? { orient: 'none' as const, legendX: WIDTH - 84, legendY: 6, symbolStrokeWidth: 2.5 } : null,
+      // one for the figure, above the panels: inside a panel it would cover curves
+      legend: {
+        orient: 'top' as const,
+        offset: 26,
+        symbolType: 'stroke' as const,
+        symbolStrokeWidth: 4,
+        labelFontSize: 12,
+      },
     };
     const data = { values: rows };
     return {
       curves: {
         data,
-        title: {
-          text: `row ${y}, column ${x}`,
-          anchor: 'start' as const,
-          frame: 'group' as const,
-          fontSize: 12,
-          fontWeight: 'normal' as const,
-        },
         width: WIDTH,
         height: 200,
-        mark: { ...line, strokeWidth: 1.4, opacity: 0.9 },
-        encoding: {
-          x: xAxis(null, false),
-          y: { field: 'value', type: 'quantitative' as const, title: i === 0 ? quantity : null },
-          color,
-          detail: { field: 'part' },
-        },
+        layer: [
+          ...(['truth', 'prediction'] as const).map((series) => ({
+            transform: [{ filter: `datum.series === '${series}'` }],
+            mark: { ...line, strokeWidth: series === 'truth' ? TRUTH_WIDTH : PREDICTION_WIDTH },
+            encoding: {
+              x: xAxis(null, false),
+              y: { field: 'value', type: 'quantitative' as const, title: i === 0 ? quantity : null },
+              color,
+              detail: { field: 'part' },
+            },
+          })),
+          {
+            // a mark and not a title, whose height depends on what else lies around the frame
+            data: { values: [{}] },
+            mark: {
+              type: 'text' as const,
+              text: `row ${y}, column ${x}`,
+              x: 0,
+              y: -9,
+              align: 'left' as const,
+              baseline: 'bottom' as const,
+              fontSize: 12,
+              color: '#222222',
+            },
+          },
+        ],
       },
       difference: {
         data,
@@ -113,7 +134,7 @@ function specification(
     bounds: 'flush',
     columns: panels.length,
     concat: [...panels.map((panel) => panel.curves), ...panels.map((panel) => panel.difference)],
-    resolve: { scale: { color: 'independent' } },
+    resolve: { scale: { color: 'shared' }, legend: { color: 'shared' } },
     config: {
       font: 'sans-serif',
       view: { stroke: '#dddddd' },
