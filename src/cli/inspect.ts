@@ -2,8 +2,6 @@
 import { existsSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
-import { openEnvi } from '../data/envi.js';
-import { openPatchSet } from '../data/patches.js';
 import { createSession } from '../engine/session.js';
 import { COMBINED_LOSS } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
@@ -14,47 +12,15 @@ import type { ModelSpec } from '../models/spec.js';
 import { resolveConfig, STAGE2_SETTINGS } from '../train/config.js';
 import { specFromConfig } from '../train/model_setup.js';
 import { spatialSpec } from '../train/stage2.js';
+import { type Facts, inspectData, range } from './inspect_data.js';
 import { integer } from './options.js';
 import { bytes, Output } from './output.js';
-
-type Facts = Record<string, unknown>;
 
 const SPECTRAL = ['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge'];
 const SPATIAL = ['spatial_sr', 'spatial_lightweight', 'bicubic'];
 const MODELS = [...SPECTRAL, ...SPATIAL];
 /** Bands of AVIRIS-NG that patches keep, and Landsat's. */
 const [FINE_BANDS, LANDSAT_BANDS] = [340, 7];
-
-const range = (values: ArrayLike<number> | undefined) =>
-  values && values.length > 0 ? `${values[0]!.toFixed(1)} to ${values[values.length - 1]!.toFixed(1)} nm` : 'unknown';
-
-async function inspectPatches(path: string): Promise<Facts> {
-  const set = await openPatchSet([path]);
-  const first = set.files[0]!;
-  return {
-    kind: 'patches',
-    patches: set.count,
-    size: `${set.height} x ${set.width} pixels${set.sides.target === 'aviris_lr' ? " of Landsat's grid (and the fine grid beside it)" : ''}`,
-    bands: `${set.inBands} -> ${set.outBands}`,
-    wavelengths: range(first.wavelength),
-    units: first.units ?? 'unknown',
-    sensor: first.sensor ?? 'unknown',
-    scenes: [...new Set(set.files.map((f) => f.scene))].join(', '),
-    origins: set.files.every((f) => f.origins) ? 'known' : 'unknown',
-    files: set.files.map((f) => `${f.path} (${f.patches})`).join(', '),
-    ...(set.warnings.length > 0 ? { warnings: set.warnings.join('; ') } : {}),
-  };
-}
-
-async function inspectCube(path: string): Promise<Facts> {
-  const { header, dataPath } = await openEnvi(path);
-  return {
-    kind: 'ENVI cube',
-    data: dataPath,
-    ...Object.fromEntries(Object.entries(header).filter(([, v]) => typeof v !== 'object')),
-    wavelengths: range(header.wavelength),
-  };
-}
 
 /** Sizes, receptive field and planned memory of a network. */
 async function modelFacts(spec: ModelSpec, batchSize: number, asked: number | undefined): Promise<Facts> {
@@ -112,7 +78,6 @@ async function inspect(path: string, batchSize: number, size: number | undefined
       EXIT.usage,
     );
   }
-  if (statSync(path).isDirectory() || /\.(h5|hdf5|hdf)$/i.test(path)) return inspectPatches(path);
   if (/\.safetensors$/i.test(path)) return inspectWeights(path, batchSize, size);
   if (/\.(pth|pt)$/i.test(path)) {
     const { tensors, key } = await readTorchState(path);
@@ -125,16 +90,16 @@ async function inspect(path: string, batchSize: number, size: number | undefined
       names: [...tensors.keys()].join(', '),
     };
   }
-  return inspectCube(path);
+  return inspectData(path, statSync(path).isDirectory());
 }
 
 export function addInspect(program: Command): void {
   program
     .command('inspect')
     .description(
-      'what a file holds: ENVI cube, patches (file or folder), checkpoint, .pth; or a network by name with its memory',
+      'what a file or folder holds: ENVI cube, Landsat product, GeoTIFF, patches, checkpoint, .pth; or a network by name with its memory',
     )
-    .argument('<file>', 'file, folder of patches, or network name')
+    .argument('<file>', 'file, folder (of patches, cubes or a Landsat product), or network name')
     .option('--batch-size <n>', 'for the planned memory of a network', integer(1, 4096), 4)
     .option('--size <pixels>', 'side of an input patch, likewise (default: 256, of stage 2 34)', integer(1, 4096))
     .option('--json', 'one JSON object on stdout instead of text')

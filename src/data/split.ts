@@ -174,7 +174,7 @@ function describe(scenes: number, { cut }: Plan, blocks: Blocks | undefined): st
       ? `contiguous runs of patch numbers for ${into}; the file does not say where patches lie, so overlap cannot be ruled out`
       : blocks.gap > 0
         ? `contiguous blocks for ${into}, at least ${blocks.gap} pixels apart (${left})`
-        : `contiguous blocks for ${into}, which share no pixel but may touch, since a guard band would cost too many patches (${left})`;
+        : `contiguous blocks for ${into}, which share no pixel but may touch: patches that overlap two blocks are left out (${blocks.guard.length}), and a gap between the blocks would cost too many more`;
   return scenes === 1
     ? `a single scene, cut into ${how}`
     : `by scene, of ${scenes} scenes; only ${cut[0]!.scene} is cut, into ${how}`;

@@ -12,7 +12,7 @@ import { fileError } from '../io/files.js';
 import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
 
 /** Raised when the same options give other patches than before. */
-const METHOD = 1;
+const METHOD = 2;
 
 export interface SceneRecord {
   /** Of the options and the source; equal keys, equal patches. */
