@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promi
 import { BandliftError } from '../errors.js';
 import { writeAll, writeFileAtomic } from '../io/atomic.js';
 import { fileError, writeError } from '../io/files.js';
+import { temporaryName } from '../io/temporary_file.js';
 import { DATA_TYPES, type EnviHeader, formatEnviHeader, parseEnviHeader } from './envi_header.js';
 import { dataOf, headerOf, headersIn, isHeaderName } from './envi_pair.js';
 import { EnviWindows, everyBand } from './envi_window.js';
@@ -107,12 +108,14 @@ export async function readEnvi(path: string): Promise<{ header: EnviHeader; data
 /** Writes a float32 BIP cube line block by line block; nothing appears under its name before `close`. */
 export class EnviWriter {
   readonly #path: string;
+  readonly #temporary: string;
   readonly #header: EnviHeader;
   readonly #handle: FileHandle;
   #values = 0;
 
-  private constructor(path: string, header: EnviHeader, handle: FileHandle) {
+  private constructor(path: string, temporary: string, header: EnviHeader, handle: FileHandle) {
     this.#path = path;
+    this.#temporary = temporary;
     this.#header = header;
     this.#handle = handle;
   }
@@ -123,10 +126,11 @@ export class EnviWriter {
     header: Omit<EnviHeader, 'dataType' | 'interleave' | 'byteOrder' | 'headerOffset'>,
   ): Promise<EnviWriter> {
     const full: EnviHeader = { ...header, dataType: 4, interleave: 'bip', byteOrder: 0, headerOffset: 0 };
-    const handle = await open(`${path}.tmp`, 'w').catch((error: unknown) => {
+    const temporary = temporaryName(path);
+    const handle = await open(temporary, 'wx').catch((error: unknown) => {
       throw fileError(error, path);
     });
-    return new EnviWriter(path, full, handle);
+    return new EnviWriter(path, temporary, full, handle);
   }
 
   /** Appends whole lines, [lines, samples, bands] in physical units. */
@@ -151,13 +155,13 @@ export class EnviWriter {
     }
     await this.#handle.sync();
     await this.#handle.close();
-    await rename(`${this.#path}.tmp`, this.#path);
+    await rename(this.#temporary, this.#path);
     await writeFileAtomic(this.#path.replace(/\.img$/, '.hdr'), formatEnviHeader(this.#header));
   }
 
   /** Gives up: removes what was written. */
   async discard(): Promise<void> {
     await this.#handle.close();
-    await rm(`${this.#path}.tmp`, { force: true });
+    await rm(this.#temporary, { force: true });
   }
 }

@@ -16,6 +16,7 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import h5wasm, { type File as Hdf5File } from 'h5wasm/node';
 import { BandliftError, EXIT } from '../errors.js';
 import { diskFullError } from '../io/files.js';
+import { temporaryName } from '../io/temporary_file.js';
 import { GrowingDataset, type Numbers } from './growing_dataset.js';
 
 /** Version of our additions to the layout. */
@@ -120,20 +121,22 @@ export function writeFailure(error: Error, path: string, bytes: number): Bandlif
 export class PatchWriter {
   readonly path: string;
   readonly info: PatchFileInfo;
+  readonly #temporary: string;
   readonly #file: Hdf5File;
   readonly #sets: Readonly<Partial<Record<SetName, GrowingDataset>>>;
   #count = 0;
   #placed: boolean | undefined;
   #open = true;
 
-  private constructor(path: string, info: PatchFileInfo, file: Hdf5File) {
+  private constructor(path: string, info: PatchFileInfo, temporary: string) {
     this.path = path;
     this.info = info;
-    this.#file = file;
+    this.#temporary = temporary;
+    this.#file = new h5wasm.File(temporary, 'w');
     this.#sets = growingSets(info);
   }
 
-  /** Begins `path`.tmp; `close` gives it its name. Errors: BandliftError when the file cannot be made. */
+  /** Begins a temporary file beside `path`; `close` gives it its name. Errors: BandliftError when the file cannot be made. */
   static async create(path: string, info: PatchFileInfo): Promise<PatchWriter> {
     const module = await h5wasm.ready;
     module.activate_throwing_error_handler();
@@ -141,11 +144,13 @@ export class PatchWriter {
     for (const [name, list] of Object.entries({ wavelength, fwhm, goodBands }))
       if (list && list.length !== info.outBands)
         throw new Error(`${path}: ${name} has ${list.length} entries for ${info.outBands} bands`);
+    const temporary = temporaryName(path);
     try {
       // fails with the system's own words where HDF5 would print a stack
-      closeSync(openSync(`${path}.tmp`, 'w'));
-      return new PatchWriter(path, info, new h5wasm.File(`${path}.tmp`, 'w'));
+      closeSync(openSync(temporary, 'wx'));
+      return new PatchWriter(path, info, temporary);
     } catch (error) {
+      rmSync(temporary, { force: true });
       throw new BandliftError(
         'the patch file cannot be written',
         { file: path, hint: (error as Error).message },
@@ -188,7 +193,6 @@ export class PatchWriter {
 
   /** Writes lists and attributes, closes, flushes to the disk and renames. Without a patch there is no file. */
   close(): void {
-    const temporary = `${this.path}.tmp`;
     if (this.#count === 0) {
       this.discard();
       throw new BandliftError('no patch was written', { file: this.path });
@@ -197,13 +201,13 @@ export class PatchWriter {
       this.#describe();
       this.#open = false;
       if (this.#file.close() < 0) throw new Error('HDF5 could not close the file');
-      const handle = openSync(temporary, 'r+');
+      const handle = openSync(this.#temporary, 'r+');
       try {
         fsyncSync(handle);
       } finally {
         closeSync(handle);
       }
-      renameSync(temporary, this.path);
+      renameSync(this.#temporary, this.path);
     });
   }
 
@@ -214,7 +218,7 @@ export class PatchWriter {
     try {
       this.#file.close();
     } finally {
-      rmSync(`${this.path}.tmp`, { force: true });
+      rmSync(this.#temporary, { force: true });
     }
   }
 
@@ -270,7 +274,7 @@ export class PatchWriter {
       } catch {
         // the first error is the one to tell
       }
-      rmSync(`${this.path}.tmp`, { force: true });
+      rmSync(this.#temporary, { force: true });
       if (error instanceof BandliftError) throw error;
       throw writeFailure(error as Error, this.path, this.#bytes());
     }

@@ -1,10 +1,12 @@
 /**
- * Files that are whole or not there: written to NAME.tmp in the same folder, flushed to the disk, renamed. A process
- * killed at any moment leaves the old file or the new one, and at most a NAME.tmp, which the next write replaces.
+ * Files that are whole or not there: written under a temporary name in the same folder, flushed to the disk, renamed. A process
+ * killed at any moment leaves the old file or the new one, and at most a NAME.*.tmp, which the next write of NAME removes.
+ * Several processes may write the same file at once: it is then what one of them wrote.
  */
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeError } from './files.js';
+import { temporaryName } from './temporary_file.js';
 
 const CHUNK = 2 ** 30;
 
@@ -12,6 +14,15 @@ const CHUNK = 2 ** 30;
 export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, Math.min(CHUNK, bytes.length - done));
+    done += bytesWritten;
+  }
+}
+
+/** Writes all of `bytes` from `position` (bytes) on. */
+export async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const length = Math.min(CHUNK, bytes.length - done);
+    const { bytesWritten } = await handle.write(bytes, done, length, position + done);
     done += bytesWritten;
   }
 }
@@ -37,9 +48,9 @@ export async function replaceFile(
   bytes: number,
   write: (handle: FileHandle) => Promise<void>,
 ): Promise<void> {
-  const temporary = `${path}.tmp`;
+  const temporary = temporaryName(path);
   try {
-    const handle = await open(temporary, 'w');
+    const handle = await open(temporary, 'wx');
     try {
       await write(handle);
       await handle.sync();

@@ -110,8 +110,6 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
   const { scene, grid, sensor } = job;
   const { side, stride } = job.phases[0]!.patches;
   try {
-    // of a run that was killed
-    await rm(`${options.out}.tmp`, { force: true });
     const counts = await writePatches(job);
     const { header } = scene.cube;
     const kept = counts.patches;

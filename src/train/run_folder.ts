@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../errors.js';
-import { tryLock } from './folder_lock.js';
+import { takeLock } from '../io/lock.js';
 
 export interface RunFolder {
   readonly path: string;
@@ -31,29 +31,13 @@ export function freeRunPath(base: string): string {
   }
 }
 
-/** One process writes to a run folder. */
-function lock(path: string): () => void {
-  const file = join(path, '.lock');
-  const found = tryLock(file);
-  if (typeof found !== 'number') return found.release;
-  throw new BandliftError('another process is training in this folder', {
-    file: path,
-    found: `process ${found}`,
-    hint: `wait for it, or give another --output-dir (if that process is not bandlift, remove ${file})`,
-  });
-}
-
 /** Takes away folders that were made for a run which then wrote nothing. */
 function removeEmpty(folders: readonly string[]): void {
   for (const folder of [...folders].reverse()) if (readdirSync(folder).length === 0) rmdirSync(folder);
 }
 
-/** Opens the folder of a new run (must not hold one) or of a run to resume (must hold one). */
-export function openRunFolder(path: string, resume: boolean): RunFolder {
-  // nothing there, or a path that cannot be (below a file): making the folder will tell
-  const stat = existsSync(path) ? statSync(path) : undefined;
-  if (stat && !stat.isDirectory())
-    throw new BandliftError('the output folder is a file', { file: path, hint: 'give another --output-dir' });
+/** Throws where a new run would meet one that is there, or a resumed run would find none. */
+function checkRun(path: string, resume: boolean): void {
   const exists = existsSync(join(path, 'config.yaml'));
   if (resume && !exists)
     throw new BandliftError(
@@ -67,12 +51,15 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
       { file: path, hint: `add --resume to continue it, or give another --output-dir` },
       EXIT.usage,
     );
-  if (resume && !exists)
-    throw new BandliftError(
-      'this folder holds no run to resume',
-      { file: path, hint: 'check --output-dir, or start a new run without --resume' },
-      EXIT.usage,
-    );
+}
+
+/** Opens the folder of a new run (must not hold one) or of a run to resume (must hold one). */
+export function openRunFolder(path: string, resume: boolean): RunFolder {
+  // nothing there, or a path that cannot be (below a file): making the folder will tell
+  const stat = existsSync(path) ? statSync(path) : undefined;
+  if (stat && !stat.isDirectory())
+    throw new BandliftError('the output folder is a file', { file: path, hint: 'give another --output-dir' });
+  checkRun(path, resume);
   const made: string[] = [];
   try {
     for (const folder of [path, join(path, 'checkpoints'), join(path, 'tensorboard')])
@@ -84,10 +71,18 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
       hint: 'choose a folder you may write to with --output-dir',
     });
   }
-  let release: () => void;
+  let release = () => {};
   try {
-    release = lock(path);
+    const lock = takeLock(
+      join(path, '.lock'),
+      'another process is training in this folder',
+      path,
+      'give another --output-dir',
+    );
+    release = lock.release;
+    checkRun(path, resume); // another run may have begun and ended meanwhile
   } catch (error) {
+    release();
     removeEmpty(made);
     throw error;
   }

@@ -1,52 +1,56 @@
 /**
  * Stage 1's predictions for every patch of a set, computed once: raw float32 files in physical units, beside a description.
- * The folder's name is a hash of the checkpoint and of the data, so runs share it. A file grows patch by patch under the name
- * NAME.partial, which an interrupted run leaves for the next one, and gets its name when it is complete.
+ * The folder's name is a hash of all that decides their bits, so runs share it. One process at a time computes; others wait.
+ * A file grows patch by patch under the name NAME.MACHINE.partial, which an interrupted run leaves for the next one, and gets
+ * its name when it is complete. MACHINE changes with a restart, after which nobody knows what had reached the disk.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, statfsSync, statSync } from 'node:fs';
+import { constants, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { contentHashes } from '../data/content_hash.js';
 import { openReader, type PatchReader } from '../data/loader.js';
 import { denormalizeValues } from '../data/normalize.js';
 import { cachedPatchBytes } from '../data/stage1_cache.js';
 import type { CachedInput, LoadedBatch, PatchSet } from '../data/types.js';
+import { engineIdentity } from '../engine/identity.js';
 import { createSession } from '../engine/session.js';
 import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
-import { writeAll, writeFileAtomic } from '../io/atomic.js';
+import { writeAt, writeFileAtomic } from '../io/atomic.js';
 import { writeError } from '../io/files.js';
+import { waitForLock } from '../io/lock.js';
+import { processSpace } from '../io/process_lock.mjs';
 import type { Stage2Config } from './config.js';
 import { parseBytes } from './config.js';
-import { type Lock, tryLock } from './folder_lock.js';
 import { deviceOption } from './model_setup.js';
 import type { Reporter } from './reporter.js';
 import type { Stage1Model } from './stage2_data.js';
 
 /** Of the layout of the cache. */
-const CACHE_FORMAT = 2;
-/** Between looks at whether another process is done, ms. */
-const LOOK = 500;
+const CACHE_FORMAT = 3;
+/** From this size on it is told that a file is read, bytes. */
+const LARGE = 2 ** 28;
 
 /** A file of the cache and how many patches it holds when it is complete. */
 interface CacheFile extends CachedInput {
   readonly patches: number;
 }
 
-/** A hash of the checkpoint's bytes, and of every file's name, size and time of change. */
-function cacheKey(checkpoint: string, set: PatchSet): string {
-  const hash = createHash('sha256').update(`format ${CACHE_FORMAT} ${set.sides.input}\n${checkpoint}`);
-  for (const { path, patches } of set.files) {
-    const { size, mtimeMs } = statSync(path);
-    hash.update(`\n${basename(path)} ${patches} ${size} ${mtimeMs}`);
-  }
+/** A hash of what decides the bits of a prediction: the checkpoint, the engine with its precision, the patches. */
+function cacheKey(checkpoint: string, engine: string, set: PatchSet, contents: readonly string[]): string {
+  const hash = createHash('sha256').update(`format ${CACHE_FORMAT} ${set.sides.input}\n${checkpoint}\n${engine}`);
+  set.files.forEach(({ path, patches }, i) => {
+    hash.update(`\n${basename(path)} ${patches} ${contents[i]}`);
+  });
   return hash.digest('hex').slice(0, 16);
 }
 
+const parentOf = (config: Stage2Config) =>
+  config.cache_dir === '' ? join(dirname(config.output_dir), 'cache') : config.cache_dir;
+
 function makeFolder(config: Stage2Config, key: string): string {
-  const parent = config.cache_dir === '' ? join(dirname(config.output_dir), 'cache') : config.cache_dir;
-  const folder = join(parent, `stage1-${key}`);
+  const folder = join(parentOf(config), `stage1-${key}`);
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
@@ -58,7 +62,7 @@ function makeFolder(config: Stage2Config, key: string): string {
   return folder;
 }
 
-const partial = (file: CacheFile) => `${file.path}.partial`;
+const partial = (file: CacheFile) => `${file.path}.${processSpace()}.partial`;
 const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 const isComplete = (file: CacheFile) => sizeOf(file.path) === file.patches * cachedPatchBytes(file);
 
@@ -80,7 +84,12 @@ export async function cacheStage1(
   report: Reporter,
   interrupted: () => boolean,
 ): Promise<CachedInput[]> {
-  const folder = makeFolder(config, cacheKey(stage1.hash, landsat));
+  const paths = landsat.files.map(({ path }) => path);
+  const contents = await contentHashes(paths, join(parentOf(config), 'content_hashes.json'), (path) => {
+    if (sizeOf(path) >= LARGE) report.line(`reading ${path} to see whether its predictions are known`);
+  });
+  const engine = await engineIdentity(deviceOption(config));
+  const folder = makeFolder(config, cacheKey(stage1.hash, engine, landsat, contents));
   const size = { height: landsat.inputHeight, width: landsat.inputWidth, bands: landsat.outBands };
   const files: CacheFile[] = landsat.files.map(({ path, patches }, i) => ({
     path: join(folder, `${i}-${basename(path)}.f32`),
@@ -88,8 +97,16 @@ export async function cacheStage1(
     ...size,
   }));
   if (!files.every(isComplete)) {
-    const lock = await takeLock(folder, report, interrupted);
+    const lock = await waitForLock(
+      join(folder, '.lock'),
+      (holder, hint) =>
+        report.line(`waiting for ${holder}, which computes stage 1's predictions in ${folder} (${hint})`),
+      () => {
+        if (interrupted()) throw stopped(folder);
+      },
+    );
     try {
+      removePartials(folder, files);
       await computeMissing(config, stage1, landsat, { folder, files }, report, interrupted);
     } finally {
       lock.release();
@@ -99,14 +116,11 @@ export async function cacheStage1(
   return files;
 }
 
-async function takeLock(folder: string, report: Reporter, interrupted: () => boolean): Promise<Lock> {
-  for (let waiting = false; ; waiting = true) {
-    const lock = tryLock(join(folder, '.lock'));
-    if (typeof lock !== 'number') return lock;
-    if (!waiting) report.line(`waiting for process ${lock}, which computes stage 1's predictions in ${folder}`);
-    if (interrupted()) throw stopped(folder);
-    await sleep(LOOK);
-  }
+/** Removes unfinished files of another machine or of before a restart. */
+function removePartials(folder: string, files: readonly CacheFile[]): void {
+  const ours = new Set(files.map((file) => basename(partial(file))));
+  for (const name of readdirSync(folder))
+    if (name.endsWith('.partial') && !ours.has(name)) rmSync(join(folder, name), { force: true });
 }
 
 const stopped = (folder: string) =>
@@ -212,16 +226,17 @@ async function predictFile(job: FileJob, predicted: () => void): Promise<void> {
       throw writeError(error, file.path, (file.patches - done) * bytes);
     }
   };
-  const handle: FileHandle = await written(open(partial(file), 'a'));
+  const handle: FileHandle = await written(open(partial(file), constants.O_RDWR | constants.O_CREAT));
   try {
     // a patch that was cut off is computed again
     await handle.truncate(done * bytes);
     const rest = Array.from({ length: file.patches - done }, (_, p) => first + done + p);
     const options = { patches: rest, batchSize: 1, normalize: { input: contract.normalization.input }, mask: true };
+    let next = done;
     for await (const batch of reader.batches(options)) {
       const prediction = await predictPatch(job, batch);
       batch.release();
-      await written(writeAll(handle, new Uint8Array(prediction.buffer)));
+      await written(writeAt(handle, new Uint8Array(prediction.buffer), next++ * bytes));
       predicted();
     }
     await written(handle.sync());

@@ -7,6 +7,7 @@ import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { EXIT } from '../../src/errors.js';
 import { expectOneError, fingerprint } from '../support/broken.js';
 import { bandlift, cliPath, startBandlift, TINY, temporaryFolder } from '../support/cli.js';
+import { lockOf } from '../support/locks.js';
 import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 
 const work = temporaryFolder();
@@ -110,7 +111,7 @@ describe('two processes on one run folder', () => {
 
   it('a lock of a process that is gone is taken over', () => {
     mkdirSync(join(work, 'stale'));
-    writeFileSync(join(work, 'stale/.lock'), '4194305'); // above the largest process id of Linux
+    writeFileSync(join(work, 'stale/.lock'), lockOf({ pid: 4194305 })); // above the largest process id of Linux
     const result = bandlift(train('stale', '1', '--model', 'ridge'), work);
     expect(result.stderr).not.toMatch(/error/);
     expect(result.status).toBe(EXIT.ok);

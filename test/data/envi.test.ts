@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { EnviWriter, openEnvi, readEnvi, readEnviLines } from '../../src/data/envi.js';
 import { formatEnviHeader, geotransform, parseEnviHeader } from '../../src/data/envi_header.js';
 import { describeShared } from '../support/shared.js';
+import { temporariesOf } from '../support/temporaries.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 const folder = temporaryFolder();
@@ -75,7 +76,7 @@ describe('ENVI data', () => {
     expect(existsSync(path)).toBe(false);
     await writer.append(data.subarray(12));
     await writer.close();
-    expect(existsSync(`${path}.tmp`)).toBe(false);
+    expect(temporariesOf(path).length > 0).toBe(false);
     const read = await readEnvi(path);
     expect(read.data).toEqual(data);
     expect(read.header).toEqual({
@@ -94,7 +95,7 @@ describe('ENVI data', () => {
     const writer = await EnviWriter.create(path, { lines: 2, samples: 3, bands: 4 });
     await writer.append(new Float32Array(12));
     await expect(writer.close()).rejects.toThrow(/12 values were written, the header says 24/);
-    expect(existsSync(path) || existsSync(`${path}.tmp`)).toBe(false);
+    expect(existsSync(path) || temporariesOf(path).length > 0).toBe(false);
   });
 
   it('outside the cube is refused', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type PatchFileInfo, PatchWriter, writeFailure } from '../../src/data/patch_writer.js';
 import { describePython, runPython } from '../support/python.js';
+import { temporariesOf } from '../support/temporaries.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 const folder = temporaryFolder();
@@ -59,7 +60,7 @@ describePython('patch files read by h5py', () => {
     writer.append(patch(2));
     expect(existsSync(path)).toBe(false);
     writer.close();
-    expect(existsSync(`${path}.tmp`)).toBe(false);
+    expect(temporariesOf(path).length > 0).toBe(false);
     const { attrs, sets, values, types } = JSON.parse(runPython(READ, [path]));
     expect(attrs).toEqual({
       n_patches: 2,
@@ -126,7 +127,7 @@ describe('patch files', () => {
     const path = join(folder, 'none.h5');
     const writer = await PatchWriter.create(path, INFO);
     expect(() => writer.close()).toThrow(/none\.h5: no patch was written/);
-    expect(existsSync(path) || existsSync(`${path}.tmp`)).toBe(false);
+    expect(existsSync(path) || temporariesOf(path).length > 0).toBe(false);
   });
 
   it('given up leave nothing, however often', async () => {
@@ -135,7 +136,7 @@ describe('patch files', () => {
     writer.append(patch(1));
     writer.discard();
     writer.discard();
-    expect(existsSync(path) || existsSync(`${path}.tmp`)).toBe(false);
+    expect(existsSync(path) || temporariesOf(path).length > 0).toBe(false);
   });
 
   it('refuse a patch of another size and leave nothing', async () => {
@@ -145,7 +146,7 @@ describe('patch files', () => {
     expect(() => writer.append({ ...patch(2), landsat: new Float32Array(3) })).toThrow(
       /patch 1, landsat: 3 values, expected 700/,
     );
-    expect(existsSync(path) || existsSync(`${path}.tmp`)).toBe(false);
+    expect(existsSync(path) || temporariesOf(path).length > 0).toBe(false);
   });
 
   it('in a folder that is not there', async () => {

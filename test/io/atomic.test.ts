@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { replaceFile, writeAll, writeFileAtomic } from '../../src/io/atomic.js';
+import { processSpace } from '../../src/io/process_lock.mjs';
 import { temporaryFolder } from '../support/temporary.js';
 
 const folder = temporaryFolder();
@@ -60,8 +61,33 @@ it('leaves the old file whole at the moment of a kill, and the next write clears
     await writeAll(handle, new TextEncoder().encode('er'));
   });
   expect(readFileSync(path, 'utf8')).toBe('newer');
-  writeFileSync(`${path}.tmp`, 'the rest of a killed process, longer than what follows');
+  // of a process of this machine that has ended (the number is above the largest of Linux), and of another machine
+  writeFileSync(`${path}.${processSpace()}-4194305-1-00000000.tmp`, 'the rest of a killed process');
+  writeFileSync(`${path}.00000000-4194305-1-00000000.tmp`, 'may be at work');
   await writeFileAtomic(path, 'newest');
   expect(readFileSync(path, 'utf8')).toBe('newest');
+  expect(readdirSync(join(folder, 'sub')).sort()).toEqual(['c.txt', 'c.txt.00000000-4194305-1-00000000.tmp']);
+  // until it has not grown for a day
+  const old = new Date(Date.now() - 25 * 3600 * 1000);
+  utimesSync(`${path}.00000000-4194305-1-00000000.tmp`, old, old);
+  await writeFileAtomic(path, 'newest');
   expect(readdirSync(join(folder, 'sub'))).toEqual(['c.txt']);
+});
+
+it('writers of one file at once do not disturb each other, and a failing one removes only its own', async () => {
+  const path = join(folder, 'sub', 'd.txt');
+  const failing = replaceFile(path, 1, async () => {
+    await writeFileAtomic(path, 'whole');
+    throw new Error('stopped');
+  });
+  await expect(failing).rejects.toThrow('stopped');
+  await Promise.all(Array.from({ length: 20 }, (_, i) => writeFileAtomic(path, `${i}`.repeat(1000))));
+  expect(
+    new Set(
+      readFileSync(path, 'utf8')
+        .match(/^(\d+?)\1*$/)!
+        .slice(1),
+    ).size,
+  ).toBe(1);
+  expect(readdirSync(join(folder, 'sub')).sort()).toEqual(['c.txt', 'd.txt']);
 });

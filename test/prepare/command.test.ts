@@ -16,6 +16,7 @@ import h5wasm, { type Dataset } from 'h5wasm/node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openPatchSet } from '../../src/data/patches.js';
 import { EXIT } from '../../src/errors.js';
+import { processSpace } from '../../src/io/process_lock.mjs';
 import { expectOneError, fingerprint } from '../support/broken.js';
 import { bandliftHere, startBandlift, temporaryFolder } from '../support/cli.js';
 import { braces, utm, wavelengths, writeCube } from '../support/envi_cubes.js';
@@ -226,10 +227,11 @@ describe('interruption', () => {
     for (const name of left) expect(patchFiles('torn').get(name)).toBe(patchFiles('calm').get(name));
 
     // as after kill -9
-    writeFileSync(join(work, 'torn/epsilon.h5.tmp'), 'half');
+    const half = join(work, `torn/epsilon.h5.${processSpace()}-4194305-1-00000000.tmp`);
+    writeFileSync(half, 'half');
     expect((await bandliftHere(['prepare', ...list, '--out', 'torn', ...args, '--resume'], work)).status).toBe(0);
     expect(patchFiles('torn')).toEqual(patchFiles('calm'));
-    expect(existsSync(join(work, 'torn/epsilon.h5.tmp'))).toBe(false);
+    expect(existsSync(half)).toBe(false);
   });
 });
 
