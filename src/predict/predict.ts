@@ -2,8 +2,7 @@
  * Prediction of a whole scene: models and region are chosen and checked, tiles planned under the memory limit, then one stage
  * after the other computed. Stage 2 reads what stage 1 wrote.
  */
-import { existsSync, statfsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type DeviceChoice, openDevice } from '../engine/device.js';
 import { formatBytes, machineMemory } from '../engine/memory_plan.js';
@@ -12,6 +11,7 @@ import { BandliftError, EXIT } from '../errors.js';
 import { receptiveField } from '../models/index.js';
 import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
 import type { OutputReport } from '../scenes/envi_output.js';
+import { checkName } from '../scenes/output_file.js';
 import type { Scene, Window } from '../scenes/types.js';
 import { version } from '../support/version.js';
 import { Monitor } from './monitor.js';
@@ -19,12 +19,20 @@ import { checkOutputs } from './outputs.js';
 import { checkPlace, checkValues } from './plausibility.js';
 import { chooseWindow, cropScene, edgeNotes, type RegionChoice, regionWarnings } from './region.js';
 import type { Reporter } from './reporter.js';
-import { readScratch } from './scratch.js';
 import { Slab } from './slab.js';
 import { planStage, type StagePlan } from './stage_plan.js';
-import { isResumable, runStage } from './stage_run.js';
+import { finishedStage, isResumable, runStage } from './stage_run.js';
 import { chooseStages, type Stage, type StageOptions } from './stages.js';
-import { beginWork, hashOf, readSettings, sceneIdentity, unfinished, workFolder } from './work_folder.js';
+import {
+  beginWork,
+  endWork,
+  hashOf,
+  lockWork,
+  readSettings,
+  sceneIdentity,
+  unfinished,
+  workFolder,
+} from './work_folder.js';
 
 export interface PredictOptions extends StageOptions, RegionChoice {
   readonly tile?: number;
@@ -76,9 +84,16 @@ export async function predict(
   for (const warning of checkPlace(scene.georeference)) reporter.warn(warning);
   const odd = await checkValues(stages[0]!.model, scene, window, options.forceUnits === true);
   for (const warning of odd) reporter.warn(warning);
-  const { device, name, precision } = await openDevice(options.device);
-  const programs = stages.map(({ model }) => new TilePrograms(device, model.spec, model.values, precision));
+  const lock = options.planOnly === true ? undefined : lockWork(options.out);
+  const disposables: { dispose(): void }[] = [];
   try {
+    const { device, name, precision } = await openDevice(options.device);
+    disposables.push(device);
+    const programs = stages.map(({ model }) => {
+      const made = new TilePrograms(device, model.spec, model.values, precision);
+      disposables.unshift(made);
+      return made;
+    });
     const key = hashOf([
       version(),
       await sceneIdentity(scene),
@@ -103,6 +118,8 @@ export async function predict(
     for (const warning of regionWarnings(scene, window, fields)) reporter.warn(warning);
     if (options.planOnly === true) return undefined;
     if (settings === undefined) {
+      // another process may have finished it while this one came for the lock
+      checkName(options.out, { overwrite: options.overwrite === true });
       checkDisk(stages, plans);
       const tiles = plans.map(({ segments }) =>
         segments.map(({ grid }): [number, number] => [grid.tileHeight, grid.tileWidth]),
@@ -116,7 +133,7 @@ export async function predict(
       key,
       begin: settings === undefined,
     });
-    await rm(workFolder(options.out), { recursive: true, force: true });
+    await endWork(options.out);
     return {
       output: reports.at(-1)!,
       ...(options.keepStage1 && reports.length > 1 ? { stage1: reports[0]! } : {}),
@@ -125,8 +142,8 @@ export async function predict(
       seconds: (Date.now() - began) / 1000,
     };
   } finally {
-    for (const p of programs) p.dispose();
-    device.dispose();
+    for (const made of disposables) made.dispose();
+    lock?.release();
   }
 }
 
@@ -218,8 +235,8 @@ async function runStages(
     for (const [i, { model, out, description, folder }] of stages.entries()) {
       const stageKey = `${key} ${i + 1}`;
       const isLast = i === stages.length - 1;
-      const done = !isLast && (await readScratch(folder))?.finished === true && existsSync(cubePaths(out).headerPath);
-      if (done) reports.push({ ...cubePaths(out), bytes: cubeBytes(description), counts: NOTHING });
+      const done = begin ? undefined : await finishedStage({ out, description, folder, key: stageKey });
+      if (done) reports.push(done);
       else {
         monitor.beginStage(i);
         reports.push(
@@ -246,12 +263,12 @@ async function runStages(
     }
     return reports;
   } catch (error) {
-    if (!isResumable(error)) await rm(workFolder(options.out), { recursive: true, force: true });
+    // what an earlier run has done is not lost to a wrong option of this one
+    const isUsage = error instanceof BandliftError && error.exitCode === EXIT.usage;
+    if (!isResumable(error) && (begin || !isUsage)) await endWork(options.out);
     throw error;
   } finally {
     monitor.stop();
     if (input !== scene) await input.close();
   }
 }
-
-const NOTHING = { pixels: 0, nodata: 0, clamped: 0, notFinite: 0 };

@@ -13,7 +13,7 @@ import { RasterFile } from './raster_file.js';
 const count = z.int().min(0);
 
 const stateSchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
   /** What the prediction is made of; another key means that nothing of this state can be used. */
   key: z.string(),
   /** The segment being computed, and how many of its tiles are done. */
@@ -23,8 +23,13 @@ const stateSchema = z.strictObject({
   sums: z.array(z.array(z.number())),
   /** Means of earlier segments by value. */
   means: z.record(z.string(), z.array(z.number())),
-  /** The results are complete, in a file of their own. */
-  finished: z.boolean(),
+  /** Every pixel of the result is on the disk: its header, and what was counted. */
+  result: z.nullable(
+    z.strictObject({
+      header: z.string(),
+      counts: z.strictObject({ pixels: count, nodata: count, clamped: count, notFinite: count }),
+    }),
+  ),
 });
 
 export type PassState = z.infer<typeof stateSchema>;
@@ -47,14 +52,18 @@ export class Scratch {
   /** Goes on from the state in `folder` if it has this key, else begins with an empty folder. */
   static async open(folder: string, key: string): Promise<Scratch> {
     const old = await readScratch(folder);
-    if (old?.key === key) return new Scratch(folder, old, old.segment + old.tiles > 0);
+    return old?.key === key ? new Scratch(folder, old, old.segment + old.tiles > 0) : Scratch.begin(folder, key);
+  }
+
+  /** Begins with an empty folder. */
+  static async begin(folder: string, key: string): Promise<Scratch> {
     try {
       await rm(folder, { recursive: true, force: true });
       await mkdir(folder, { recursive: true });
     } catch (error) {
       throw fileError(error, folder);
     }
-    const state = { format: 1 as const, key, segment: 0, tiles: 0, sums: [], means: {}, finished: false };
+    const state = { format: 2 as const, key, segment: 0, tiles: 0, sums: [], means: {}, result: null };
     return new Scratch(folder, state, false);
   }
 

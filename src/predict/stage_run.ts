@@ -2,10 +2,10 @@
 import { bandScaling } from '../data/assemble.js';
 import type { TilePrograms } from '../engine/tile_programs.js';
 import { BandliftError, EXIT } from '../errors.js';
-import type { CubeDescription } from '../scenes/cube_description.js';
-import { EnviOutput, type OutputReport } from '../scenes/envi_output.js';
+import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
+import { EnviOutput, isFinished, type OutputReport } from '../scenes/envi_output.js';
 import type { Scene } from '../scenes/types.js';
-import { Scratch } from './scratch.js';
+import { readScratch, Scratch } from './scratch.js';
 import { Interrupted, mapName, SegmentRun } from './segment_run.js';
 import type { Slab } from './slab.js';
 import type { StageModel } from './stage_model.js';
@@ -30,15 +30,35 @@ export interface StageRun {
   interrupted(): boolean;
 }
 
-/** Throws Interrupted when asked to stop: everything done so far is kept. On other errors the cube's file is removed. */
+/** The report of a stage whose cube an earlier run has finished; undefined where there is something left to do. */
+export async function finishedStage(stage: Pick<StageRun, 'out' | 'description' | 'folder' | 'key'>) {
+  const { out, description, folder, key } = stage;
+  const state = await readScratch(folder);
+  if (state?.key !== key || state.result === null) return undefined;
+  if (!(await isFinished(out, description, state.result.header))) return undefined;
+  const report: OutputReport = { ...cubePaths(out), bytes: cubeBytes(description), counts: state.result.counts };
+  return report;
+}
+
+/**
+ * Computes what is left of a stage. That every pixel is on the disk is noted before anything is given up that the pixels were
+ * made from, and before the cube gets its name: a run killed at any moment goes on from there.
+ * Throws Interrupted when asked to stop: everything done so far is kept. On other errors the cube's file is removed.
+ */
 export async function runStage(stage: StageRun): Promise<OutputReport> {
   const { model, plan, programs, description, key, out } = stage;
   const options = { overwrite: stage.overwrite };
   const output = await (stage.begin
     ? EnviOutput.create(out, description, key, options)
     : EnviOutput.open(out, description, key, options));
-  const scratch = await Scratch.open(stage.folder, key);
+  let scratch: Scratch | undefined;
   try {
+    scratch = await Scratch.open(stage.folder, key);
+    // the cube has gone, and with it what it was made from
+    if (scratch.state.result !== null && !output.resumed) {
+      await scratch.close();
+      scratch = await Scratch.begin(stage.folder, key);
+    }
     programs.reserve(plan.arenaBytes);
     const parts = {
       scene: plan.scene,
@@ -52,20 +72,22 @@ export async function runStage(stage: StageRun): Promise<OutputReport> {
       progress: stage.progress,
       interrupted: stage.interrupted,
     };
-    for (const segment of plan.segments.slice(scratch.state.segment)) {
-      await new SegmentRun(parts, segment).run();
-      await dropMaps(plan, segment.segment.index, scratch);
+    if (scratch.state.result === null) {
+      for (const segment of plan.segments.slice(scratch.state.segment)) {
+        await new SegmentRun(parts, segment).run();
+        if (segment !== plan.segments.at(-1)) await dropMaps(plan, segment.segment.index, scratch);
+      }
+      scratch.state = { ...scratch.state, result: { header: output.header, counts: output.counts } };
+      await scratch.save();
     }
-    const report = await output.finish();
-    scratch.state = { ...scratch.state, finished: true };
-    await scratch.save();
-    return report;
+    await dropMaps(plan, plan.segments.at(-1)!.segment.index, scratch);
+    return await output.finish();
   } catch (error) {
     // the first error is the one to tell
     await output.abandon(isResumable(error)).catch(() => undefined);
     throw error;
   } finally {
-    await scratch.close();
+    await scratch?.close();
   }
 }
 

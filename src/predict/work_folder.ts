@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { BandliftError, EXIT } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { fileError } from '../io/files.js';
+import { type Lock, takeLock } from '../io/lock.js';
 import { cubePaths } from '../scenes/cube_description.js';
 import type { Scene } from '../scenes/types.js';
 
@@ -56,7 +57,6 @@ export async function unfinished(
   if (settings === undefined || resume === 'restart') {
     if (resume === 'require')
       throw new BandliftError('there is no unfinished prediction to go on with', { file: folder }, EXIT.usage);
-    await rm(folder, { recursive: true, force: true });
     return undefined;
   }
   if (settings.key === key) return settings;
@@ -66,9 +66,24 @@ export async function unfinished(
   });
 }
 
+/** Only one process works on a result. Throws a BandliftError when that is another one. */
+export function lockWork(out: string): Lock {
+  const { dataPath } = cubePaths(out);
+  return takeLock(`${workFolder(out)}.lock`, 'another process is writing this result', dataPath, 'give another --out');
+}
+
+/** Removes everything of a prediction but its result; first what makes it an unfinished one. */
+export async function endWork(out: string): Promise<void> {
+  const folder = workFolder(out);
+  await rm(join(folder, 'settings.json'), { force: true });
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** Begins with an empty folder. */
 export async function beginWork(out: string, settings: Settings): Promise<void> {
   const folder = workFolder(out);
   try {
+    await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     await writeFileAtomic(join(folder, 'settings.json'), `${JSON.stringify(settings)}\n`);
   } catch (error) {

@@ -2,16 +2,19 @@
  * Result cubes, larger than memory and written in any order: NAME.img.partial while unfinished, then NAME.img and NAME.hdr.
  * What was synced survives a crash, and a resumed cube equals an uninterrupted one to the byte.
  *
- *   begin   check the disk, make the file in full size (sparse), write the journal
+ *   begin   take the lock, check the disk, make the file in full size (sparse), write the journal
  *   write   a window anywhere; sync now and then: the data to the disk first, then the journal that says so
- *   finish  sync, rename the data, write the header, remove the journal
+ *   finish  sync, rename the data, write the header, remove the journal, release the lock
+ *
+ * A kill between two steps of `finish` leaves a journal that says so; `open` then goes on with what is left of it.
  */
 import { existsSync } from 'node:fs';
-import { type FileHandle, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, readFile, rename, rm, stat } from 'node:fs/promises';
 import { formatEnviHeader } from '../data/envi_header.js';
 import { BandliftError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { writeError } from '../io/files.js';
+import { type Lock, takeLock } from '../io/lock.js';
 import {
   type CubeDescription,
   checkDescription,
@@ -20,29 +23,16 @@ import {
   headerOf,
   nodataOf,
   scaleOf,
-  VALUE_BYTES,
 } from './cube_description.js';
 import { addCounts, type Counts, noCounts, RowEncoder } from './cube_encoding.js';
 import { checkWindow } from './geo.js';
-import { checkName, type OutputOptions, openData, writeAt, writeStrided } from './output_file.js';
-import {
-  checkOwner,
-  fromRanges,
-  type Journal,
-  NOBODY,
-  readJournal,
-  thisProcess,
-  toRanges,
-  writeJournal,
-} from './output_journal.js';
+import { checkName, type OutputOptions, openData, writeWindow } from './output_file.js';
+import { fromRanges, type Journal, readJournal, toRanges, writeJournal } from './output_journal.js';
 import type { Window } from './types.js';
 
 export type { CubeDescription } from './cube_description.js';
 export type { Counts } from './cube_encoding.js';
 export type { OutputOptions } from './output_file.js';
-
-/** Rows are turned into bytes in blocks of about this size. */
-const BLOCK_BYTES = 16 * 2 ** 20;
 
 export interface OutputReport {
   readonly dataPath: string;
@@ -56,13 +46,28 @@ const layoutOf = (d: CubeDescription) =>
 
 const remove = (path: string) => rm(path, { force: true });
 
+const sizeOf = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    (info) => info.size,
+    () => undefined,
+  );
+
+/** Of the cube, its header and its journal. */
+function lockOutput(path: string): Lock {
+  const { dataPath, headerPath } = cubePaths(path);
+  const file = headerPath.replace(/\.hdr$/, '.lock');
+  return takeLock(file, 'another process is writing this result', dataPath, 'give another name');
+}
+
 export class EnviOutput {
   readonly dataPath: string;
   readonly headerPath: string;
   readonly description: CubeDescription;
   /** Whether units of an earlier run were found. */
   readonly resumed: boolean;
-  readonly #handle: FileHandle;
+  /** Undefined where a finished cube has its name already and lacks its header at most. */
+  readonly #handle: FileHandle | undefined;
+  readonly #lock: Lock;
   readonly #encoder: RowEncoder;
   readonly #journal: Journal;
   readonly #done: Set<number>;
@@ -71,10 +76,17 @@ export class EnviOutput {
   #open = true;
   #syncing: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, description: CubeDescription, handle: FileHandle, journal: Journal) {
+  private constructor(
+    path: string,
+    description: CubeDescription,
+    handle: FileHandle | undefined,
+    journal: Journal,
+    lock: Lock,
+  ) {
     ({ dataPath: this.dataPath, headerPath: this.headerPath } = cubePaths(path));
     this.description = description;
     this.#handle = handle;
+    this.#lock = lock;
     this.#encoder = new RowEncoder(description);
     this.#journal = journal;
     this.#done = fromRanges(journal.done, `${this.dataPath}.partial.json`);
@@ -89,11 +101,25 @@ export class EnviOutput {
     options: OutputOptions = {},
   ): Promise<EnviOutput> {
     checkDescription(description, path);
+    const lock = lockOutput(path);
+    try {
+      return await EnviOutput.#create(path, description, key, options, lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  static async #create(
+    path: string,
+    description: CubeDescription,
+    key: string,
+    options: OutputOptions,
+    lock: Lock,
+  ): Promise<EnviOutput> {
     const { dataPath } = cubePaths(path);
     const journalPath = `${dataPath}.partial.json`;
-    // a journal that cannot be read belongs to nobody who is still writing
-    const old = await readJournal(journalPath).catch(() => undefined);
-    if (old) checkOwner(old, dataPath);
+    await completeRenamed(path);
     checkName(path, options);
     await remove(journalPath);
     await remove(`${dataPath}.partial`);
@@ -105,12 +131,11 @@ export class EnviOutput {
       done: [],
       counts: noCounts(),
       finishing: false,
-      process: thisProcess(),
     };
     const handle = await openData(dataPath, 'wx+', cubeBytes(description));
     try {
       await writeJournal(journalPath, journal);
-      return new EnviOutput(path, description, handle, journal);
+      return new EnviOutput(path, description, handle, journal, lock);
     } catch (error) {
       await handle.close();
       await remove(`${dataPath}.partial`);
@@ -131,38 +156,54 @@ export class EnviOutput {
     options: OutputOptions = {},
   ): Promise<EnviOutput> {
     checkDescription(description, path);
-    const { dataPath } = cubePaths(path);
+    const lock = lockOutput(path);
+    try {
+      return await EnviOutput.#resume(path, description, key, options, lock);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  static async #resume(
+    path: string,
+    description: CubeDescription,
+    key: string,
+    options: OutputOptions,
+    lock: Lock,
+  ): Promise<EnviOutput> {
+    const { dataPath, headerPath } = cubePaths(path);
     const journal = await readJournal(`${dataPath}.partial.json`);
-    if (journal === undefined) return EnviOutput.create(path, description, key, options);
-    checkOwner(journal, dataPath);
-    if (journal.done.length === 0) return EnviOutput.create(path, description, key, options);
+    if (journal === undefined || journal.done.length === 0)
+      return EnviOutput.#create(path, description, key, options, lock);
     if (journal.key !== key || journal.layout !== layoutOf(description))
       throw new BandliftError('is the unfinished result of another prediction', {
         file: `${dataPath}.partial`,
         ...(journal.layout === layoutOf(description) ? {} : { found: journal.layout, expected: layoutOf(description) }),
         hint: 'finish that one with the settings it was begun with, give another name, or remove it and the .json beside it',
       });
-    // killed between the rename of the data and the header
-    if (journal.finishing && !existsSync(`${dataPath}.partial`) && existsSync(dataPath))
-      await rename(dataPath, `${dataPath}.partial`);
-    const size = await stat(`${dataPath}.partial`).then(
-      (info) => info.size,
-      () => undefined,
-    );
+    const size = await sizeOf(`${dataPath}.partial`);
+    // killed after the rename of the data: only the header may be missing
+    if (size === undefined && journal.finishing && (await sizeOf(dataPath)) === cubeBytes(description))
+      return new EnviOutput(path, description, undefined, journal, lock);
     if (size !== cubeBytes(description)) {
       await remove(`${dataPath}.partial.json`);
-      return EnviOutput.create(path, description, key, options);
+      return EnviOutput.#create(path, description, key, options, lock);
     }
-    checkName(path, options);
+    // an older cube that was to be replaced has lost its header first
+    if (!journal.finishing || existsSync(headerPath)) checkName(path, options);
     const handle = await openData(dataPath, 'r+', cubeBytes(description));
-    const resumed = { ...journal, process: thisProcess() };
-    try {
-      await writeJournal(`${dataPath}.partial.json`, resumed);
-      return new EnviOutput(path, description, handle, resumed);
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+    return new EnviOutput(path, description, handle, journal, lock);
+  }
+
+  /** The header that the finished cube has. */
+  get header(): string {
+    return this.#journal.header;
+  }
+
+  /** What was counted up to the last sync. */
+  get counts(): Readonly<Counts> {
+    return { ...this.#journal.counts };
   }
 
   /** Units that are on the disk already. */
@@ -179,37 +220,18 @@ export class EnviOutput {
    */
   async write(window: Window, values: Float32Array, valid?: Uint8Array, unit?: number): Promise<void> {
     const { description, dataPath } = this;
-    const { bands, width: cubeWidth, interleave } = description;
+    const { bands } = description;
     checkWindow(window, description.height, description.width, dataPath);
     const { height, width } = window;
     if (values.length !== height * width * bands || (valid !== undefined && valid.length !== height * width))
       throw new Error(
         `${dataPath}: ${values.length} values and ${valid?.length} pixels for ${height} x ${width} x ${bands}`,
       );
+    const handle = this.#handle;
+    if (handle === undefined) throw new Error(`${dataPath}: is finished`);
     const counts = noCounts();
-    const size = VALUE_BYTES[description.dataType];
-    const line = cubeWidth * bands * size;
-    const rowsAtOnce = Math.max(1, Math.floor(BLOCK_BYTES / (width * bands * size)));
     try {
-      for (let row = 0; row < height; row += rowsAtOnce) {
-        const rows = Math.min(rowsAtOnce, height - row);
-        const part = values.subarray(row * width * bands, (row + rows) * width * bands);
-        const partValid = valid?.subarray(row * width, (row + rows) * width);
-        const bytes = this.#encoder.encode(part, partValid, rows, width, counts);
-        const start = (window.y + row) * line;
-        if (width === cubeWidth) await writeAt(this.#handle, bytes, start);
-        else if (interleave === 'bip')
-          for (let r = 0; r < rows; r++) {
-            const rowBytes = bytes.subarray(r * width * bands * size, (r + 1) * width * bands * size);
-            await writeAt(this.#handle, rowBytes, start + r * line + window.x * bands * size);
-          }
-        else
-          for (let r = 0; r < rows; r++) {
-            const rowBytes = bytes.subarray(r * width * bands * size, (r + 1) * width * bands * size);
-            const first = start + r * line + window.x * size;
-            await writeStrided(this.#handle, rowBytes, width * size, first, cubeWidth * size);
-          }
-      }
+      await writeWindow(handle, this.#encoder, description, window, values, valid, counts);
     } catch (error) {
       throw writeError(error, dataPath, cubeBytes(description));
     }
@@ -233,7 +255,7 @@ export class EnviOutput {
   async #sync(units: Iterable<number> | undefined): Promise<void> {
     const finished = units === undefined ? [...this.#pending.keys()] : [undefined, ...units];
     try {
-      await this.#handle.sync();
+      await this.#handle?.sync();
     } catch (error) {
       throw writeError(error, this.dataPath, cubeBytes(this.description));
     }
@@ -253,22 +275,28 @@ export class EnviOutput {
    */
   async finish(): Promise<OutputReport> {
     const { dataPath, headerPath, description } = this;
-    this.#journal.finishing = true;
-    await this.sync();
+    if (this.#handle !== undefined) {
+      this.#journal.finishing = true;
+      await this.sync();
+    }
     const { counts } = this.#journal;
     const expected = description.height * description.width;
     if (counts.pixels !== expected)
       throw new Error(`${dataPath}: ${counts.pixels} pixels were written, the cube has ${expected}`);
     this.#open = false;
-    await this.#handle.close();
     try {
-      // an older header must never stand beside the new data
-      await remove(headerPath);
-      await rename(`${dataPath}.partial`, dataPath);
+      await this.#handle?.close();
+      if (this.#handle !== undefined) {
+        // an older header must never stand beside the new data
+        await remove(headerPath);
+        await rename(`${dataPath}.partial`, dataPath);
+      }
       await writeFileAtomic(headerPath, this.#journal.header);
       await remove(`${dataPath}.partial.json`);
     } catch (error) {
       throw writeError(error, dataPath, cubeBytes(description));
+    } finally {
+      this.#lock.release();
     }
     return { dataPath, headerPath, bytes: cubeBytes(description), counts: { ...counts } };
   }
@@ -277,13 +305,34 @@ export class EnviOutput {
   async abandon(keep: boolean): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    await this.#handle.close();
-    if (keep && this.#done.size > 0) {
-      // without it (a full disk, most often) the journal of the last sync serves as well, once this process has ended
-      await writeJournal(`${this.dataPath}.partial.json`, { ...this.#journal, process: NOBODY }).catch(() => undefined);
-      return;
+    try {
+      await this.#handle?.close();
+      // the journal of the last sync says what is kept
+      if (keep && this.#done.size > 0) return;
+      if (this.#handle !== undefined) await remove(`${this.dataPath}.partial`);
+      await remove(`${this.dataPath}.partial.json`);
+    } finally {
+      this.#lock.release();
     }
-    await remove(`${this.dataPath}.partial`);
-    await remove(`${this.dataPath}.partial.json`);
   }
+}
+
+/** Gives a cube that was killed between its name and its header the rest: it is whole, and must not be lost. */
+async function completeRenamed(path: string): Promise<void> {
+  const { dataPath, headerPath } = cubePaths(path);
+  const journalPath = `${dataPath}.partial.json`;
+  // a journal that cannot be read is of no use to anybody
+  const journal = await readJournal(journalPath).catch(() => undefined);
+  if (!journal?.finishing || existsSync(`${dataPath}.partial`) || !existsSync(dataPath)) return;
+  await writeFileAtomic(headerPath, journal.header);
+  await remove(journalPath);
+}
+
+/** Whether a finished cube with this very header is there. Throws a BandliftError while another process writes it. */
+export async function isFinished(path: string, description: CubeDescription, header: string): Promise<boolean> {
+  const { dataPath, headerPath } = cubePaths(path);
+  if (existsSync(`${dataPath}.partial.json`) || (await sizeOf(dataPath)) !== cubeBytes(description)) return false;
+  if ((await readFile(headerPath, 'utf8').catch(() => undefined)) !== header) return false;
+  lockOutput(path).release(); // the lock of who has finished it, if that was killed right after
+  return true;
 }

@@ -3,30 +3,22 @@ import { existsSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BandliftError, EXIT } from '../errors.js';
+import { writeAt } from '../io/atomic.js';
 import { fileError, writeError } from '../io/files.js';
-import { cubePaths } from './cube_description.js';
+import { type CubeDescription, cubePaths, VALUE_BYTES } from './cube_description.js';
+import type { Counts, RowEncoder } from './cube_encoding.js';
+import type { Window } from './types.js';
 
 export interface OutputOptions {
   /** Replace a finished cube of this name (at the end, when the new one is whole). Otherwise its presence is an error. */
   readonly overwrite?: boolean;
 }
 
-const CHUNK = 2 ** 30;
-
-/** All of `bytes` from `position` on. */
-export async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const length = Math.min(CHUNK, bytes.length - done);
-    const { bytesWritten } = await handle.write(bytes, done, length, position + done);
-    done += bytesWritten;
-  }
-}
-
 /**
  * Pieces of `size` bytes, `step` bytes apart from `position` on. Synchronous calls: the pieces are small (a band of a tile's
  * row) and many (87,040 to a tile of 256 x 256 x 340), and go to the page cache.
  */
-export async function writeStrided(
+async function writeStrided(
   handle: FileHandle,
   bytes: Uint8Array,
   size: number,
@@ -37,6 +29,48 @@ export async function writeStrided(
     for (let done = 0; done < size; ) done += writeSync(handle.fd, bytes, from + done, size - done, at + done);
   // let others have their turn between the rows
   await new Promise(setImmediate);
+}
+
+/** Rows are turned into bytes in blocks of about this size. */
+const BLOCK_BYTES = 16 * 2 ** 20;
+
+/**
+ * Writes a window of a cube where it belongs, and counts what is in it.
+ *
+ * @param values [height, width, bands] of the window, physical units
+ * @param valid [height, width], 1 = valid; all are without it
+ */
+export async function writeWindow(
+  handle: FileHandle,
+  encoder: RowEncoder,
+  description: CubeDescription,
+  window: Window,
+  values: Float32Array,
+  valid: Uint8Array | undefined,
+  counts: Counts,
+): Promise<void> {
+  const { bands, width: cubeWidth, interleave } = description;
+  const { height, width } = window;
+  const size = VALUE_BYTES[description.dataType];
+  const line = cubeWidth * bands * size;
+  const rowsAtOnce = Math.max(1, Math.floor(BLOCK_BYTES / (width * bands * size)));
+  for (let row = 0; row < height; row += rowsAtOnce) {
+    const rows = Math.min(rowsAtOnce, height - row);
+    const part = values.subarray(row * width * bands, (row + rows) * width * bands);
+    const partValid = valid?.subarray(row * width, (row + rows) * width);
+    const bytes = encoder.encode(part, partValid, rows, width, counts);
+    const start = (window.y + row) * line;
+    if (width === cubeWidth) {
+      await writeAt(handle, bytes, start);
+      continue;
+    }
+    for (let r = 0; r < rows; r++) {
+      const rowBytes = bytes.subarray(r * width * bands * size, (r + 1) * width * bands * size);
+      const first = start + r * line;
+      if (interleave === 'bip') await writeAt(handle, rowBytes, first + window.x * bands * size);
+      else await writeStrided(handle, rowBytes, width * size, first + window.x * size, cubeWidth * size);
+    }
+  }
 }
 
 /** Throws when a finished cube has the name and must stay. */

@@ -1,17 +1,15 @@
 /**
- * What is known of an unfinished result cube, in NAME.partial.json beside NAME.partial: whose it is, which units of work
- * are on the disk, and its header as it was at the start (so that a resumed cube is the same to the byte, its date too).
+ * What is known of an unfinished result cube, in NAME.partial.json beside NAME.partial: which units of work are on the disk,
+ * and its header as it was at the start (so that a resumed cube is the same to the byte, its date too).
  */
-import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { z } from 'zod';
 import { BandliftError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { fileError } from '../io/files.js';
 
 const whole = z.number().int().nonnegative();
-const schema = z.strictObject({
+const schema = z.object({
   format: z.literal(1),
   /** Says what the cube is made of and how: input, checkpoints, settings. */
   key: z.string(),
@@ -23,7 +21,6 @@ const schema = z.strictObject({
   counts: z.strictObject({ pixels: whole, nodata: whole, clamped: whole, notFinite: whole }),
   /** Every unit is done: the data file is being renamed. */
   finishing: z.boolean(),
-  process: z.strictObject({ pid: whole, host: z.string(), started: z.string() }),
 });
 export type Journal = z.infer<typeof schema>;
 
@@ -48,36 +45,6 @@ export async function readJournal(path: string): Promise<Journal | undefined> {
 
 export async function writeJournal(path: string, journal: Journal): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(journal)}\n`);
-}
-
-/** When a process began, in ticks since the machine did; undefined when there is none. Tells a process from a later one of its number. */
-function startOf(pid: number): string | undefined {
-  try {
-    // 22nd field; the second is the name in brackets, which may hold anything
-    return readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\)/s, '').trim().split(' ')[19];
-  } catch {
-    return undefined; // ended
-  }
-}
-
-export const thisProcess = (): Journal['process'] => ({
-  pid: process.pid,
-  host: hostname(),
-  started: startOf(process.pid) ?? '',
-});
-
-/** Of a cube that was left to be resumed. */
-export const NOBODY: Journal['process'] = { pid: 0, host: '', started: '' };
-
-/** Throws when another process on this machine that is still alive writes the cube. */
-export function checkOwner(journal: Journal, path: string): void {
-  const { pid, host, started } = journal.process;
-  if (host !== hostname() || pid === process.pid || startOf(pid) !== started) return;
-  throw new BandliftError('another process is writing this result', {
-    file: path,
-    found: `process ${pid}`,
-    hint: 'wait for it, or give another name',
-  });
 }
 
 /** Sorted units as ranges. */
