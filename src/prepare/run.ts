@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { BandliftError, EXIT, type ExitCode } from '../errors.js';
 import { fileError } from '../io/files.js';
+import { type Lock, waitForLock } from '../io/lock.js';
 import { workerUrl } from '../support/worker.js';
 import { PROCESS_BYTES } from './memory.js';
 import { planScene, type ScenePlan } from './prepare.js';
@@ -114,14 +115,19 @@ export async function prepareScenes(options: RunOptions): Promise<RunResult> {
   const queue = [...tasks];
   const turn = async () => {
     for (let task = queue.shift(); task && !watch.interrupted(); task = queue.shift()) {
+      let lock: Lock | undefined;
       try {
-        const report = await inThread({ options: { ...task.options, maxMemory: limit }, stop }, task, watch);
-        await writeRecord(out, task.scene.name, { key: task.key, report });
-        done.push(report);
-        watch.finished(report, false);
+        lock = await lockScene(task, watch);
+        const other = await doneMeanwhile(out, task, options.resume);
+        const report = other ?? (await inThread({ options: { ...task.options, maxMemory: limit }, stop }, task, watch));
+        if (other === undefined) await writeRecord(out, task.scene.name, { key: task.key, report });
+        (other === undefined ? done : skipped).push(report);
+        watch.finished(report, other !== undefined);
       } catch (error) {
         if (error instanceof BandliftError && error.exitCode === EXIT.interrupted) return;
         await fail(task.scene, error);
+      } finally {
+        lock?.release();
       }
     }
   };
@@ -134,6 +140,33 @@ export async function prepareScenes(options: RunOptions): Promise<RunResult> {
   }
   const interrupted = watch.interrupted() && done.length + skipped.length + failures.length < options.scenes.length;
   return { report: await writeReport(out, options.report), done, skipped, failures, interrupted };
+}
+
+/** One process at a time prepares a scene; the others wait. */
+function lockScene({ scene, options }: Task, watch: RunWatcher): Promise<Lock> {
+  return waitForLock(
+    `${options.out}.lock`,
+    (holder, hint) => watch.warn(`${scene.name}: waiting for ${holder}, which prepares the same scene (${hint})`),
+    () => {
+      if (watch.interrupted()) throw new BandliftError('interrupted', { file: scene.path }, EXIT.interrupted);
+    },
+  );
+}
+
+/** What another process has made of the scene since this one began. Throws when it had other options. */
+async function doneMeanwhile(
+  out: string,
+  { scene, options, key }: Task,
+  resume: boolean,
+): Promise<SceneReport | undefined> {
+  if (!existsSync(options.out)) return undefined;
+  const report = await finishedScene(out, scene.name, key);
+  if (report !== undefined || resume) return report;
+  throw new BandliftError(
+    'was made by another process with other options meanwhile',
+    { file: options.out, hint: 'give another --out' },
+    EXIT.usage,
+  );
 }
 
 /** Threads: as asked, or one a core; fewer where memory does not allow as many of the largest scene, at least one. */
