@@ -2,7 +2,7 @@
  * Finds and loads the native addon: BANDLIFT_ADDON, then the builds in this checkout. Every failure is remembered and told
  * at once, with what to do.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,13 +21,21 @@ function packageRoot(): string {
   }
 }
 
-/** The build with CUDA comes first: it is the same engine with more devices. An older one than the plain build is left. */
+/** The build with CUDA comes first: it is the same engine with more devices. One of other sources than the plain build is left. */
 function candidates(): string[] {
   const asked = process.env.BANDLIFT_ADDON;
   if (asked) return [asked];
   const [plain, cuda] = ['release', 'cuda'].map((kind) => join(packageRoot(), `build/${kind}/Release/bandlift.node`));
-  const time = (path: string) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -1;
-  return time(cuda!) >= time(plain!) && time(cuda!) >= 0 ? [cuda!, plain!] : [plain!];
+  if (!existsSync(cuda!)) return [plain!];
+  const sources = (path: string): string | undefined => {
+    try {
+      return JSON.parse(readFileSync(join(path, '../../.built'), 'utf8')).content;
+    } catch {
+      return undefined; // built by hand
+    }
+  };
+  const [ofPlain, ofCuda] = [sources(plain!), sources(cuda!)];
+  return ofPlain === undefined || ofCuda === undefined || ofPlain === ofCuda ? [cuda!, plain!] : [plain!];
 }
 
 /** Folders of node_modules that may hold cuDNN or NCCL: side packages named after them. */

@@ -2,12 +2,16 @@
 //   node scripts/build.mjs [--tests] [--cuda]      --tests also builds the native tests and benchmarks, --cuda the addon
 //                                                  with the CUDA backend (its compiler too, where there is none);
 //                                                  --quiet says nothing where nothing is missing
-// Messages go to stderr, so that commands with --json keep stdout clean.
+// What was built is told up to date by the contents of its sources. One process builds, others wait for it; a checkout that
+// cannot be written to runs what was built. Messages go to stderr, so that commands with --json keep stdout clean.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { lockBuild } from './build_lock.mjs';
+import { compileTypeScript } from './compiled.mjs';
 import { assembledNvcc, installedNvcc, nvccMajor } from './cuda_toolkit.mjs';
+import { isUpToDate, packagesAreInstalled, sourcesOf, writeStamp } from './up_to_date.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const addon = join(root, 'build/release/Release/bandlift.node');
@@ -31,34 +35,6 @@ function run(title, command, args, options = {}) {
 }
 
 const found = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
-
-/** Newest modification time below the given files and folders, of names that match. */
-function newest(paths, pattern) {
-  let time = 0;
-  const visit = (path) => {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (!stat) return;
-    if (stat.isDirectory()) for (const name of readdirSync(path)) visit(join(path, name));
-    else if (pattern.test(path)) time = Math.max(time, stat.mtimeMs);
-  };
-  for (const path of paths) visit(join(root, path));
-  return time;
-}
-
-/** Marks a finished build with the time it started, so that a source edited meanwhile counts as newer. */
-function markBuilt(stamp, started) {
-  mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, '');
-  utimesSync(stamp, started, started);
-}
-
-const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-
-function installPackages() {
-  const installed = join(root, 'node_modules/.package-lock.json');
-  if (modified(installed) > 0 && modified(installed) >= modified(join(root, 'package-lock.json'))) return;
-  run('installing packages (npm ci)', 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
-}
 
 /**
  * CMake refuses a build folder that was moved with its checkout, cmake-js one whose configuration failed, and neither
@@ -87,81 +63,115 @@ function needBuildTools() {
     stop('make is missing. Debian/Ubuntu: apt-get install make; RHEL/Rocky: dnf install make');
 }
 
-/** cmake-js in build/<name>; build/<name>/.built then has the time the build started. */
-function buildAddon(title, name, { nvcc, options = [] } = {}) {
+/** cmake-js in build/<name>; build/<name>/.built then says from what. */
+function buildAddon(title, name, sources, { nvcc, options = [] } = {}) {
   needBuildTools();
   const folder = join(root, 'build', name);
   forgetUselessBuild(folder, nvcc);
   mkdirSync(folder, { recursive: true });
-  const started = new Date();
   const cmakeJs = join(root, 'node_modules/cmake-js/bin/cmake-js');
   run(title, process.execPath, [cmakeJs, 'build', '-O', `build/${name}`, '--log-level', 'warn', ...options], {
     env: nvcc ? { ...process.env, CUDACXX: nvcc } : process.env,
   });
   const made = join(folder, 'Release/bandlift.node');
   if (!existsSync(made)) stop(`the build made no ${made}`);
-  markBuilt(join(folder, '.built'), started);
+  writeStamp(join(folder, '.built'), sources);
 }
 
-const nativeSources = () => newest(['native', 'bindings', 'cmake', 'CMakeLists.txt'], /\.(cpp|h|cu|cmake|txt)$/);
+const NATIVE = /\.(cpp|h|cu|cmake|txt)$/;
+const nativeFolders = ['native', 'bindings', 'cmake', 'CMakeLists.txt'];
 
-function buildNative(tests) {
-  const sources = nativeSources();
-  const testStamp = join(root, 'build/release/.tests-built');
-  const testSources = Math.max(sources, newest(['test/native', 'bench/native'], /\.(cpp|h)$/));
-  const addonReady = existsSync(addon) && modified(join(root, 'build/release/.built')) >= sources;
-  if (addonReady && (!tests || modified(testStamp) >= testSources)) return;
-  const started = new Date();
-  buildAddon('building the native engine (a minute or two, once)', 'release');
-  if (!tests) return;
-  run('configuring the native tests', 'cmake', ['-S', '.', '-B', 'build/release', '-DBANDLIFT_TESTS=ON']);
-  run('building the native tests', 'cmake', ['--build', 'build/release', '--parallel', '2']);
-  markBuilt(testStamp, started);
+function installPackages() {
+  if (packagesAreInstalled(root)) return undefined;
+  return () => run('installing packages (npm ci)', 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+}
+
+function buildNative() {
+  const sources = sourcesOf(root, nativeFolders, NATIVE);
+  if (existsSync(addon) && isUpToDate(join(root, 'build/release/.built'), sources)) return undefined;
+  sources.content(); // as they are before the build
+  return () => buildAddon('building the native engine (a minute or two, once)', 'release', sources);
+}
+
+function buildNativeTests() {
+  const stamp = join(root, 'build/release/.tests-built');
+  const sources = sourcesOf(root, [...nativeFolders, 'test/native', 'bench/native'], NATIVE);
+  if (isUpToDate(stamp, sources)) return undefined;
+  sources.content();
+  return () => {
+    run('configuring the native tests', 'cmake', ['-S', '.', '-B', 'build/release', '-DBANDLIFT_TESTS=ON']);
+    run('building the native tests', 'cmake', ['--build', 'build/release', '--parallel', '2']);
+    writeStamp(stamp, sources);
+  };
 }
 
 /** The addon with both backends, in a folder of its own: the plain build stays free of CUDA. */
 function buildCuda() {
+  const sources = sourcesOf(root, nativeFolders, NATIVE);
   let nvcc = installedNvcc();
-  if (nvcc === undefined) {
-    if (!existsSync(assembledNvcc)) run('getting nvcc 12.4', join(root, 'scripts/cuda-toolchain'), []);
-    nvcc = assembledNvcc;
-  }
-  const major = nvccMajor(nvcc);
-  if (major === undefined) stop(`${nvcc} does not run, or is no nvcc: set CUDACXX to one of CUDA 12 or 13`);
-  if (existsSync(cudaAddon) && modified(join(root, 'build/cuda/.built')) >= nativeSources()) return;
-  buildAddon('building the native engine with CUDA (a few minutes, once)', 'cuda', {
-    nvcc,
-    options: ['--CDBANDLIFT_CUDA=ON'],
-  });
-  say(
-    `build/cuda/Release/bandlift.node: CPU and CUDA ${major}, for ${major >= 13 ? 'sm_75' : 'V100 (sm_70)'} to H200 (sm_90)`,
-  );
+  const missing = nvcc === undefined && !existsSync(assembledNvcc);
+  nvcc ??= assembledNvcc;
+  if (!missing && existsSync(cudaAddon) && isUpToDate(join(root, 'build/cuda/.built'), sources)) return undefined;
+  sources.content();
+  return () => {
+    if (missing) run('getting nvcc 12.4', join(root, 'scripts/cuda-toolchain'), []);
+    const major = nvccMajor(nvcc);
+    if (major === undefined) stop(`${nvcc} does not run, or is no nvcc: set CUDACXX to one of CUDA 12 or 13`);
+    buildAddon('building the native engine with CUDA (a few minutes, once)', 'cuda', sources, {
+      nvcc,
+      options: ['--CDBANDLIFT_CUDA=ON'],
+    });
+    say(
+      `build/cuda/Release/bandlift.node: CPU and CUDA ${major}, for ${major >= 13 ? 'sm_75' : 'V100 (sm_70)'} to H200 (sm_90)`,
+    );
+  };
 }
 
 function buildTypeScript() {
-  const sources = newest(
+  const sources = sourcesOf(
+    root,
     ['src', 'bindings', 'bench', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
-    /\.(ts|json)$/,
+    /\.(ts|mjs|json)$/,
   );
-  const stamp = join(root, 'dist/.built');
-  if (modified(stamp) >= sources) return;
-  const started = new Date();
-  run('compiling TypeScript', process.execPath, [
-    join(root, 'node_modules/typescript/bin/tsc'),
-    '-p',
-    'tsconfig.build.json',
-  ]);
-  markBuilt(stamp, started);
+  if (isUpToDate(join(root, 'dist/.built'), sources)) return undefined;
+  const content = sources.content();
+  return () =>
+    compileTypeScript(
+      root,
+      content,
+      (args) => run('compiling TypeScript', process.execPath, args),
+      (folder) => writeStamp(join(folder, '.built'), sources),
+    );
 }
 
 export function build({ tests = false, cuda = false } = {}) {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 17))
     stop(`Node ${process.versions.node} is too old: bandlift needs Node 20.17 or newer`);
-  installPackages();
-  buildNative(tests);
-  if (cuda) buildCuda();
-  buildTypeScript();
+  // each looks what is there, and returns what is to be done where it is not up to date
+  const steps = [
+    installPackages,
+    buildNative,
+    ...(tests ? [buildNativeTests] : []),
+    ...(cuda ? [buildCuda] : []),
+    buildTypeScript,
+  ];
+  if (steps.every((step) => step() === undefined)) return;
+  const lock = lockBuild(root, say, stop);
+  if (lock === undefined) return useOldBuild();
+  for (const step of steps) step()?.(); // looks again: another process may have done it meanwhile
+  lock.release();
+}
+
+/** In a checkout that is not the user's. */
+function useOldBuild() {
+  const built = [addon, join(root, 'dist/src/cli/main.js'), join(root, 'node_modules')];
+  const missing = built.find((path) => !existsSync(path));
+  if (missing !== undefined)
+    stop(`${missing} is missing, and this checkout cannot be written to; ask its owner to run \`npm run build\``);
+  say(
+    'warning: the sources have changed since bandlift was built, and this checkout cannot be written to; what was built is run',
+  );
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -11,6 +11,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -118,8 +119,12 @@ for (const file of [addon, join(root, 'dist/bench/gpu/bench.js')])
   if (!existsSync(file)) stop(`error: ${file} is missing: npm run build:cuda`, 1);
 rmSync(stage, { recursive: true, force: true });
 const main = join(stage, 'main');
+// dist is a link
 for (const part of PARTS)
-  cpSync(join(root, part), join(main, part), { recursive: true, filter: (path) => !/__pycache__/.test(path) });
+  cpSync(realpathSync(join(root, part)), join(main, part), {
+    recursive: true,
+    filter: (path) => !/__pycache__/.test(path),
+  });
 copyStripped(process.execPath, join(stage, 'node'));
 copyStripped(addon, join(main, 'build/cuda/Release/bandlift.node'));
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

@@ -1,5 +1,5 @@
 // Damages small healthy files and reads them: every one must give a result or one clear line, in bounded time and memory.
-//   node test/fuzz/<reader>.mjs [--count N] [--seconds S] [--seed N] [--keep DIR]     needs a build (npm run build:ts)
+//   node test/fuzz/<reader>.mjs [--count N] [--seconds S] [--seed N] [--keep DIR]     needs a build (npm run build)
 // Stops after N files (default 300) or S seconds, whichever is given. A file that breaks a promise is kept in DIR (default:
 // a temporary folder) and its name printed; exit code 1. A process that dies leaves the file under way there, as now.*.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
