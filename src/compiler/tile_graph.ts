@@ -95,7 +95,12 @@ class TileBuilder {
     const key = [
       this.#segment.index,
       ...graph.values.filter((v) => v.role === 'input').map((v) => v.shape.join()),
-      ...graph.nodes.map((node) => `${node.label} ${node.outputs.map((id) => graph.values[id]!.shape.join())}`),
+      // which values a node takes, too: a crop of one operand or of another has the same label and shape
+      ...graph.nodes.map(({ label, inputs, outputs }) => {
+        const results = outputs.map((id) => `${id}:${graph.values[id]!.shape.join()}`);
+        return `${label} ${inputs.map((id) => id ?? '-').join()} ${results.join(' ')}`;
+      }),
+      ...writes.map(({ name }) => graph.outputs.get(name)),
     ].join(';');
     return { graph, reads: this.#reads, tables: this.#tables, writes, key };
   }

@@ -248,10 +248,12 @@ export class DeviceSession implements Session {
   // ---- parameters ----
 
   initialize(seed: number): void {
+    this.#queue.requireIdle('initialize');
     this.#store.initialize(seed);
   }
 
   read(what: Kept): Map<string, Float32Array> {
+    this.#queue.requireIdle('read');
     return this.#store.read(what);
   }
 
@@ -289,6 +291,7 @@ export class DeviceSession implements Session {
   }
 
   write(what: Kept, values: ReadonlyMap<string, Float32Array>): void {
+    this.#queue.requireIdle('write');
     this.#store.write(what, values);
   }
 
@@ -297,6 +300,7 @@ export class DeviceSession implements Session {
   }
 
   setLossScale(state: LossScaleState): void {
+    this.#queue.requireIdle('setLossScale');
     if (this.#lossScale === undefined) throw new BandliftError('only fp16 has a loss scale', { field: 'lossScale' });
     this.#lossScale = state;
   }

@@ -112,7 +112,7 @@ export class ProgramCache {
     // fewer samples need less than was planned for; should a device see that otherwise, the program gets its own arena
     if (arenaBytes > this.#arenaBytes) buffers[BUFFER.arena] = this.#own(arenaBytes);
     if (ema) buffers[BUFFER.parameters] = buffers[BUFFER.ema]!;
-    buffers[BUFFER.constants] = this.#constantsOf(graph);
+    buffers[BUFFER.constants] = constantsOf(graph, (bytes) => this.#own(bytes));
     const program = this.#device.compile(description, buffers);
     this.#programs.set(key, program);
     return program;
@@ -121,18 +121,26 @@ export class ProgramCache {
   /** A program with an arena of its own, not kept: for checks that need more than training does. */
   apart(named: NamedGraph): { program: NativeProgram; dispose(): void } {
     const { description, arenaBytes } = this.#lower(named);
-    const arena = this.#device.allocate(atLeastOneLine(arenaBytes));
+    const own: NativeBuffer[] = [];
+    const release = () => {
+      for (const buffer of own) buffer.dispose();
+    };
+    const allocate = (bytes: number) => {
+      const buffer = this.#device.allocate(atLeastOneLine(bytes));
+      own.push(buffer);
+      return buffer;
+    };
     try {
-      const buffers = [arena, ...this.#buffers.slice(1)];
-      buffers[BUFFER.constants] = this.#constantsOf(named.graph);
+      const buffers = [allocate(arenaBytes), ...this.#buffers.slice(1)];
+      buffers[BUFFER.constants] = constantsOf(named.graph, allocate);
       const program = this.#device.compile(description, buffers);
       const dispose = () => {
         program.dispose();
-        arena.dispose();
+        release();
       };
       return { program, dispose };
     } catch (error) {
-      arena.dispose();
+      release();
       throw error;
     }
   }
@@ -141,14 +149,6 @@ export class ProgramCache {
   #own(bytes: number): NativeBuffer {
     const buffer = this.#device.allocate(atLeastOneLine(bytes));
     this.#owned.push(buffer);
-    return buffer;
-  }
-
-  /** A graph's constants (masks, resampling tables) in a buffer of their own. */
-  #constantsOf(graph: Graph): NativeBuffer {
-    const { bytes, offsets } = constantLayout(graph);
-    const buffer = this.#own(bytes);
-    for (const [id, offset] of offsets) buffer.write(graph.values[id]!.data!, offset);
     return buffer;
   }
 
@@ -174,4 +174,12 @@ export class ProgramCache {
     for (const program of this.#programs.values()) program.dispose();
     for (const buffer of this.#owned) buffer.dispose();
   }
+}
+
+/** A graph's constants (masks, resampling tables) in a buffer of their own. */
+function constantsOf(graph: Graph, allocate: (bytes: number) => NativeBuffer): NativeBuffer {
+  const { bytes, offsets } = constantLayout(graph);
+  const buffer = allocate(bytes);
+  for (const [id, offset] of offsets) buffer.write(graph.values[id]!.data!, offset);
+  return buffer;
 }

@@ -15,16 +15,28 @@ export class RunQueue {
   #running: NativeProgram | undefined;
   #aborted = false;
   #closed = false;
+  /** Calls that have not ended. */
+  #open = 0;
 
   /** Runs `work` after everything that was asked for before. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(() => {
-      if (this.#closed) throw new BandliftError('the session was disposed', {}, EXIT.failure);
-      this.#aborted = false;
-      return work();
+    this.#open++;
+    const result = this.#last.then(async () => {
+      try {
+        if (this.#closed) throw new BandliftError('the session was disposed', {}, EXIT.failure);
+        this.#aborted = false;
+        return await work();
+      } finally {
+        this.#open--;
+      }
     });
     this.#last = result.catch(() => undefined);
     return result;
+  }
+
+  /** Throws while calls are going on: what they compute with must not change, and half of it must not be read. */
+  requireIdle(what: string): void {
+    if (this.#open > 0) throw new Error(`${what}: wait for the calls before it to end`);
   }
 
   /** A program of the work that is going on. */

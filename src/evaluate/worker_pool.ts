@@ -25,6 +25,7 @@ class EvaluationWorker {
       if (error === undefined) waiting?.resolve(reply as never);
       else waiting?.reject(new Error(error));
     });
+    this.#worker.on('messageerror', (error) => this.#fail(`its answer cannot be read (${error.message})`));
     this.#worker.on('error', (error) => this.#fail((error as Error)?.message ?? String(error)));
     this.#worker.on('exit', (code) => this.#fail(`it ended with code ${code}`));
   }
