@@ -2,6 +2,7 @@
 // The command line in a checkout: builds what is missing, then runs it. `npm run -s bandlift -- ARGS`.
 // Signals are listened to from the first line on: Node would open a debugger at SIGUSR1.
 import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import inspector from 'node:inspector';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -38,7 +39,9 @@ const code = await new Promise((resolve) => {
 if (code !== 0) process.exit(code);
 
 // the command line's own listeners first, so that no moment is without
-const module = (name) => import(pathToFileURL(join(dirname(scripts), 'dist/src/cli', name)).href);
+// both of one version: dist is a link that a build may turn at any moment
+const compiled = realpathSync(join(dirname(scripts), 'dist'));
+const module = (name) => import(pathToFileURL(join(compiled, 'src/cli', name)).href);
 const { listen } = await module('interrupt.js');
 listen();
 for (const signal of SIGNALS) process.off(signal, stop);

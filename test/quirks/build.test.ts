@@ -37,6 +37,7 @@ async function checkout(folder: string): Promise<string> {
   writeFileSync(join(root, 'native/a.cpp'), 'int a;\n');
   writeFileSync(join(root, 'build/release/Release/bandlift.node'), 'an addon');
   writeFileSync(join(root, 'src/cli/main.ts'), MAIN);
+  writeFileSync(join(root, 'src/cli/interrupt.ts'), 'export function listen(): void {}\n');
   writeFileSync(join(root, 'note'), 'one');
   const { sourcesOf, writeStamp } = await import(join(root, 'scripts/up_to_date.mjs'));
   writeStamp(
