@@ -1,7 +1,8 @@
 // The test command of the README: builds, then lint, types, native tests, unit tests, pipeline check; prints one summary
 // line 'N passed, N failed, N skipped'. A skip is printed with its reason; with BANDLIFT_REQUIRE_ALL=1 (continuous
 // integration) every skip but a missing GPU is a failure.
-//   node scripts/test.mjs [--full] [--asan]     --full adds what takes long (test/support/long.ts), --asan the sanitizers
+//   node scripts/test.mjs [--full] [--asan]     --full adds what takes long (test/support/long.ts), --asan the sanitizers,
+//                                               emulated CUDA and Clang
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -96,7 +97,7 @@ if (asan) {
     count: countOf(2),
     env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
   });
-} else console.log('\n== sanitizers and emulated CUDA: not asked for (npm test -- --asan)');
+} else console.log('\n== sanitizers, emulated CUDA and Clang: not asked for (npm test -- --asan)');
 
 /** A run of vitest: `args` start it, and take where it writes its report. */
 function runVitest(name, args, env = {}) {
@@ -121,8 +122,38 @@ function runVitest(name, args, env = {}) {
   stage(name, counts, (Date.now() - started) / 1000);
 }
 
+/** The README promises Clang too: addon and native tests, plain and with sanitizers; a warning is an error. */
+function testClang() {
+  const names = ['clang++', ...[14, 15, 16, 17, 18, 19, 20, 21].map((version) => `clang++-${version}`)];
+  const clang = names.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
+  if (clang === undefined) {
+    console.log('\n== Clang: there is none (apt-get install clang)');
+    if (process.env.BANDLIFT_REQUIRE_ALL === '1') stage('Clang', { failed: 1 }, 0);
+    return;
+  }
+  for (const [folder, kind, options] of [
+    ['clang', 'Clang', '-DBANDLIFT_ADDON=ON'],
+    ['clang-asan', 'Clang sanitizer', '-DBANDLIFT_ADDON=OFF -DBANDLIFT_ASAN=ON'],
+  ]) {
+    const tests = `build/${folder}/native_tests`;
+    const targets = folder === 'clang' ? 'native_tests bandlift' : 'native_tests';
+    run(`${kind} build`, 'sh', [
+      '-c',
+      `cmake -S . -B build/${folder} -DCMAKE_CXX_COMPILER=${clang} -DCMAKE_CXX_FLAGS=-Werror -DBANDLIFT_TESTS=ON ${options} >/dev/null && cmake --build build/${folder} --target ${targets} --parallel 2 >/dev/null`,
+    ]);
+    run(`${kind} native tests`, 'sh', ['-c', `${tests} 1/2 & ${tests} 2/2; wait`], {
+      count: countOf(2),
+      env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+    });
+  }
+  runVitest('Clang golden numbers', [bin('vitest/vitest.mjs'), 'run', 'test/engine/golden_isas.test.ts'], {
+    BANDLIFT_ADDON: join(root, 'build/clang/bandlift.node'),
+  });
+}
+
 runVitest('unit tests', [bin('vitest/vitest.mjs'), 'run'], full ? { BANDLIFT_FULL: '1' } : {});
 if (!full) console.log('\n== long cases: not asked for (npm run test:full)');
+if (asan) testClang();
 if (asan) run('the GPU tests, emulated', node, ['scripts/emulated.mjs'], { count: nativeCount });
 rmSync(scratch, { recursive: true, force: true });
 
