@@ -12,9 +12,15 @@ import { bytes, Output } from './output.js';
 interface Finding {
   what: string;
   found: string;
+  /** Whether it is there and serves. */
   ok: boolean;
+  /** Something that bandlift does without: its absence is told, and is no fault. */
+  optional?: boolean;
   remedy?: string;
 }
+
+/** 'ok' stands beside what was found alone. */
+const verdict = ({ ok, optional }: Finding): string => (ok ? 'ok' : optional ? 'none' : 'MISSING');
 
 function tool(name: string, remedy: string): Finding {
   const result = spawnSync(name, ['--version'], { encoding: 'utf8' });
@@ -26,22 +32,36 @@ function tool(name: string, remedy: string): Finding {
 function inspectCuda(report: CudaReport, cpu: string): Finding[] {
   const usable = report.devices.find((gpu) => gpu.usable);
   const auto = usable === undefined ? `${cpu} (${report.reason})` : `cuda:${usable.index}: ${usable.name}`;
-  if (!report.built) return [{ what: '--device auto', found: auto, ok: true }];
+  const none = {
+    what: 'CUDA',
+    found: 'not built in',
+    ok: false,
+    optional: true,
+    remedy: 'npm run build:cuda, for an NVIDIA GPU',
+  };
+  if (!report.built) return [none, { what: '--device auto', found: auto, ok: true }];
   const gpus = report.devices.map((gpu) => ({
     what: `cuda:${gpu.index}`,
     found: `${gpu.name}, compute capability ${gpu.computeCapability}, ${bytes(gpu.memoryBytes)}${gpu.reason === '' ? '' : `: ${gpu.reason}`}`,
     ok: gpu.usable,
     ...(gpu.usable ? {} : { remedy: '--device cpu' }),
   }));
-  const driver = report.driver === '' ? 'no driver' : `driver for CUDA ${report.driver}`;
   return [
-    { what: 'CUDA', found: `${report.runtime} built in for ${report.architectures.join(', ')}; ${driver}`, ok: true },
+    { what: 'CUDA', found: `${report.runtime} built in for ${report.architectures.join(', ')}`, ok: true },
+    {
+      what: 'driver',
+      found: report.driver === '' ? 'no driver for NVIDIA GPUs' : `for CUDA ${report.driver}`,
+      ok: report.driver !== '',
+      optional: true,
+    },
     ...gpus,
+    ...(gpus.length === 0 ? [{ what: 'GPU', found: 'no GPU', ok: false, optional: true }] : []),
     ...report.libraries.map((library) => ({
       what: library.name,
       found: library.problem === '' ? `${library.version} (${library.path})` : library.problem,
+      ok: library.problem === '',
       // without it convolutions are computed by our own kernels
-      ok: true,
+      optional: true,
     })),
     { what: '--device auto', found: auto, ok: true },
   ];
@@ -98,10 +118,8 @@ export function addDoctor(program: Command): void {
       const output = new Output(flags.json === true);
       const findings = inspectMachine();
       for (const f of findings)
-        output.line(
-          `${f.ok ? 'ok     ' : 'MISSING'} ${f.what.padEnd(14)} ${f.found}${f.remedy ? `  ->  ${f.remedy}` : ''}`,
-        );
+        output.line(`${verdict(f).padEnd(7)} ${f.what.padEnd(14)} ${f.found}${f.remedy ? `  ->  ${f.remedy}` : ''}`);
       output.event('doctor', { findings });
-      if (findings.some((f) => !f.ok)) process.exitCode = EXIT.failure;
+      if (findings.some((f) => verdict(f) === 'MISSING')) process.exitCode = EXIT.failure;
     });
 }

@@ -112,7 +112,10 @@ export function addPredict(program: Command): void {
     .option('--overwrite', 'replace a cube of this name')
     .optionsGroup('Run:')
     .option('--tile <pixels>', 'side of the tiles, input pixels (default: as large as the memory allows)', integer(1))
-    .option('--max-memory <size>', 'for the whole process, e.g. 1G (default: half of the machine, at most 4G)')
+    .option(
+      '--max-memory <size>',
+      'for the whole process, e.g. 1G (default: half of the machine, at most 4G); a GPU uses its own beside it',
+    )
     .option('--device <name>', DEVICE_HELP, 'auto')
     .addOption(new Option('--precision <name>', PRECISION_HELP).choices(PRECISION_CHOICES).default('auto'))
     .option('--threads <n>', 'threads that compute on the CPU; results do not depend on it', integer(1))

@@ -42,7 +42,7 @@ export function planGraph(graph: Graph, target: PlanTarget, storage: ParameterSt
 }
 
 /** Share of a device's free memory that is planned with: its driver, libraries and graphs take some too. */
-const DEVICE_SHARE = 0.92;
+export const DEVICE_SHARE = 0.92;
 
 /** Share of what a plan leaves that patches may be held in: measuring engines and snapshots take some after that. */
 const HELD_SHARE = 0.8;

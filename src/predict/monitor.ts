@@ -47,7 +47,10 @@ export class Monitor {
         );
       }
     }
-    say(`memory       ${formatBytes(this.#memory())}`);
+    const onDevice = Math.max(...this.#stages.map(({ plan }) => plan.deviceBytes));
+    say(
+      `memory       ${formatBytes(this.#memory())}${onDevice > 0 ? `, and ${formatBytes(onDevice)} of the device's` : ''}`,
+    );
     say(`disk         ${formatBytes(this.#disk())} while it runs`);
     this.#reporter.event('plan', this.#facts());
   }

@@ -4,8 +4,8 @@
  */
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type DeviceChoice, openDevice } from '../engine/device.js';
-import { formatBytes, machineMemory } from '../engine/memory_plan.js';
+import { type DeviceChoice, type OpenDevice, openDevice } from '../engine/device.js';
+import { DEVICE_SHARE, formatBytes, machineMemory } from '../engine/memory_plan.js';
 import { TilePrograms } from '../engine/tile_programs.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { receptiveField } from '../models/index.js';
@@ -36,7 +36,7 @@ import {
 
 export interface PredictOptions extends StageOptions, RegionChoice {
   readonly tile?: number;
-  /** Bytes for the whole process. Default: half of the machine's, at most 4 GiB. */
+  /** Bytes for the whole process, without what a GPU holds. Default: half of the machine's, at most 4 GiB. */
   readonly maxMemory?: number;
   readonly device?: DeviceChoice;
   readonly overwrite?: boolean;
@@ -105,7 +105,7 @@ export async function predict(
     ]);
     const resume = options.planOnly === true ? 'auto' : (options.resume ?? 'auto');
     const settings = await unfinished(options.out, key, resume);
-    const plans = planStages(stages, window, programs, options, settings?.tiles);
+    const plans = planStages(stages, window, programs, options, settings?.tiles, freeOn(device));
     const monitor = new Monitor(
       reporter,
       stages.map((stage, i) => ({ ...stage, plan: plans[i]! })),
@@ -169,12 +169,19 @@ async function checkPlaces(
 
 // ---- planning ----
 
+/** Bytes to plan with on a device that has memory of its own; undefined for the CPU. */
+function freeOn(device: OpenDevice['device']): number | undefined {
+  const { memoryBytes } = device.info();
+  return memoryBytes > 0 ? Math.floor(DEVICE_SHARE * memoryBytes) : undefined;
+}
+
 function planStages(
   stages: readonly Stage[],
   window: Window,
   programs: readonly TilePrograms[],
   options: PredictOptions,
   tiles: readonly (readonly (readonly [number, number])[])[] | undefined,
+  deviceMemory: number | undefined,
 ): StagePlan[] {
   const maxMemory = options.maxMemory ?? Math.min(DEFAULT_MEMORY, machineMemory() / 2);
   const baseBytes = process.memoryUsage.rss() + RESERVE;
@@ -183,6 +190,7 @@ function planStages(
     const plan = planStage(model.spec, size.height, size.width, programs[i]!, {
       maxMemory,
       baseBytes,
+      ...(deviceMemory === undefined ? {} : { deviceMemory }),
       ...(options.tile === undefined ? {} : { tile: options.tile }),
       ...(tiles?.[i] === undefined ? {} : { tiles: tiles[i] }),
     });

@@ -34,8 +34,10 @@ export interface StagePlan {
   /** The largest of all segments; buffers and arena are shared. */
   readonly arenaBytes: number;
   readonly bufferBytes: number;
-  /** Everything the process is expected to take at most. */
+  /** Everything the process is expected to take at most; with the arena, unless that lies on a device of its own. */
   readonly totalBytes: number;
+  /** Bytes on such a device. */
+  readonly deviceBytes: number;
   /** Maps kept on the disk between segments, and the raster of valid pixels, bytes. */
   readonly scratchBytes: number;
   readonly flops: number;
@@ -44,6 +46,8 @@ export interface StagePlan {
 export interface PlanOptions {
   /** Bytes the whole process may take. */
   readonly maxMemory: number;
+  /** Bytes of a device with memory of its own, where tiles are computed; without it they are computed in the process's. */
+  readonly deviceMemory?: number;
   /** Taken already (parameters included), and what comes without being planned (garbage, caches of readers). */
   readonly baseBytes: number;
   /** Side of the tiles; default: as large as fits. */
@@ -101,6 +105,7 @@ export function planStage(
   const scene = segmentGraph(sceneGraph(spec, height, width));
   const wide = isRaster(scene);
   const fixed = options.baseBytes;
+  const deviceLimit = options.deviceMemory ?? Number.POSITIVE_INFINITY;
   let [arenaBytes, bufferBytes] = [0, 0];
   const segments: SegmentPlan[] = [];
   // the last segment makes the output and takes the most; the others use the same memory
@@ -114,8 +119,11 @@ export function planStage(
       return tried.get(side)!;
     };
     const total = (plan: SegmentPlan) =>
-      fixed + Math.max(arenaBytes, plan.arenaBytes) + Math.max(bufferBytes, plan.bufferBytes);
-    const fits = (side: number) => total(attempt(side)) <= options.maxMemory;
+      needs(fixed, Math.max(arenaBytes, plan.arenaBytes), Math.max(bufferBytes, plan.bufferBytes), options);
+    const fits = (side: number) => {
+      const { host, device } = total(attempt(side));
+      return host <= options.maxMemory && device <= deviceLimit;
+    };
     const chosen = options.tiles?.[segment.index];
     const plan =
       chosen === undefined
@@ -125,7 +133,8 @@ export function planStage(
     bufferBytes = Math.max(bufferBytes, plan.bufferBytes);
     segments.unshift(plan);
   }
-  const totalBytes = fixed + arenaBytes + bufferBytes;
+  const { host: totalBytes, device: deviceBytes } = needs(fixed, arenaBytes, bufferBytes, options);
+  if (deviceBytes > deviceLimit) throw beyondDevice(deviceBytes, deviceLimit);
   if (options.tiles !== undefined && totalBytes > options.maxMemory + SLACK)
     throw new BandliftError(
       'the tiles of the interrupted prediction do not fit into the memory allowed',
@@ -144,16 +153,42 @@ export function planStage(
     arenaBytes,
     bufferBytes,
     totalBytes,
+    deviceBytes,
     scratchBytes: scratchBytes(scene, height * width),
     flops: segments.reduce((sum, { flops }) => sum + flops, 0),
   };
 }
 
+interface Needs {
+  /** Bytes of the process, and of a device with memory of its own. */
+  readonly host: number;
+  readonly device: number;
+}
+
+/** Where a tile's memory lies: the arena on the device that has its own, all else in the process. */
+function needs(fixed: number, arena: number, buffers: number, { deviceMemory }: PlanOptions): Needs {
+  return deviceMemory === undefined
+    ? { host: fixed + buffers + arena, device: 0 }
+    : { host: fixed + buffers, device: arena };
+}
+
+const beyondDevice = (needed: number, limit: number) =>
+  new BandliftError(
+    "the tiles do not fit into the device's memory",
+    {
+      field: '--device',
+      found: formatBytes(limit),
+      expected: `at least ${formatBytes(needed)}`,
+      hint: 'wait until others have left it, give smaller tiles (--tile, --restart), another GPU or --device cpu',
+    },
+    EXIT.outOfMemory,
+  );
+
 function chooseSide(
   fits: (side: number) => boolean,
   longest: number,
   options: PlanOptions,
-  least: () => number,
+  least: () => Needs,
 ): number {
   const candidates = SIDES.filter((_, i) => i === 0 || SIDES[i - 1]! < longest);
   let [low, high] = [0, candidates.length];
@@ -164,12 +199,15 @@ function chooseSide(
     else high = middle;
   }
   const limit = formatBytes(options.maxMemory);
-  if (low === 0)
+  if (low === 0) {
+    const { host, device } = least();
+    if (host <= options.maxMemory) throw beyondDevice(device, options.deviceMemory ?? 0);
     throw new BandliftError(
       'not even the smallest tile fits into the memory allowed',
-      { field: 'max-memory', found: limit, expected: `at least ${formatBytes(least())}` },
+      { field: 'max-memory', found: limit, expected: `at least ${formatBytes(host)}` },
       EXIT.outOfMemory,
     );
+  }
   const largest = candidates[low - 1]!;
   const { tile } = options;
   if (tile === undefined || tile <= largest) return tile ?? largest;

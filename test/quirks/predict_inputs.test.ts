@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { peakMemory } from '../../src/support/peak_memory.js';
+import { bandliftHere } from '../support/cli.js';
 import { braces, utm } from '../support/envi_cubes.js';
 import { gdalInfo } from '../support/gdal.js';
 import {
@@ -374,6 +375,23 @@ quirks('predict: what a result says of itself', [
       await sameModel(folder);
       const { values } = await predictedHere(folder, 'out', 's.tif');
       expect(values.every((v) => Math.abs(v - 0.075) < 1e-7)).toBe(true); // float32
+    },
+  },
+]);
+
+quirks('doctor', [
+  {
+    name: 'ok beside what was found alone',
+    source: 'issue 12',
+    input: 'a machine, with or without a GPU',
+    right: "no line says ok beside 'no', 'not', 'missing' or 'none'; what is not needed does not make it fail",
+    async check(folder) {
+      const { stdout, status } = await bandliftHere(['doctor'], folder);
+      const lines = stdout.trimEnd().split('\n');
+      for (const line of lines.filter((l) => l.startsWith('ok') && !/--device auto/.test(l)))
+        expect(line).not.toMatch(/\b(no|not|none|missing|cannot)\b/i);
+      expect(lines.every((line) => /^(ok|none|MISSING) /.test(line))).toBe(true);
+      expect(status).toBe(lines.some((line) => line.startsWith('MISSING')) ? 1 : 0);
     },
   },
 ]);
