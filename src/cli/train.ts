@@ -151,7 +151,8 @@ function addData<C extends TrainConfig>(options: Options<C>, files: string): Opt
     .add('--no-augment', 'no flips and 90-degree turns');
 }
 
-const RUN_FOLDER = `A run writes config.yaml, split.json, environment.json, metrics.jsonl, test_metrics.json, tensorboard/ and
+const RUN_FOLDER = `A run writes config.yaml, split.json, environment.json, metrics.jsonl, test_metrics.json,
+baselines.json, tensorboard/ and
 checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, writes 'last' and exits 130;
 so do the signals TERM, HUP, USR1 and USR2 (job schedulers: --signal=USR2@120).`;
 

@@ -61,6 +61,7 @@ export async function judgeStart(run: Run): Promise<void> {
     `start  val ${validation.total.toFixed(5)}  L1 ${validation.l1.toFixed(5)}  SAM ${((validation.sam * 180) / Math.PI).toFixed(3)} deg`,
   );
   report.event('start', { validation });
+  run.monitor.start(validation);
   await saveBoth(run);
 }
 
@@ -165,13 +166,13 @@ async function finishEpoch(run: Run, timing: { seconds: number; patches: number 
     validation,
     learningRate,
     gradNorm: at.averages.gradNorm(),
-    patchesPerSecond: timing.patches / timing.seconds,
+    patchesPerSecond: timing.patches > 0 ? timing.patches / timing.seconds : undefined,
     seconds: timing.seconds,
     improved,
   });
   if (config.image_every > 0 && (epoch === 1 || epoch % config.image_every === 0 || epoch === config.epochs))
     for (const image of await patchImages(run.data, run.session, config.ema_decay > 0, run.data.split.validation[0]!))
-      monitor.image(`validation/${image.tag}`, image.png, image.width, image.height, at.step);
+      monitor.image(image.tag, image.png, image.width, image.height, at.step);
   at.epoch += 1;
   at.batch = 0;
   at.averages = new Averages();

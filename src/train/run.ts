@@ -3,6 +3,8 @@
  * stage2.ts. A run is a config that can be resumed: interrupted
  * at any point and continued, it ends with the same bits as one that never stopped (same device).
  */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Checkpoint,
@@ -17,11 +19,12 @@ import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
+import { type Baselines, Board } from './board.js';
 import { CheckpointWriter } from './checkpoint_writer.js';
 import { configToYaml, type TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import { EarlyStopping } from './early_stopping.js';
-import { environment } from './environment.js';
+import { EnvironmentRecord } from './environment.js';
 import { judgeStart, type Position, type Run, saveBoth, trainEpochs, validate } from './epochs.js';
 import { batchSources } from './held_data.js';
 import { patchImages } from './images.js';
@@ -34,7 +37,6 @@ import { openRunFolder, type RunFolder } from './run_folder.js';
 import { createSchedule } from './schedule.js';
 import { describeCheckpoint, restoreSession, sameFiles } from './snapshot.js';
 import { restoreRun, takeUp } from './take_up.js';
-import { TensorBoardWriter } from './tensorboard.js';
 
 export interface TrainResult {
   readonly run: string;
@@ -57,6 +59,8 @@ export interface Stage<C extends TrainConfig> {
   spec(config: C, data: TrainingData): ModelSpec;
   /** First parameters of a new run that are not random. */
   firstParameters(config: C, spec: ModelSpec, data: TrainingData, report: Reporter): Promise<Map<string, Float32Array>>;
+  /** Loss terms of what has to be beaten, on the validation split, by name. */
+  baselines(config: C, data: TrainingData): Promise<Baselines>;
   /** Rows of the final table: baselines, then the model. */
   test(config: C, data: TrainingData, session: Session, label: string): Promise<MetricRow[]>;
   /** After the last epoch, with the best parameters in the session. */
@@ -155,12 +159,14 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
   } else await startParameters(job);
   if (!resume) {
     await writeFileAtomic(folder.split, `${JSON.stringify(data.split, null, 1)}\n`);
-    await writeFileAtomic(folder.environment, `${JSON.stringify(environment(session), null, 1)}\n`);
   }
+  const record = await EnvironmentRecord.begin(folder.environment, session, resume ? at.step : undefined);
+  const baselines = closedForm ? {} : await baselinesOf(job);
   // before anything of the folder is cut: killed in between, the run is at this state or at its old one
   if (state) await takeUp(parts, state);
-  const run: Run = { ...parts, monitor: await openMonitor(folder, resume ? at.step : undefined, report) };
+  const run: Run = { ...parts, monitor: await openMonitor(folder, resume ? at.step : undefined, baselines, report) };
   const { writer, monitor } = run;
+  if (!resume) monitor.settings(config, configToYaml(config));
   try {
     if (closedForm) await finishClosedForm(run);
     else if (!state) await judgeStart(run);
@@ -171,29 +177,41 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
     await writer.flush();
     if (stopped) return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
     job.phase.training = false;
+    const rows = await reportTest(job, run).catch((error: unknown) => {
+      if (isInterruption(error)) return undefined;
+      throw error;
+    });
+    return { run: folder.path, best: folder.best, interrupted: rows === undefined, rows: rows ?? [] };
   } catch (error) {
     await writer.flush().catch(() => undefined); // the best so far is not lost; the first error is the one to tell
     throw error;
   } finally {
     monitor.close();
-  }
-  try {
-    return { run: folder.path, best: folder.best, interrupted: false, rows: await reportTest(job, run) };
-  } catch (error) {
-    if (!isInterruption(error)) throw error;
-    return { run: folder.path, best: folder.best, interrupted: true, rows: [] };
+    await record.end();
   }
 }
 
+/** Measured when a run starts, and kept beside it: a run that goes on draws the same lines. Old runs have none. */
+async function baselinesOf<C extends TrainConfig>({ stage, config, folder, data, resume }: Job<C>): Promise<Baselines> {
+  if (resume) return existsSync(folder.baselines) ? JSON.parse(await readFile(folder.baselines, 'utf8')) : {};
+  const baselines = await stage.baselines(config, data);
+  await writeFileAtomic(folder.baselines, `${JSON.stringify(baselines, null, 1)}\n`);
+  return baselines;
+}
+
 /** `step`: where a run goes on whose folder may hold later measurements. */
-async function openMonitor(folder: RunFolder, step: number | undefined, report: Reporter): Promise<Monitor> {
+async function openMonitor(
+  folder: RunFolder,
+  step: number | undefined,
+  baselines: Baselines,
+  report: Reporter,
+): Promise<Monitor> {
   const metrics = await MetricsLog.open(folder.metrics, step);
   if (metrics.dropped > 0)
     report.line(
       `metrics.jsonl and TensorBoard go on from step ${step}: ${metrics.dropped} later measurement${metrics.dropped === 1 ? ' is' : 's are'} taken out`,
     );
-  const tensorboard = new TensorBoardWriter(folder.tensorboard, step === undefined ? {} : { resumeStep: step });
-  return new Monitor(tensorboard, metrics, report);
+  return new Monitor(new Board(folder.tensorboard, baselines, step), metrics, report);
 }
 
 function announce(spec: ModelSpec, session: Session, report: Reporter): void {
@@ -285,7 +303,9 @@ async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run:
   report.line();
   report.line(`test split, ${data.split.test.length} patches, ${data.normalization.units || 'units of the file'}:`);
   if (data.inputText !== undefined) report.line(`input: ${data.inputText}`);
-  report.line(formatMetricsTable(rows));
+  const table = formatMetricsTable(rows);
+  report.line(table);
+  run.monitor.test(rows, table, run.at.step);
   await writeFileAtomic(join(folder.path, 'test_metrics.json'), `${JSON.stringify(rows, null, 1)}\n`);
   for (const image of await patchImages(data, session, config.ema_decay > 0, data.split.test[0]!)) {
     const file = join(folder.path, `test_${image.tag}.png`);

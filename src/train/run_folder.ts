@@ -13,6 +13,7 @@ export interface RunFolder {
   readonly split: string;
   readonly environment: string;
   readonly metrics: string;
+  readonly baselines: string;
   readonly tensorboard: string;
   readonly last: string;
   readonly best: string;
@@ -92,6 +93,7 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
     split: join(path, 'split.json'),
     environment: join(path, 'environment.json'),
     metrics: join(path, 'metrics.jsonl'),
+    baselines: join(path, 'baselines.json'),
     tensorboard: join(path, 'tensorboard'),
     last: join(path, 'checkpoints', 'last.safetensors'),
     best: join(path, 'checkpoints', 'best.safetensors'),

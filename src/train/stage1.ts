@@ -4,7 +4,7 @@ import { BandliftError } from '../errors.js';
 import type { Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
 import { dataDrivenParameters, specFromConfig, withModel } from './model_setup.js';
-import { chooseRegression } from './regression_choice.js';
+import { chooseRegression, regressionBaselines } from './regression_choice.js';
 import type { Reporter } from './reporter.js';
 import { type Stage, type TrainResult, trainRun } from './run.js';
 import { testReport } from './test_report.js';
@@ -14,6 +14,7 @@ const STAGE1: Stage<Stage1Config> = {
   decide: decideNetwork,
   spec: (config, { set }) => specFromConfig(config, set.inBands, set.outBands),
   firstParameters: dataDrivenParameters,
+  baselines: regressionBaselines,
   test: testReport,
 };
 

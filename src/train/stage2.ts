@@ -1,9 +1,10 @@
 /** Stage 2: the bands at 30 m to the same bands at 4 m; or, with finetune_stage1, Landsat's 7 bands to them in one network. */
 import { join } from 'node:path';
 import { type Checkpoint, loadModel, saveCheckpoint } from '../checkpoint/checkpoint.js';
-import type { Session } from '../engine/types.js';
+import type { LossTerms, Session } from '../engine/types.js';
 import { emptySums, type MetricRow, summarize } from '../evaluate/metrics.js';
 import type { CascadeSpec, ModelSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';
+import type { Baselines } from './board.js';
 import type { Stage2Config } from './config.js';
 import { physicalScale, type TrainingData } from './data_setup.js';
 import type { Run } from './epochs.js';
@@ -12,6 +13,7 @@ import type { Reporter } from './reporter.js';
 import { type Stage, type TrainResult, trainRun } from './run.js';
 import { checkpointsOf } from './run_folder.js';
 import { loadStage1, openStage2Data } from './stage2_data.js';
+import { validationLoss } from './validation.js';
 
 /** Two Landsat pixels are fifteen of 4 m. */
 const RATIO = { up: 15, down: 2 } as const;
@@ -44,6 +46,7 @@ export async function trainStage2(
       };
     },
     firstParameters,
+    baselines: bicubicLosses,
     test: testReport,
     ...(stage1 && { finish: splitCascade }),
   };
@@ -142,6 +145,28 @@ async function measure(
   return summarize(label, sums, set.files[0]!.wavelength);
 }
 
+function bicubicBaselines({ set }: TrainingData): [name: string, spec: SpatialModelSpec][] {
+  return [0, BASELINE_BACK_PROJECTIONS].map((count) => [
+    count === 0 ? 'bicubic' : `bicubic + ${count} back-projections`,
+    { kind: 'bicubic', inBands: set.outBands, outBands: set.outBands, ...RATIO, backProjections: count },
+  ]);
+}
+
+/** Loss terms of the baselines on the validation split. A cascade's would need stage 1 before them: none are drawn. */
+async function bicubicLosses(config: Stage2Config, data: TrainingData): Promise<Baselines> {
+  if (config.finetune_stage1) return {};
+  const losses: Record<string, LossTerms> = {};
+  for (const [name, spec] of bicubicBaselines(data)) {
+    const session = await openSession(config, spec, data, { ema: false, mode: 'infer' });
+    try {
+      losses[name] = (await validationLoss(config, data, session, `of ${name}`)).terms();
+    } finally {
+      session.dispose();
+    }
+  }
+  return losses;
+}
+
 /** Bicubic and its back-projections, of the same input, then the model. A cascade's input is Landsat: stage 1 stands before. */
 async function testReport(
   config: Stage2Config,
@@ -150,15 +175,7 @@ async function testReport(
   label: string,
 ): Promise<MetricRow[]> {
   const rows: MetricRow[] = [];
-  for (const count of [0, BASELINE_BACK_PROJECTIONS]) {
-    const name = count === 0 ? 'bicubic' : `bicubic + ${count} back-projections`;
-    const bicubic: SpatialModelSpec = {
-      kind: 'bicubic',
-      inBands: data.set.outBands,
-      outBands: data.set.outBands,
-      ...RATIO,
-      backProjections: count,
-    };
+  for (const [name, bicubic] of bicubicBaselines(data)) {
     const cascade = model.options.model.kind === 'cascade' ? model.options.model : undefined;
     const spec: ModelSpec = cascade ? { ...cascade, stage2: bicubic } : bicubic;
     const session = await openSession(config, spec, data, { ema: false, mode: 'infer' });

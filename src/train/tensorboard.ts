@@ -47,17 +47,47 @@ function stringTensor(text: string): Uint8Array {
   });
 }
 
-/** SummaryMetadata { plugin_data = 1 { plugin_name = 1 }, data_class = 4: DATA_CLASS_TENSOR = 2 }. */
-function textMetadata(): Uint8Array {
+/** SummaryMetadata { plugin_data = 1 { plugin_name = 1, content = 2 }, data_class = 4: DATA_CLASS_TENSOR = 2 }. */
+function pluginMetadata(name: string, content?: Uint8Array): Uint8Array {
   return message((w) => {
     bytesField(
       w,
       1,
-      message((p) => stringField(p, 1, 'text')),
+      message((p) => {
+        stringField(p, 1, name);
+        if (content) bytesField(p, 2, content);
+      }),
     );
     intField(w, 4, 2);
   });
 }
+
+/** TensorProto { dtype = 1: DT_FLOAT = 1, tensor_shape = 2 { dim = 2 { size = 1 } }, float_val = 5 }: [0], as hparams needs. */
+const NO_TENSOR = message((w) => {
+  intField(w, 1, 1);
+  bytesField(
+    w,
+    2,
+    message((s) =>
+      bytesField(
+        s,
+        2,
+        message((d) => intField(d, 1, 1)),
+      ),
+    ),
+  );
+  w.tag(5, WireType.Bit32).float(0);
+});
+
+export type Hyperparameter = number | string | boolean;
+
+/** google.protobuf.Value { number_value = 2, string_value = 3, bool_value = 4 }. */
+const valueMessage = (value: Hyperparameter) =>
+  message((w) => {
+    if (typeof value === 'number') w.tag(2, WireType.Bit64).double(value);
+    else if (typeof value === 'boolean') w.tag(4, WireType.Varint).bool(value);
+    else stringField(w, 3, value);
+  });
 
 /** Event { wall_time = 1, step = 2, file_version = 3, summary = 5, session_log = 7 }. */
 function event(step: number, content: Fill): Uint8Array {
@@ -128,7 +158,44 @@ export class TensorBoardWriter {
   text(tag: string, text: string, step: number): void {
     this.#value(tag, step, (w) => {
       bytesField(w, 8, stringTensor(text));
-      bytesField(w, 9, textMetadata());
+      bytesField(w, 9, pluginMetadata('text'));
+    });
+  }
+
+  /**
+   * HParamsPluginData { session_start_info = 3 { hparams = 1 (map), group_name = 4, start_time_secs = 5 } } (plugin_data.proto of
+   * TensorBoard's hparams): the settings of the run in whose folder this file lies, and the metrics of folders below it.
+   */
+  sessionStart(settings: Readonly<Record<string, Hyperparameter>>, seconds: number): void {
+    const start = message((w) => {
+      for (const [key, value] of Object.entries(settings))
+        bytesField(
+          w,
+          1,
+          message((entry) => {
+            stringField(entry, 1, key);
+            bytesField(entry, 2, valueMessage(value));
+          }),
+        );
+      w.tag(5, WireType.Bit64).double(seconds);
+    });
+    this.#session('_hparams_/session_start_info', 3, start, 0);
+  }
+
+  /** HParamsPluginData { session_end_info = 4 { status = 1: STATUS_SUCCESS = 1, end_time_secs = 2 } }. */
+  sessionEnd(seconds: number, step: number): void {
+    const end = message((w) => {
+      intField(w, 1, 1);
+      w.tag(2, WireType.Bit64).double(seconds);
+    });
+    this.#session('_hparams_/session_end_info', 4, end, step);
+  }
+
+  #session(tag: string, field: number, content: Uint8Array, step: number): void {
+    const data = message((w) => bytesField(w, field, content));
+    this.#value(tag, step, (w) => {
+      bytesField(w, 8, NO_TENSOR);
+      bytesField(w, 9, pluginMetadata('hparams', data));
     });
   }
 

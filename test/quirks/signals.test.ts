@@ -7,6 +7,8 @@ import { expect } from 'vitest';
 import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { type BandliftError, EXIT } from '../../src/errors.js';
 import { projectRoot } from '../../src/support/version.js';
+import type { Stage1Config } from '../../src/train/config.js';
+import { trainStage1 } from '../../src/train/stage1.js';
 import { cliPath, startBandlift, TINY } from '../support/cli.js';
 import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 import { hashOf, metricsOf, tinyConfig, train } from '../support/runs.js';
@@ -45,6 +47,10 @@ function catchesHangup(pid: number): boolean {
 }
 
 const withoutRate = (line: Record<string, number>) => ({ ...line, 'train/patches_per_second': 0 });
+
+const silent = { line() {}, warn() {}, event() {}, progress: () => ({ update() {}, stop() {} }) };
+/** Trains in this process; `interrupted` is asked whenever the run does. */
+const asking = (config: Stage1Config, interrupted: () => boolean) => trainStage1(config, false, silent, interrupted);
 
 async function listening(child: ChildProcess): Promise<void> {
   while (!catchesHangup(child.pid!)) await new Promise((resolve) => setTimeout(resolve, 2));
@@ -194,7 +200,7 @@ quirks('signals', [
       const whole = await train(config('whole'));
       const bits = hashOf(join(whole.run, 'checkpoints/last.safetensors'));
       const lines = metricsOf(whole.run).map(withoutRate);
-      const early = await train(config('early'), () => true).catch((error: BandliftError) => error);
+      const early = await asking(config('early'), () => true).catch((error: BandliftError) => error);
       expect(early).toMatchObject({ exitCode: EXIT.interrupted, message: 'interrupted while data were read' });
       expect(existsSync(join(folder, 'early'))).toBe(false);
       // an epoch asks before its 3 steps, after each of them and after its one batch of validation
@@ -202,7 +208,7 @@ quirks('signals', [
         let asked = 0;
         const settings = config(`from-${first}`);
         const begun = () => existsSync(join(settings.output_dir, 'config.yaml'));
-        const run = await train(settings, () => begun() && ++asked >= first);
+        const run = await asking(settings, () => begun() && ++asked >= first);
         expect(run.interrupted, `from ${first}`).toBe(true);
         const rest = await train(settings, () => false, true);
         expect(rest.interrupted).toBe(false);

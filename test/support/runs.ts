@@ -37,21 +37,37 @@ export interface Trained extends TrainResult {
   readonly lines: readonly string[];
 }
 
-/** Trains in this process; `interrupted` as in trainStage1. */
+/**
+ * For a run that is to stop after a number of steps: `interrupted` is asked once after each step (or each patch of stage 1's
+ * predictions), and its first yes is remembered. A run itself asks more often, by the clock while data are read.
+ */
+export function afterSteps(interrupted: () => boolean) {
+  let stop = false;
+  const update = () => {
+    stop ||= interrupted();
+  };
+  return { progress: () => ({ update, stop: () => {} }), interrupted: () => stop };
+}
+
+/** Trains in this process; `interrupted` as in afterSteps. */
 export async function train(config: Stage1Config, interrupted = () => false, resume = false): Promise<Trained> {
+  const steps = afterSteps(interrupted);
   const lines: string[] = [];
   const report = {
     line: (text = '') => void lines.push(text),
     warn: () => {},
     event: () => {},
-    progress: () => ({ update: () => {}, stop: () => {} }),
+    progress: steps.progress,
   };
-  return { ...(await trainStage1(config, resume, report, interrupted)), lines };
+  return { ...(await trainStage1(config, resume, report, steps.interrupted)), lines };
 }
 
 export type Metrics = Readonly<Record<string, number>>;
 
-export const metricsOf = (run: string): Metrics[] =>
+/** The epochs in metrics.jsonl; the start is epoch 0 and has no training loss. */
+export const metricsOf = (run: string): Metrics[] => allMetricsOf(run).filter((line) => line.epoch! > 0);
+
+export const allMetricsOf = (run: string): Metrics[] =>
   readFileSync(join(run, 'metrics.jsonl'), 'utf8')
     .trimEnd()
     .split('\n')

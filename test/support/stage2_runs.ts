@@ -1,7 +1,7 @@
 /** Stage-2 runs in this process, on small scenes of both grids. */
 import { resolveConfig, STAGE2_SETTINGS, type Stage2Config } from '../../src/train/config.js';
 import { trainStage2 } from '../../src/train/stage2.js';
-import type { Trained } from './runs.js';
+import { afterSteps, type Trained } from './runs.js';
 
 /** Settings of a network and a run that take a second; `settings` wins. */
 export const tinyStage2 = (settings: Partial<Stage2Config>): Stage2Config =>
@@ -22,14 +22,15 @@ export const tinyStage2 = (settings: Partial<Stage2Config>): Stage2Config =>
     STAGE2_SETTINGS,
   );
 
-/** Trains in this process; warnings are among the lines. */
+/** Trains in this process; warnings are among the lines, `interrupted` as in afterSteps. */
 export async function trainSpatial(config: Stage2Config, interrupted = () => false, resume = false): Promise<Trained> {
   const lines: string[] = [];
+  const steps = afterSteps(interrupted);
   const report = {
     line: (text = '') => void lines.push(text),
     warn: (text: string) => void lines.push(`warning: ${text}`),
     event: () => {},
-    progress: () => ({ update: () => {}, stop: () => {} }),
+    progress: steps.progress,
   };
-  return { ...(await trainStage2(config, resume, report, interrupted)), lines };
+  return { ...(await trainStage2(config, resume, report, steps.interrupted)), lines };
 }

@@ -68,6 +68,6 @@ describe('a run that diverges', () => {
     const bad = await stage1('one', '--epochs', '2', '--lr', '1e30', '--batch-size', '100');
     expect(bad.status).toBe(4);
     expect(bad.stderr).toMatch(/error: .*validation loss of patches [\d, ]+ is not a finite number after step 1/);
-    expect(metricsOf.bind(undefined, join(work, 'one'))).toThrow(); // no epoch was finished
+    expect(metricsOf(join(work, 'one'))).toEqual([]); // no epoch was finished
   });
 });

@@ -23,7 +23,7 @@ import { generateFineSample } from '../../src/sample/fine.js';
 import { resolveConfig, STAGE2_SETTINGS, type Stage2Config } from '../../src/train/config.js';
 import { trainStage2 } from '../../src/train/stage2.js';
 import { temporaryFolder } from '../support/cli.js';
-import { hashOf, metricsOf, testRowsOf, tinyConfig, train } from '../support/runs.js';
+import { afterSteps, hashOf, metricsOf, testRowsOf, tinyConfig, train } from '../support/runs.js';
 
 const work = temporaryFolder();
 const at = (name: string) => join(work, name);
@@ -45,13 +45,14 @@ function config(settings: Partial<Stage2Config>): Stage2Config {
 
 async function train2(settings: Partial<Stage2Config>, interrupted = () => false, resume = false) {
   const lines: string[] = [];
+  const steps = afterSteps(interrupted);
   const report = {
     line: (text = '') => void lines.push(text),
     warn: (text: string) => void lines.push(text),
     event: () => {},
-    progress: () => ({ update: () => {}, stop: () => {} }),
+    progress: steps.progress,
   };
-  return { ...(await trainStage2(config(settings), resume, report, interrupted)), lines };
+  return { ...(await trainStage2(config(settings), resume, report, steps.interrupted)), lines };
 }
 
 /** Runs a model on normalised numbers. */
