@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { EnviOutput } from '../../src/scenes/envi_output.js';
 import { checkpointOf, memoryScene } from '../predict/support.js';
@@ -79,6 +79,8 @@ const OFTEN = [
   'end, before the work folder goes',
 ];
 const FULL = process.env.BANDLIFT_FULL === '1';
+// some sixty processes that take a second each, on a busy machine
+if (FULL) vi.setConfig({ testTimeout: 1_800_000 });
 
 const PLACES: Readonly<Record<string, [killAt: string, input: string]>> = {
   'last sync of stage 1': ['^RENAME cube_stage1\\.img\\.partial\\.json$', 'its journal is about to be written again'],

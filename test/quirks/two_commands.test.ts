@@ -1,7 +1,7 @@
 /** Whole commands started at the same moment on the same place: twenty pairs with BANDLIFT_FULL=1, one in the usual tests. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { EnviOutput } from '../../src/scenes/envi_output.js';
@@ -13,6 +13,9 @@ import { hashOf, tinyConfig, train } from '../support/runs.js';
 import { type Ended, PAIRS, together, unfinishedIn } from '../support/together.js';
 import { writeTwoGrids } from '../support/two_grids.js';
 import { quirks } from './table.js';
+
+// twenty pairs of processes that take a second each, on a busy machine
+if (PAIRS > 1) vi.setConfig({ testTimeout: 1_800_000 });
 
 const CPU = ['--device', 'cpu', '--threads', '1'];
 
