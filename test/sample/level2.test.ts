@@ -1,6 +1,7 @@
 /** What a newcomer does next: the model that was trained on the sample meets a Landsat Collection-2 level-2 product. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { readEnvi } from '../../src/data/envi.js';
 import { generateSample } from '../../src/sample/sample.js';
 import { openLandsatScene } from '../../src/scenes/landsat.js';
@@ -20,8 +21,8 @@ async function run(...args: string[]): Promise<string> {
 }
 
 beforeAll(async () => {
-  await generateSample({ out: join(work, 'sample'), seed: 4, patchSize: 12, patches: 12, lines: 3 });
-  const data = ['--data-dir', 'sample/patches'];
+  await generateSample({ out: join(work, 'small'), seed: 4, patchSize: 12, patches: 12, lines: 3 });
+  const data = ['--data-dir', 'small/patches'];
   await run('train', 'stage1', ...data, ...SMALL, '--output-dir', 'network');
   await run('train', 'stage1', ...data, '--model', 'ridge', '--output-dir', 'ridge');
 }, 120_000);
@@ -86,5 +87,21 @@ describeGdal('a level-2 product that GDAL wrote', () => {
     ]);
     expect(ridge.text).not.toMatch(/units/);
     expect(ridge.median).toBeLessThan(0.01);
+  });
+});
+
+describe('a sample in radiance', () => {
+  it('says so in its files, and training on it says what such a model cannot read, old samples included', async () => {
+    await run('sample', '--units', 'radiance', '--patch-size', '12', '--patches', '6', '--no-fine');
+    const marker = join(work, 'sample', 'sample.json');
+    const saved = JSON.parse(readFileSync(marker, 'utf8'));
+    expect(saved.units).toBe('radiance');
+    const { header } = await readEnvi(join(work, 'sample/cubes/line_1.hdr'));
+    expect(header.other!['data units']).toBe('uW cm-2 sr-1 nm-1');
+    // version 0.1.0 wrote no units, and only radiance
+    const { units: _, ...old } = saved;
+    writeFileSync(marker, JSON.stringify(old));
+    const text = await run('train', 'stage1', '--model', 'ridge', '--output-dir', 'of_radiance');
+    expect(text).toMatch(/the sample is in radiance: a model of it cannot read Landsat level-2 scenes/);
   });
 });
