@@ -13,6 +13,22 @@ export function typeName(dataset: Dataset): string {
   return type === 3 ? 'text' : `HDF5 type class ${type}`;
 }
 
+/** HDF5's own filters: deflate, shuffle, fletcher32, szip, n-bit, scale-offset. */
+const FILTERS = new Set([1, 2, 3, 4, 5, 6]);
+
+/** Refuses a dataset that is compressed by a plugin's filter (LZF, Blosc, BZIP2, ...). */
+export function checkFilters(dataset: Dataset, path: string, name: string): void {
+  const filter = dataset.filters.find((f) => !FILTERS.has(f.id));
+  if (filter)
+    throw new BandliftError('is compressed by a filter that is not part of HDF5 itself', {
+      file: path,
+      field: name,
+      found: `${filter.name} (${filter.id})`,
+      expected: 'gzip, szip or none',
+      hint: 'h5repack -f GZIP=4 IN OUT',
+    });
+}
+
 /** A small dataset of numbers (a value per band, two per patch). */
 export function list(
   file: Hdf5File,
@@ -23,6 +39,7 @@ export function list(
   const dataset = file.get(name);
   if (!(dataset instanceof Dataset)) return undefined;
   const where = { file: path, field: name };
+  checkFilters(dataset, path, name);
   if (dataset.shape?.join() !== expected.join())
     throw new BandliftError('wrong shape', { ...where, found: show(dataset.shape), expected: show(expected) });
   const { type, size } = dataset.metadata;

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { Dataset, type File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../errors.js';
-import { list, numberAttribute, show, textAttribute, typeName } from './hdf5_fields.js';
+import { checkFilters, list, numberAttribute, show, textAttribute, typeName } from './hdf5_fields.js';
 import type { NumberType } from './hdf5_library.js';
 import type { CachedInput, PatchFile, Sides } from './types.js';
 
@@ -10,8 +10,6 @@ import type { CachedInput, PatchFile, Sides } from './types.js';
 const MAX_PATCH_NUMBERS = 2 ** 28;
 /** deflate shrinks by at most 1032 : 1 */
 const MAX_RATIO = 1100;
-/** HDF5's own filters: deflate, shuffle, fletcher32, n-bit, scale-offset. */
-const FILTERS = new Set([1, 2, 3, 5, 6]);
 const LAYOUT = "'aviris' (N,H,W,B) and 'landsat' (N,H,W,C)";
 
 type Shape4 = readonly [number, number, number, number];
@@ -228,14 +226,7 @@ function patchArray(file: Hdf5File, path: string, bytes: number, name: string): 
     });
   if (virtual_sources)
     throw new BandliftError('is a virtual dataset', { ...where, hint: 'copy it into one file (h5repack)' });
-  const filter = dataset.filters.find((f) => !FILTERS.has(f.id));
-  if (filter)
-    throw new BandliftError('is compressed by a filter that is not built in', {
-      ...where,
-      found: `${filter.name} (${filter.id})`,
-      expected: 'gzip or none',
-      hint: 'h5repack -f GZIP=4 IN OUT',
-    });
+  checkFilters(dataset, path, name);
   const numbers = shape.slice(1).reduce((a, b) => a * b, 1);
   if (numbers > MAX_PATCH_NUMBERS)
     throw new BandliftError('one patch is too large', {
@@ -263,6 +254,7 @@ function hasMask(file: Hdf5File, path: string, name: string, expected: readonly 
   const mask = file.get(name);
   if (!(mask instanceof Dataset)) return false;
   const where = { file: path, field: name };
+  checkFilters(mask, path, name);
   if (mask.shape?.join() !== expected.join())
     throw new BandliftError('wrong shape', { ...where, found: show(mask.shape), expected: show(expected) });
   // numpy's bool is stored as an enumeration of one byte

@@ -196,7 +196,7 @@ describePython('files of h5py that are not patch files are refused', () => {
     ['no_bands', 'aviris', /empty dimension; found \(4,3,3,0\)/],
     ['absurd', 'aviris', /too large; found 1000 x 1000 x 1000 numbers/],
     ['many', 'aviris', /claims more data than the file can hold; found .*4000000000000 bytes in a file of \d+/],
-    ['lzf', 'aviris', /filter that is not built in; found lzf/],
+    ['lzf', 'aviris', /filter that is not part of HDF5 itself; found lzf/],
     ['compound', 'aviris', /wrong type of numbers/],
     ['object', 'aviris', /wrong type of numbers; found text|HDF5 type class/],
     ['scalar', 'aviris', /wrong number of dimensions; found \(\)/],
