@@ -9,7 +9,14 @@ import { modelParameters } from '../models/index.js';
 import type { ParameterInfo } from '../models/network.js';
 import type { ModelSpec } from '../models/spec.js';
 import { version } from '../support/version.js';
-import { type CheckpointContract, type CheckpointState, FORMAT, type Header, headerSchema } from './schema.js';
+import {
+  type CheckpointContract,
+  type CheckpointState,
+  FORMAT,
+  type Header,
+  headerSchema,
+  READ_FORMATS,
+} from './schema.js';
 
 export type { CheckpointContract, CheckpointState } from './schema.js';
 
@@ -82,19 +89,29 @@ async function write(path: string, header: Header, tensors: CheckpointTensors): 
 /** Throws a BandliftError that names the first field that is wrong. */
 function checkHeader(raw: unknown, path: string): Header {
   const format = (raw as { format?: unknown } | null)?.format;
-  if (format !== FORMAT)
+  if (!READ_FORMATS.includes(format as number))
     throw new BandliftError('a checkpoint of another format version', {
       file: path,
       field: 'format',
       found: String(format),
-      expected: FORMAT,
+      expected: READ_FORMATS.join(' or '),
       hint: 'use the version of bandlift that wrote it',
     });
   const result = headerSchema.safeParse(raw);
-  if (result.success) return result.data;
+  if (result.success) {
+    checkBands(result.data, path);
+    return result.data;
+  }
   const issue = result.error.issues[0]!;
   const field = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path;
   throw new BandliftError(issue.message, { file: path, field: field.join('.'), hint: 'the checkpoint is damaged' });
+}
+
+function checkBands(header: Header, path: string): void {
+  if (header.content === 'model' || header.goodBands === undefined) return;
+  const [found, expected] = [header.goodBands.length, header.model.outBands];
+  if (found !== expected)
+    throw new BandliftError('not one entry for each band', { file: path, field: 'goodBands', found, expected });
 }
 
 function parseHeader(metadata: Record<string, string>, path: string): Header {
@@ -202,6 +219,7 @@ function firstDifference(
 const CONTRACT_ORDER = [
   'model',
   'bands',
+  'goodBands',
   'sensor',
   'responseHash',
   'data',
@@ -214,7 +232,7 @@ const CONTRACT_ORDER = [
   'optimizer',
 ] as const;
 
-/** Of checkpoints that do not say, of the first release. */
+/** Default for checkpoints of the first release, which lack this field. */
 const FIRST_SIDES = { input: 'landsat', target: 'aviris' } as const;
 
 /**
@@ -228,6 +246,7 @@ export function checkCompatible(
 ): void {
   for (const key of CONTRACT_ORDER) {
     if (wanted[key] === undefined) continue;
+    if (key === 'goodBands' && checkpoint.goodBands === undefined) continue; // format 1 does not say
     const found = key === 'sides' ? (checkpoint.sides ?? FIRST_SIDES) : checkpoint[key];
     const difference = firstDifference(found, wanted[key], key);
     if (difference)

@@ -5,7 +5,9 @@ import type { AdamOptions, LossWeights } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
 import type { AverageState, EarlyStoppingState, LossScale, ScheduleState } from './state.js';
 
-export const FORMAT = 1;
+/** Written by this version. Format 1, of version 0.1.0, is read as well: it lacks goodBands. */
+export const FORMAT = 2;
+export const READ_FORMATS: readonly number[] = [1, FORMAT];
 
 /** Everything but tensors and progress: what must agree when a checkpoint meets settings and data again. */
 export interface CheckpointContract {
@@ -17,6 +19,8 @@ export interface CheckpointContract {
     /** Of the spectra. */
     readonly units: string | null;
   };
+  /** [bands] of the spectra, 1 = trained. Absent in format 1, where nobody knows. */
+  readonly goodBands?: readonly number[];
   readonly sensor: string | null;
   readonly responseHash: string | null;
   readonly normalization: Normalization;
@@ -126,6 +130,7 @@ const contractFields = {
     fwhm: z.array(z.number().positive()).nullable(),
     units: z.string().nullable(),
   }),
+  goodBands: z.array(z.union([z.literal(0), z.literal(1)])).exactOptional(),
   sensor: z.string().nullable(),
   responseHash: z.string().nullable(),
   normalization: z.strictObject({
@@ -191,15 +196,17 @@ const stateSchema = z.strictObject({
   lossScale: z.strictObject({ scale: z.number().min(1), goodSteps: count, overflows: count }).optional(),
 });
 
+const format = z.int().refine((value) => READ_FORMATS.includes(value));
+
 /** A run's checkpoint, or a model alone (imported weights). */
 export const headerSchema = z.discriminatedUnion('content', [
   z.strictObject({
-    format: z.literal(FORMAT),
+    format,
     content: z.literal('checkpoint'),
     ...contractFields,
     state: stateSchema,
   }),
-  z.strictObject({ format: z.literal(FORMAT), content: z.literal('model'), model: modelSchema, version: z.string() }),
+  z.strictObject({ format, content: z.literal('model'), model: modelSchema, version: z.string() }),
 ]);
 
 export type Header =

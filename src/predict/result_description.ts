@@ -45,7 +45,7 @@ export function stageOutput(model: StageModel, input: Omit<StageOutput, 'bands'>
     bands: spec.outBands,
     ...(wavelength && { wavelength }),
     ...(fwhm && { fwhm }),
-    goodBands: (keeps ? input.goodBands : undefined) ?? goodBands(spec.outBands, wavelength),
+    goodBands: goodBands(spec.outBands, (keeps ? input.goodBands : undefined) ?? inClearAir(wavelength), model.trained),
     ...(names && { bandNames: names }),
     ...(units !== undefined && { units }),
     ...(place && { georeference: ratio === undefined ? place : refine(place, ratio.up, ratio.down) }),
@@ -59,10 +59,15 @@ const bandNames = (wavelength: Float64Array | undefined): string[] | undefined =
 const withoutWavelength = (name: string): string =>
   name.replace(/\s*\(\s*[\d.]+\s*(nm|um|µm|nanometers?|micrometers?)\s*\)\s*$/i, '');
 
-/** 1 for all bands but those in the water vapour's absorption, which no model is trained for. */
-function goodBands(bands: number, wavelength: Float64Array | undefined): Uint8Array {
-  const good = new Uint8Array(bands).fill(wavelength === undefined ? 1 : 0);
-  if (wavelength !== undefined) for (const b of keepBands(wavelength)) good[b] = 1;
+/** 1 for bands that are good by every list that is known; all are without a list. */
+const goodBands = (bands: number, ...lists: readonly (Uint8Array | undefined)[]): Uint8Array =>
+  Uint8Array.from({ length: bands }, (_, b) => (lists.every((list) => (list?.[b] ?? 1) === 1) ? 1 : 0));
+
+/** 1 for all bands but those where water vapour absorbs nearly all light. */
+function inClearAir(wavelength: Float64Array | undefined): Uint8Array | undefined {
+  if (wavelength === undefined) return undefined;
+  const good = new Uint8Array(wavelength.length);
+  for (const b of keepBands(wavelength)) good[b] = 1;
   return good;
 }
 

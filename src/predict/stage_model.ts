@@ -21,6 +21,8 @@ export interface StageModel {
   /** nm; undefined where the checkpoint does not say. */
   readonly wavelength?: Float64Array;
   readonly fwhm?: Float64Array;
+  /** [bands], 1 = trained; undefined where the checkpoint does not say. */
+  readonly trained?: Uint8Array;
   /** Of the spectra it was trained on. */
   readonly units?: string;
   /** Whose bands it takes: 'Landsat 8 OLI'; undefined where the checkpoint does not say. */
@@ -83,6 +85,7 @@ export async function loadStageModel(path: string, bands: number, options: LoadO
     normalization,
     ...(wavelength ? { wavelength } : {}),
     ...(fwhm ? { fwhm } : {}),
+    ...(contract?.goodBands ? { trained: Uint8Array.from(contract.goodBands) } : {}),
     ...(units === undefined ? {} : { units }),
     ...(contract?.sensor ? { sensor: contract.sensor } : {}),
   };

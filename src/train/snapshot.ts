@@ -38,6 +38,7 @@ export function describeCheckpoint(config: TrainConfig, spec: ModelSpec, data: T
       fwhm: first.fwhm ? [...first.fwhm] : null,
       units: first.units ?? null,
     },
+    goodBands: data.bandMask ? [...data.bandMask] : new Array<number>(data.set.outBands).fill(1),
     sensor: first.sensor ?? null,
     responseHash: first.responseHash ?? null,
     normalization: data.normalization,

@@ -107,7 +107,7 @@ describe('round trip', () => {
     expect(backRest).toEqual(rest);
     for (const group of ['parameters', 'm', 'v', 'ema'] as const)
       expect(bits(backTensors[group]!)).toEqual(bits(tensors[group]!));
-    expect(await inspectCheckpoint(path)).toEqual({ format: 1, content: 'checkpoint', ...rest });
+    expect(await inspectCheckpoint(path)).toEqual({ format: 2, content: 'checkpoint', ...rest });
     // saved again, the file is the same file
     const again = join(folder, 'b.safetensors');
     await saveCheckpoint(again, back);
@@ -172,7 +172,7 @@ describe('reading', () => {
   }
 
   it('names the first field that is wrong', async () => {
-    expect(await forged((json) => (json.format = 2))).toMatch(
+    expect(await forged((json) => (json.format = 3))).toMatch(
       /format: a checkpoint of another format version; found 2, expected 1/,
     );
     expect(await forged((json) => (json.model.blocks = -1))).toContain('model.blocks');
