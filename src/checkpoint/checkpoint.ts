@@ -1,12 +1,13 @@
 /**
  * Checkpoints: one safetensors file with `param.<name>`, `ema.<name>`, `adam.m.<name>`, `adam.v.<name>` in PyTorch's names
- * and shapes, and under the metadata key 'bandlift' everything else as JSON (schema.ts). A checkpoint is a
+ * and shapes, `statistics.gram` and `statistics.cross` of the training pixels, and under the metadata key 'bandlift' everything else as JSON (schema.ts). A checkpoint is a
  * contract: it is checked when written, when read, and against the settings and data it is used with.
  */
 import { BandliftError } from '../errors.js';
 import { readSafetensors, readSafetensorsHeader, type Tensor, writeSafetensors } from '../io/safetensors.js';
 import { modelParameters } from '../models/index.js';
 import type { ParameterInfo } from '../models/network.js';
+import { regressionFeatureCount } from '../models/regression.js';
 import type { ModelSpec } from '../models/spec.js';
 import { version } from '../support/version.js';
 import {
@@ -16,9 +17,10 @@ import {
   type Header,
   headerSchema,
   READ_FORMATS,
+  type TrainingStatistics,
 } from './schema.js';
 
-export type { CheckpointContract, CheckpointState } from './schema.js';
+export type { CheckpointContract, CheckpointState, TrainingStatistics } from './schema.js';
 
 type Values = ReadonlyMap<string, Float32Array>;
 
@@ -33,6 +35,8 @@ export interface CheckpointTensors {
 export interface Checkpoint extends CheckpointContract {
   readonly tensors: CheckpointTensors;
   readonly state: CheckpointState;
+  /** Of the training pixels; absent in format 1 and where there are too many features for normal equations. */
+  readonly statistics?: TrainingStatistics;
 }
 
 /** Weights to start from or to predict with. */
@@ -41,12 +45,16 @@ export interface StoredModel {
   readonly tensors: Pick<CheckpointTensors, 'parameters' | 'ema'>;
   /** Bands, normalisation, split, ...; absent in imported models, which do not know them. */
   readonly contract?: CheckpointContract;
+  readonly statistics?: TrainingStatistics;
 }
 
 const METADATA_KEY = 'bandlift';
 const PREFIX = { parameters: 'param.', m: 'adam.m.', v: 'adam.v.', ema: 'ema.' } as const;
 type Group = keyof typeof PREFIX;
 const GROUPS = Object.keys(PREFIX) as Group[];
+/** Names of the tensors of TrainingStatistics. */
+const STATISTICS = { gram: 'statistics.gram', cross: 'statistics.cross' } as const;
+const isStatistics = (name: string) => name.startsWith('statistics.');
 
 /** Parameters that a group holds: moments and averages may leave out frozen ones. */
 function required(group: Group, infos: readonly ParameterInfo[]): ParameterInfo[] {
@@ -57,8 +65,9 @@ function required(group: Group, infos: readonly ParameterInfo[]): ParameterInfo[
 
 /** Writes a run's checkpoint; the file is replaced only by a whole new one. */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { tensors, ...contract } = checkpoint;
-  await write(path, { format: FORMAT, content: 'checkpoint', ...contract }, tensors);
+  const { tensors, statistics, ...contract } = checkpoint;
+  const ridge = statistics === undefined ? {} : { ridgeLambda: statistics.lambda };
+  await write(path, { format: FORMAT, content: 'checkpoint', ...contract, ...ridge }, tensors, statistics);
 }
 
 /** Writes weights alone, as `import` does. */
@@ -66,10 +75,20 @@ export async function saveModel(path: string, model: ModelSpec, parameters: Valu
   await write(path, { format: FORMAT, content: 'model', model, version: version() }, { parameters });
 }
 
-async function write(path: string, header: Header, tensors: CheckpointTensors): Promise<void> {
+async function write(
+  path: string,
+  header: Header,
+  tensors: CheckpointTensors,
+  statistics?: TrainingStatistics,
+): Promise<void> {
   checkHeader(header, path); // what could not be read again is not written
   const infos = modelParameters(header.model);
-  const out = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  const out = new Map<string, { shape: readonly number[]; data: Float32Array | Float64Array }>();
+  if (statistics) {
+    const { rows, bands } = statisticsShape(header.model);
+    out.set(STATISTICS.gram, { shape: [rows, rows], data: statistics.gram });
+    out.set(STATISTICS.cross, { shape: [rows, bands], data: statistics.cross });
+  }
   for (const group of GROUPS) {
     const values = tensors[group];
     if (values === undefined) continue;
@@ -82,6 +101,10 @@ async function write(path: string, header: Header, tensors: CheckpointTensors): 
     if (missing !== undefined) throw new RangeError(`'${PREFIX[group]}${missing.name}' is missing`);
   }
   await writeSafetensors(path, out, { [METADATA_KEY]: JSON.stringify(header) });
+}
+
+function statisticsShape({ inBands, outBands }: ModelSpec): { rows: number; bands: number } {
+  return { rows: regressionFeatureCount('quadratic', inBands) + 1, bands: outBands };
 }
 
 // ---- reading ----
@@ -130,11 +153,39 @@ function parseHeader(metadata: Record<string, string>, path: string): Header {
   return checkHeader(raw, path);
 }
 
+/** The sums of the training pixels, where the header says that there are any. */
+function readStatistics(
+  tensors: ReadonlyMap<string, Tensor>,
+  header: Header,
+  path: string,
+): { statistics?: TrainingStatistics } {
+  if (header.content === 'model' || header.ridgeLambda === undefined) return {};
+  const { rows, bands } = statisticsShape(header.model);
+  const read = (name: string, columns: number): Float64Array => {
+    const tensor = tensors.get(name);
+    if (tensor?.data instanceof Float64Array && tensor.shape.join() === [rows, columns].join()) return tensor.data;
+    throw new BandliftError('not the sums of this network', {
+      file: path,
+      field: `tensor '${name}'`,
+      found: tensor ? `${tensor.dtype} [${tensor.shape}]` : 'nothing',
+      expected: `F64 [${rows},${columns}]`,
+    });
+  };
+  return {
+    statistics: {
+      gram: read(STATISTICS.gram, rows),
+      cross: read(STATISTICS.cross, bands),
+      lambda: header.ridgeLambda,
+    },
+  };
+}
+
 /** The tensors of each group by parameter name; each checked against the network's names and shapes. */
 function sortTensors(tensors: ReadonlyMap<string, Tensor>, model: ModelSpec, path: string): CheckpointTensors {
   const infos = new Map(modelParameters(model).map((info) => [info.name, info]));
   const groups: Partial<Record<Group, Map<string, Float32Array>>> = {};
   for (const [key, tensor] of tensors) {
+    if (isStatistics(key)) continue;
     const group = GROUPS.find((g) => key.startsWith(PREFIX[g]));
     const name = group && key.slice(PREFIX[group].length);
     const info = name === undefined ? undefined : infos.get(name);
@@ -169,8 +220,12 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
       file: path,
       hint: 'start a new run from it with --init',
     });
-  const { format: _, content: __, ...checkpoint } = header;
-  return { ...checkpoint, tensors: sortTensors(tensors, header.model, path) };
+  const { format: _, content: __, ridgeLambda: ___, ...checkpoint } = header;
+  return {
+    ...checkpoint,
+    ...readStatistics(tensors, header, path),
+    tensors: sortTensors(tensors, header.model, path),
+  };
 }
 
 /** Reads the weights of a checkpoint or of an imported model; Adam's moments stay on the disk. */
@@ -180,8 +235,8 @@ export async function loadModel(path: string): Promise<StoredModel> {
   const header = parseHeader(metadata, path);
   const model = { model: header.model, tensors: sortTensors(tensors, header.model, path) };
   if (header.content === 'model') return model;
-  const { format: _, content: __, state: ___, ...contract } = header;
-  return { ...model, contract };
+  const { format: _, content: __, state: ___, ridgeLambda: ____, ...contract } = header;
+  return { ...model, contract, ...readStatistics(tensors, header, path) };
 }
 
 /** What a checkpoint says about itself, without reading its tensors. */

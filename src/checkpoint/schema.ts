@@ -9,6 +9,15 @@ import type { AverageState, EarlyStoppingState, LossScale, ScheduleState } from 
 export const FORMAT = 2;
 export const READ_FORMATS: readonly number[] = [1, FORMAT];
 
+/** Source scenes and places of patches. */
+export interface Places {
+  /** Of a patch, in pixels of the target's grid. */
+  readonly height: number;
+  readonly width: number;
+  /** `origins`: row and column of each patch's first pixel in the scene, on that grid; null where the files do not say. */
+  readonly files: readonly { readonly scene: string; readonly origins: readonly number[] | null }[];
+}
+
 /** Everything but tensors and progress: what must agree when a checkpoint meets settings and data again. */
 export interface CheckpointContract {
   readonly model: ModelSpec;
@@ -30,12 +39,27 @@ export interface CheckpointContract {
   readonly loss: LossWeights;
   readonly optimizer: AdamOptions & { readonly kind: 'adam'; readonly batchSize: number; readonly emaDecay: number };
   readonly data: readonly { readonly name: string; readonly patches: number }[];
+  /** Where the patches of `data` lie, in the same order: what tells whether other patches overlap them. Absent in format 1. */
+  readonly places?: Places;
   /** Datasets that input and target come from; absent in checkpoints of the first release (landsat, aviris). */
   readonly sides?: Sides;
   /** SHA-256 of stage 1's checkpoint, where the input comes from it. */
   readonly stage1?: string;
   /** Of bandlift. */
   readonly version: string;
+}
+
+/**
+ * Sums over the valid training pixels, physical units, from which the closed-form baselines follow: a = the input bands and
+ * their products x_i x_j (i <= j), y = the target bands.
+ */
+export interface TrainingStatistics {
+  /** [f+1, f+1]: sum of [a 1]^T [a 1]. */
+  readonly gram: Float64Array;
+  /** [f+1, bands]: sum of [a 1]^T y. */
+  readonly cross: Float64Array;
+  /** Penalty of the regressions, relative to the variance of a feature. */
+  readonly lambda: number;
 }
 
 /** Where a run stands. */
@@ -159,6 +183,13 @@ const contractFields = {
     emaDecay: z.number(),
   }),
   data: z.array(z.strictObject({ name: z.string(), patches: count })),
+  places: z
+    .strictObject({
+      height: size,
+      width: size,
+      files: z.array(z.strictObject({ scene: z.string(), origins: z.array(z.int()).nullable() })),
+    })
+    .exactOptional(),
   sides: z
     .strictObject({
       input: z.enum(['landsat', 'landsat_lr', 'aviris_lr', 'stage1']),
@@ -166,6 +197,7 @@ const contractFields = {
     })
     .exactOptional(),
   stage1: z.string().exactOptional(),
+  ridgeLambda: z.number().positive().exactOptional(),
   version: z.string(),
 };
 
@@ -210,5 +242,11 @@ export const headerSchema = z.discriminatedUnion('content', [
 ]);
 
 export type Header =
-  | ({ readonly format: number; readonly content: 'checkpoint'; readonly state: CheckpointState } & CheckpointContract)
+  | ({
+      readonly format: number;
+      readonly content: 'checkpoint';
+      readonly state: CheckpointState;
+      /** Of the statistics; where it stands, the file holds their sums. */
+      readonly ridgeLambda?: number;
+    } & CheckpointContract)
   | { readonly format: number; readonly content: 'model'; readonly model: ModelSpec; readonly version: string };

@@ -25,7 +25,8 @@ interface Flags extends DeviceFlags {
   stage2?: string;
   dataDir: string;
   out: string;
-  split: EvaluationOptions['split'];
+  split?: NonNullable<EvaluationOptions['split']>;
+  baselinesFrom?: string;
   library?: string;
   pixels?: string[];
   maxMemory?: string;
@@ -38,17 +39,22 @@ const MOST_METRIC_THREADS = 4;
 export function addEvaluate(program: Command): void {
   addDeviceOptions(program.command('evaluate'))
     .description(
-      'measure a trained model on the test split, beside baselines fitted on its training split and an oracle',
+      "measure a trained model on its run's test split or on patches it has never seen, beside baselines fitted on its training split and an oracle",
     )
-    .requiredOption('--data-dir <path>', "folder or file of HDF5 patches: those of the checkpoint's run")
+    .requiredOption(
+      '--data-dir <path>',
+      "folder or file of HDF5 patches: those of the checkpoint's run, or others of the same bands and units",
+    )
     .requiredOption('--out <folder>', 'for metrics.json, CSV files, pictures and report.html')
     .option('--stage1 <checkpoint>', 'spectral model')
     .option('--stage2 <checkpoint>', 'spatial model, on the degraded true cubes; with --stage1 both as one, end to end')
     .addOption(
-      new Option('--split <name>', "patches to evaluate, of the checkpoint's split")
-        .choices(['test', 'validation', 'all'])
-        .default('test'),
+      new Option(
+        '--split <name>',
+        "patches to evaluate, of the checkpoint's split (default: test; all of patches that are not of its run)",
+      ).choices(['test', 'validation', 'all']),
     )
+    .option('--baselines-from <path>', 'patches to fit the baselines on, instead of the training split')
     .option('--library <file>', 'ENVI library of reflectance: adds the nearest library spectrum as a baseline')
     .option('--pixels <patch:row,column...>', 'pixels whose spectra are shown besides the worst and the median one')
     .option('--max-memory <size>', 'limit for everything, e.g. 4G')
@@ -91,7 +97,8 @@ function optionsOf(flags: Flags): EvaluationOptions {
   const machine: Machine = { device: deviceChoice(flags) };
   return {
     data: flags.dataDir,
-    split: flags.split,
+    ...(flags.split === undefined ? {} : { split: flags.split }),
+    ...(flags.baselinesFrom === undefined ? {} : { baselinesFrom: flags.baselinesFrom }),
     machine,
     threads: Math.min(flags.threads ?? availableParallelism(), MOST_METRIC_THREADS),
     ...(limit > 0 ? { maxMemory: limit } : {}),

@@ -103,6 +103,15 @@ export class RegressionFit {
     return solveRidge(gram, cross, this.options.outBands, lambda);
   }
 
+  /** Of everything added so far: [f+1, f+1] sums of [a 1]^T [a 1] and [f+1, out] of [a 1]^T y. */
+  sums(): { readonly gram: Float64Array; readonly cross: Float64Array } {
+    if (this.#latest === undefined) throw new BandliftError('regression: no pixels were added');
+    return {
+      gram: Float64Array.from(this.#latest.get('gram')!),
+      cross: Float64Array.from(this.#latest.get('cross')!),
+    };
+  }
+
   dispose(): void {
     this.#runner.dispose();
     this.#device.dispose();

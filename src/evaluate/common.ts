@@ -5,7 +5,7 @@ import type { PatchSet } from '../data/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { modelParameters, parameterCount } from '../models/index.js';
 import { bandRegions } from './band_regions.js';
-import type { KnownModel, SplitName } from './evaluation_data.js';
+import type { Chosen, KnownModel, SplitName } from './evaluation_data.js';
 import type { InputPicture } from './examples.js';
 import type { MeasuredData } from './measure.js';
 import type { Machine } from './method.js';
@@ -18,7 +18,10 @@ import { EvaluationPool } from './worker_pool.js';
 export interface EvaluationOptions {
   /** Folder or file of patches. */
   readonly data: string;
-  readonly split: SplitName;
+  /** Default: test of the checkpoint's own data, all patches of any other. */
+  readonly split?: SplitName;
+  /** Folder or file of patches that the baselines are fitted on, instead of the checkpoint's training split. */
+  readonly baselinesFrom?: string;
   /** ENVI file of reflectance spectra. */
   readonly library?: string;
   readonly pixels?: readonly PixelChoice[];
@@ -41,9 +44,10 @@ export async function describeModel(stage: 1 | 2, model: KnownModel): Promise<Ev
   return header.content === 'checkpoint' ? { ...known, epoch: header.state.progress.epoch - 1 } : known;
 }
 
-export function measuredData(reader: PatchReader, patches: readonly number[]): MeasuredData {
+/** @param good [bands], 1 = counted */
+export function measuredData(reader: PatchReader, patches: readonly number[], good: ArrayLike<number>): MeasuredData {
   const { set } = reader;
-  const { wavelength, goodBands } = set.files[0]!;
+  const { wavelength } = set.files[0]!;
   return {
     reader,
     height: set.height,
@@ -51,7 +55,7 @@ export function measuredData(reader: PatchReader, patches: readonly number[]): M
     bands: set.outBands,
     masked: set.files.some((file) => file.masked),
     patches,
-    regions: bandRegions(set.outBands, wavelength, goodBands),
+    regions: bandRegions(set.outBands, wavelength, good),
   };
 }
 
@@ -63,7 +67,7 @@ export function coarseInput(bands: number, height: number, width: number): Input
 export function aboutData(
   set: PatchSet,
   options: EvaluationOptions,
-  patches: readonly number[],
+  { patches, split }: Chosen,
 ): EvaluationResult['data'] {
   const first = set.files[0]!;
   return {
@@ -73,7 +77,7 @@ export function aboutData(
     patches: patches.length,
     height: set.height,
     width: set.width,
-    split: options.split,
+    split,
     units: first.units ?? '',
     sensor: first.sensor ?? null,
   };

@@ -37,7 +37,7 @@ function metrics({ patch, masks, range, angleStride, sample }: Requests['metrics
   const prediction = physical(patch);
   const { target, valid, bands, height, width } = patch;
   const angles = angleStride ? new Float32Array(height * width) : undefined;
-  const sums = patchMetrics({ ...patch, prediction }, { masks, range }, angles);
+  const sums = patchMetrics({ ...patch, prediction }, { masks, ...(range ? { range } : {}) }, angles);
   const pixels = sample.filter((pixel) => valid?.[pixel] !== 0);
   return {
     sums,

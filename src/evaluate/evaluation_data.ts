@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { type CheckpointContract, checkCompatible, loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
 import { checkSplit } from '../data/split.js';
 import type { PatchSet } from '../data/types.js';
-import { BandliftError } from '../errors.js';
+import { BandliftError, EXIT } from '../errors.js';
 
 export type SplitName = 'test' | 'validation' | 'all';
 
@@ -26,8 +26,20 @@ export async function openModel(path: string): Promise<KnownModel> {
 
 const unitsOf = (units: string | null | undefined) => units || 'unknown units';
 
+/** Whether these are the files of the checkpoint's run, by name and number of patches: its split numbers them. */
+export function isOwnData({ data }: CheckpointContract, set: PatchSet): boolean {
+  return (
+    set.files.length === data.length &&
+    set.files.every((file, i) => basename(file.path) === data[i]!.name && file.patches === data[i]!.patches)
+  );
+}
+
+/** Two tables of band centres mean the same bands within this, nm. */
+const SAME_BAND = 0.5;
+
 /**
- * Throws a BandliftError unless these are the data of the checkpoint's run: bands, units, sensor, files.
+ * Throws a BandliftError unless the model can be measured on these patches: the same bands, units and wavelengths. Of the
+ * files of its own run everything else must agree as well.
  * @param inBands bands of the data that the model, or the stage before it, is given
  */
 export function checkData(model: KnownModel, set: PatchSet, inBands: number): void {
@@ -47,7 +59,17 @@ export function checkData(model: KnownModel, set: PatchSet, inBands: number): vo
       found: unitsOf(first.units),
       expected: `${unitsOf(contract.bands.units)} (${path})`,
     });
-  const files = set.files.map((file) => ({ name: basename(file.path), patches: file.patches }));
+  const { wavelength } = contract.bands;
+  const other = wavelength?.findIndex((nm, b) => Math.abs(nm - (first.wavelength?.[b] ?? nm)) > SAME_BAND) ?? -1;
+  if (other >= 0)
+    throw new BandliftError('has other band centres than the checkpoint', {
+      file: first.path,
+      field: `wavelength of band ${other}`,
+      found: `${first.wavelength![other]} nm`,
+      expected: `${wavelength![other]} nm (${path}), within ${SAME_BAND} nm`,
+      hint: 'resample these spectra to the bands of the checkpoint first',
+    });
+  if (!isOwnData(contract, set)) return;
   checkCompatible(
     contract,
     {
@@ -58,19 +80,54 @@ export function checkData(model: KnownModel, set: PatchSet, inBands: number): vo
       },
       sensor: first.sensor ?? null,
       responseHash: first.responseHash ?? null,
-      data: files,
     },
     path,
   );
   checkSplit(set, contract.split);
 }
 
-/** Numbers of the patches of a part of the split. */
-export function patchesOf(contract: CheckpointContract, name: SplitName, path: string): readonly number[] {
-  const { train, validation, test, guard } = contract.split;
-  const patches =
-    name === 'all' ? [...train, ...validation, ...test, ...guard].sort((a, b) => a - b) : contract.split[name];
+/** The patches that are evaluated. */
+export interface Chosen {
+  readonly patches: readonly number[];
+  readonly split: SplitName;
+  /** Whether they are of the checkpoint's run, so that its split speaks of them. */
+  readonly own: boolean;
+}
+
+/**
+ * Numbers of the patches of a part of the split: 'test' unless told of the checkpoint's own data, all of any other. Throws
+ * a usage error for a part of the split of data that it does not speak of.
+ */
+export function choosePatches(model: KnownModel, set: PatchSet, split: SplitName | undefined): Chosen {
+  const { contract, path } = model;
+  const all = Array.from({ length: set.count }, (_, patch) => patch);
+  if (!isOwnData(contract, set)) {
+    if (split === undefined || split === 'all') return { patches: all, split: 'all', own: false };
+    throw new BandliftError(
+      "the checkpoint's split does not speak of these patches: they are not those of its run",
+      { field: '--split', found: split, expected: 'all', hint: 'leave out --split' },
+      EXIT.usage,
+    );
+  }
+  const name = split ?? 'test';
+  const patches = name === 'all' ? all : contract.split[name];
   if (patches.length === 0)
     throw new BandliftError('the split has no such patches', { file: path, field: `split.${name}` });
-  return patches;
+  return { patches, split: name, own: true };
+}
+
+/** [bands], 1 = counted: good in the data and trained. Throws a BandliftError when no band is left. */
+export function countedBands(models: readonly KnownModel[], set: PatchSet): Uint8Array {
+  const first = set.files[0]!;
+  const lists = [first.goodBands, ...models.map((model) => model.contract.goodBands)];
+  const counted = Uint8Array.from({ length: set.outBands }, (_, b) =>
+    lists.every((list) => (list?.[b] ?? 1) !== 0) ? 1 : 0,
+  );
+  if (!counted.includes(1))
+    throw new BandliftError('no band is good both here and in the checkpoint', {
+      file: first.path,
+      field: 'good_bands',
+      found: models.map((model) => model.path).join(', '),
+    });
+  return counted;
 }

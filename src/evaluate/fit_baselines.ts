@@ -1,20 +1,21 @@
-/** Everything that is fitted on the training split before anything is compared, in one pass and in physical units. */
+/** The closed-form baselines of a training split, in physical units: from sums over its pixels, which checkpoints keep. */
+import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import type { PatchReader } from '../data/loader.js';
 import { CovarianceFit } from '../engine/covariance_fit.js';
-import { RegressionFit } from '../engine/regression_fit.js';
+import { DEFAULT_LAMBDA, RegressionFit } from '../engine/regression_fit.js';
+import { solveRidge } from '../engine/ridge_solve.js';
+import { regressionFeatureCount } from '../models/regression.js';
 import { scaledMeanWeights } from './baselines.js';
 import { READING } from './measure.js';
 import type { Machine } from './method.js';
 import { type PrincipalDirections, principalDirections } from './pca.js';
 
-/** What the training split holds. */
-export interface TrainingPatches {
+/** Patches of a set that something is fitted on. */
+export interface FittedPatches {
   readonly reader: PatchReader;
-  /** Numbers of its patches. */
-  readonly train: readonly number[];
+  /** Their numbers. */
+  readonly patches: readonly number[];
   readonly masked: boolean;
-  /** [bands], 1 = good. */
-  readonly good: Uint8Array;
 }
 
 type Weights = ReadonlyMap<string, Float32Array>;
@@ -25,47 +26,89 @@ export interface FittedBaselines {
   readonly ridge: Weights;
   /** Of a `quadratic_ridge` model. */
   readonly quadratic: Weights;
-  /** Of the true spectra. */
-  readonly directions: PrincipalDirections;
 }
 
-/** @param progress told after each patch */
-export async function fitBaselines(
-  { reader, train, masked, good }: TrainingPatches,
+/**
+ * Sums of the valid pixels of these patches.
+ * @param lambda penalty of the regressions that will be made of them
+ * @param progress told after each patch
+ */
+export async function fitStatistics(
+  { reader, patches, masked }: FittedPatches,
   { device }: Machine,
-  progress: () => void,
-): Promise<FittedBaselines> {
+  progress: () => void = () => {},
+  lambda: number = DEFAULT_LAMBDA,
+): Promise<TrainingStatistics> {
   const { inBands, outBands, height, width } = reader.set;
-  const shared = { height, width, pixelMask: masked, ...(device ? { device } : {}) };
-  const fits: { dispose(): void }[] = [];
-  const opened = <T extends { dispose(): void }>(fit: T): T => {
-    fits.push(fit);
-    return fit;
-  };
+  const fit = await RegressionFit.create({
+    kind: 'quadratic',
+    inBands,
+    outBands,
+    height,
+    width,
+    pixelMask: masked,
+    ...(device ? { device } : {}),
+  });
   try {
-    const linear = opened(await RegressionFit.create({ kind: 'linear', inBands, outBands, ...shared }));
-    const quadratic = opened(await RegressionFit.create({ kind: 'quadratic', inBands, outBands, ...shared }));
-    const spectra = opened(await CovarianceFit.create({ bands: outBands, ...shared }));
-    for await (const batch of reader.batches({ patches: train, ...READING, mask: masked })) {
-      await linear.add(batch);
-      await quadratic.add(batch);
-      await spectra.add(batch.target, batch.mask);
+    for await (const batch of reader.batches({ patches, ...READING, mask: masked })) {
+      await fit.add(batch);
       batch.release();
       progress();
     }
-    const weights = ({ weight, bias }: { weight: Float32Array; bias: Float32Array }): Weights =>
-      new Map([
-        ['regression.weight', weight],
-        ['regression.bias', bias],
-      ]);
-    const means = await reader.meanSpectra(train);
-    return {
-      scaledMean: scaledMeanWeights(means.input, means.target),
-      ridge: weights(linear.solve()),
-      quadratic: weights(quadratic.solve()),
-      directions: principalDirections(spectra.result(), good),
-    };
+    return { ...fit.sums(), lambda };
   } finally {
-    for (const fit of fits) fit.dispose();
+    fit.dispose();
+  }
+}
+
+const parameters = ({ weight, bias }: { weight: Float32Array; bias: Float32Array }): Weights =>
+  new Map([
+    ['regression.weight', weight],
+    ['regression.bias', bias],
+  ]);
+
+/** The baselines that follow from the sums. The linear regression's sums are those of the first features and of the 1. */
+export function baselinesOf(
+  { gram, cross, lambda }: TrainingStatistics,
+  { inBands, outBands }: { readonly inBands: number; readonly outBands: number },
+): FittedBaselines {
+  const ones = regressionFeatureCount('quadratic', inBands);
+  const size = ones + 1;
+  const linear = [...Array.from({ length: inBands }, (_, i) => i), ones];
+  const linearGram = Float64Array.from(linear.flatMap((i) => linear.map((j) => gram[i * size + j]!)));
+  const linearCross = Float64Array.from(linear.flatMap((i) => [...cross.subarray(i * outBands, (i + 1) * outBands)]));
+  const pixels = gram[ones * size + ones]!;
+  const mean = (sums: Float64Array) => sums.map((sum) => sum / pixels);
+  return {
+    scaledMean: scaledMeanWeights(
+      mean(gram.slice(ones * size, ones * size + inBands)),
+      mean(cross.slice(ones * outBands, size * outBands)),
+    ),
+    ridge: parameters(solveRidge(linearGram, linearCross, outBands, lambda)),
+    quadratic: parameters(solveRidge(gram, cross, outBands, lambda)),
+  };
+}
+
+/**
+ * Principal directions of the true spectra of these patches, for the oracle.
+ * @param good [bands], 1 = good
+ */
+export async function fitDirections(
+  { reader, patches, masked }: FittedPatches,
+  good: Uint8Array,
+  { device }: Machine,
+  progress: () => void,
+): Promise<PrincipalDirections> {
+  const { outBands: bands, height, width } = reader.set;
+  const fit = await CovarianceFit.create({ bands, height, width, pixelMask: masked, ...(device ? { device } : {}) });
+  try {
+    for await (const batch of reader.batches({ patches, ...READING, mask: masked })) {
+      await fit.add(batch.target, batch.mask);
+      batch.release();
+      progress();
+    }
+    return principalDirections(fit.result(), good);
+  } finally {
+    fit.dispose();
   }
 }

@@ -1,5 +1,6 @@
 /** One method over all patches: predictions by the engine, sums in workers, never more than a few patches in memory. */
 import type { PatchReader } from '../data/loader.js';
+import { BandliftError } from '../errors.js';
 import { Random } from '../random.js';
 import type { BandRegion } from './band_regions.js';
 import type { Method } from './method.js';
@@ -61,6 +62,20 @@ export function truePatch(data: MeasuredData, target: Float32Array, mask: Float3
   return { height, width, bands, target, ...(masked && mask ? { valid: mask } : {}) };
 }
 
+/** Throws a BandliftError when no pixel of the patches is valid. Reads up to the first patch that has one. */
+export async function checkValidPixels({ reader, patches, masked }: MeasuredData): Promise<void> {
+  if (!masked) return;
+  for await (const batch of reader.batches({ patches, ...READING, mask: true })) {
+    const found = batch.validPixels > 0;
+    batch.release();
+    if (found) return;
+  }
+  throw new BandliftError('no pixel of the patches to evaluate is valid', {
+    file: reader.set.files[0]!.path,
+    hint: "check 'mask' and nodata, or evaluate others with --split",
+  });
+}
+
 /** Range of each band's true values over all valid pixels: L of SSIM. A band without a value has range 0. */
 export async function targetRange(data: MeasuredData, pool: EvaluationPool): Promise<Float64Array> {
   const low = new Float64Array(data.bands).fill(Number.POSITIVE_INFINITY);
@@ -91,13 +106,14 @@ async function bounded(open: Promise<void>[], job: Promise<void>, { size }: Eval
 }
 
 /**
+ * @param range of the true values, see targetRange; without it SSIM is left out
  * @param detail also keeps angles and spectra, for examples
  * @param progress told after each patch
  */
 export async function measure(
   data: MeasuredData,
   method: Method,
-  range: Float64Array,
+  range: Float64Array | undefined,
   pool: EvaluationPool,
   progress: () => void,
   detail?: Detail,
@@ -120,7 +136,7 @@ export async function measure(
       const request = {
         patch: { ...truePatch(data, batch.target, batch.mask), prediction, ...physicalOf(method) },
         masks: regions.map((region) => region.mask),
-        range,
+        ...(range ? { range } : {}),
         sample: Array.from({ length: each }, () => random.integer(height * width)),
         ...(detail ? { angleStride: stride } : {}),
       };

@@ -8,6 +8,8 @@ import type { PredictedPatch } from './worker_protocol.js';
 
 /** One patch as the reader gives it. */
 export interface PatchInput {
+  /** Its number, alone in a list. */
+  readonly patches: readonly number[];
   /** [h, w, inBands], normalised as the method asks for. */
   readonly input: Float32Array;
   /** [H, W, bands], physical: what an oracle may look at. */

@@ -1,14 +1,6 @@
 /** All methods of an evaluation as a table for people: the model beside every baseline and the oracle. */
 import type { EvaluationResult, MethodResult } from './result.js';
-
-/** Four digits that count. */
-const figure = (value: number | undefined): string => {
-  if (value === undefined || Number.isNaN(value)) return '-';
-  if (!Number.isFinite(value)) return 'inf';
-  return Math.abs(value) >= 1e4 || (value !== 0 && Math.abs(value) < 1e-3)
-    ? value.toExponential(2)
-    : value.toPrecision(4);
-};
+import { figure } from './table.js';
 
 type Column = readonly [title: string, value: (method: MethodResult) => number | undefined];
 

@@ -21,11 +21,24 @@ export function unitNotes(units: string | null): string[] {
       ];
 }
 
-export function splitNotes(split: string, description: string): string[] {
-  return [
-    split === 'all'
+/**
+ * @param fitted what the baselines are fitted on, in words; undefined where they need no fit
+ * @param basis what the oracle's basis is fitted on
+ */
+export function splitNotes(
+  { split, own }: { readonly split: string; readonly own: boolean },
+  description: string,
+  fitted: string | undefined,
+  basis: string,
+): string[] {
+  const patches = !own
+    ? "All patches are evaluated; they are not those of the checkpoint's run."
+    : split === 'all'
       ? 'All patches are evaluated, those of the training split too: the numbers flatter every fitted method.'
-      : `The ${split} split is that of the checkpoint: ${description}.`,
-    'Baselines and the basis of the oracle are fitted on the training split of the checkpoint.',
-  ];
+      : `The ${split} split is that of the checkpoint: ${description}.`;
+  const fits =
+    fitted === undefined
+      ? `The basis of the oracle is fitted on ${basis}; the baselines need no fit.`
+      : `Baselines are fitted on ${fitted}, the basis of the oracle on ${basis}.`;
+  return [patches, fits];
 }

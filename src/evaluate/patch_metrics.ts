@@ -18,8 +18,8 @@ export interface PatchPair {
 export interface PatchMetricsOptions {
   /** [regions][bands], 1 = counted; the first holds every band that counts anywhere. */
   readonly masks: readonly ArrayLike<number>[];
-  /** [bands]: L of SSIM. */
-  readonly range: ArrayLike<number>;
+  /** [bands]: L of SSIM; without it SSIM is left out. */
+  readonly range?: ArrayLike<number>;
 }
 
 /** Bands turned into images together: a cache line of the interleaved spectra is then read once. */
@@ -41,8 +41,8 @@ export function patchMetrics(pair: PatchPair, options: PatchMetricsOptions, angl
   sums.zeroNorm.set(sam.zeroNorm);
   if (sums.validPixels === 0) return sums;
 
-  const ssim = new Ssim(height, width, valid);
-  sums.ssimImages = ssim.windows > 0 ? 1 : 0;
+  const ssim = range && new Ssim(height, width, valid);
+  sums.ssimImages = ssim && ssim.windows > 0 ? 1 : 0;
   const planes = () => Array.from({ length: BLOCK }, () => new Float64Array(pixels));
   const [truths, predictions] = [planes(), planes()];
   const counted = Array.from({ length: bands }, (_, b) => b).filter((b) => masks[0]![b]);
@@ -56,7 +56,7 @@ export function patchMetrics(pair: PatchPair, options: PatchMetricsOptions, angl
       }
     block.forEach((band, k) => {
       bandSums(sums, band, truths[k]!, predictions[k]!, valid);
-      if (ssim.windows > 0) sums.ssim[band] = ssim.mean(truths[k]!, predictions[k]!, range[band]!);
+      if (ssim && ssim.windows > 0) sums.ssim[band] = ssim.mean(truths[k]!, predictions[k]!, range[band]!);
     });
   }
   return sums;

@@ -1,4 +1,4 @@
-/** `evaluate` of stage 1: the spectral model on the patches of its run. */
+/** `evaluate` of stage 1: the spectral model on the patches of its run, or on any others of the same bands. */
 import { openPatchSet } from '../data/patches.js';
 import { BandliftError, EXIT } from '../errors.js';
 import {
@@ -10,20 +10,22 @@ import {
   measuredData,
   sceneOf,
   withOpen,
-  withProgress,
 } from './common.js';
-import { checkData, openModel, patchesOf } from './evaluation_data.js';
-import { fitBaselines } from './fit_baselines.js';
+import { checkData, choosePatches, countedBands, openModel } from './evaluation_data.js';
+import { baselinesOf } from './fit_baselines.js';
+import { baselineStatistics, oracleDirections } from './fitted_on.js';
 import { openLibrary } from './library.js';
+import { checkValidPixels } from './measure.js';
 import { definitionNotes, splitNotes, unitNotes } from './notes.js';
+import { overlapNotes, overlapOf } from './overlap.js';
 import { checkPixels } from './picks.js';
 import type { EvaluationResult } from './result.js';
 import { type EvaluationReporter, runEvaluation } from './run.js';
 import { oracles, spectralBaselines, spectralModel } from './stage1_methods.js';
 
 /**
- * Stage 1 of a checkpoint on its own data. Throws a BandliftError when they are not the data of its run, and a usage error
- * for pixels that are not in the patches evaluated.
+ * Stage 1 of a checkpoint on patches. Throws a BandliftError when their bands, units or wavelengths are not those of the
+ * checkpoint, and a usage error for pixels that are not in the patches evaluated.
  */
 export async function evaluateStage1(
   path: string,
@@ -37,35 +39,41 @@ export async function evaluateStage1(
   const set = await openPatchSet([options.data], { sides: contract.sides ?? 'auto' });
   for (const warning of set.warnings) report.warn(warning);
   checkData(model, set, contract.model.inBands);
+  const good = countedBands([model], set);
   const library = options.library === undefined ? undefined : await openLibrary(options.library, set.files[0]!);
-  const patches = patchesOf(contract, options.split, path);
+  const chosen = choosePatches(model, set, options.split);
+  const { patches, split, own } = chosen;
   report.line(
-    `${options.split} split: ${patches.length} of ${set.count} patches of ${set.height} x ${set.width} pixels, ${set.inBands} -> ${set.outBands} bands`,
+    `${own ? `${split} split` : 'other data'}: ${patches.length} of ${set.count} patches of ${set.height} x ${set.width} pixels, ${set.inBands} -> ${set.outBands} bands`,
   );
+  const seen = own ? [] : overlapNotes(overlapOf(contract, set, patches), patches.length, path);
+  for (const note of seen) report.warn(note);
   return withOpen(set, options, async (reader, pool) => {
-    const data = measuredData(reader, patches);
+    const data = measuredData(reader, patches, good);
     checkPixels(options.pixels ?? [], data);
-    const { train, description } = contract.split;
+    await checkValidPixels(data);
     const machine = machineOf(options);
-    report.line(`fitting baselines on ${train.length} training patches`);
-    const training = { reader, train, masked: data.masked, good: data.regions[0]!.mask };
-    const fitted = await withProgress(report, train.length, 'baselines', (done) =>
-      fitBaselines(training, machine, done),
-    );
+    const statistics = await baselineStatistics(model, own, set.sides, options, report);
+    const directions = await oracleDirections(model, chosen, data, options, report);
     const { wavelength } = set.files[0]!;
     const plan = {
       stage: 'stage 1' as const,
       models: [await describeModel(1, model)],
       data,
-      about: aboutData(set, options, patches),
+      about: aboutData(set, options, chosen),
       ...(wavelength ? { wavelength } : {}),
       methods: [
-        ...spectralBaselines(fitted, set, set, machine, pool, library),
+        ...spectralBaselines(baselinesOf(statistics.fitted, set), set, set, machine, pool, library),
         spectralModel(model, set, machine),
-        ...oracles(fitted.directions, set, machine),
+        ...oracles(directions.fitted, set, machine),
       ],
       ratio: 1,
-      notes: [...splitNotes(options.split, description), ...unitNotes(contract.bands.units), ...definitionNotes(1)],
+      notes: [
+        ...splitNotes(chosen, contract.split.description, statistics.on, directions.on),
+        ...seen,
+        ...unitNotes(contract.bands.units),
+        ...definitionNotes(1),
+      ],
       input: coarseInput(set.inBands, set.height, set.width),
       sceneOf: (patch: number) => sceneOf(set, patch),
     };

@@ -1,8 +1,8 @@
 /** `evaluate` of stage 2: the spatial model on the degraded true cubes, or behind stage 1 from Landsat to the fine cube. */
+import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { PatchSet } from '../data/types.js';
-import { CovarianceFit } from '../engine/covariance_fit.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { outputSize } from '../models/index.js';
 import type { CascadeSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';
@@ -13,18 +13,25 @@ import {
   type EvaluationOptions,
   machineOf,
   measuredData,
-  readerOptions,
   sceneOf,
   withOpen,
-  withProgress,
 } from './common.js';
-import { checkData, type KnownModel, openModel, patchesOf } from './evaluation_data.js';
+import {
+  type Chosen,
+  checkData,
+  choosePatches,
+  countedBands,
+  isOwnData,
+  type KnownModel,
+  openModel,
+} from './evaluation_data.js';
 import type { InputPicture } from './examples.js';
-import { fitBaselines } from './fit_baselines.js';
-import { type MeasuredData, READING } from './measure.js';
+import { baselinesOf } from './fit_baselines.js';
+import { baselineStatistics, oracleDirections } from './fitted_on.js';
+import { checkValidPixels, type MeasuredData } from './measure.js';
 import type { Machine } from './method.js';
 import { definitionNotes, splitNotes, unitNotes } from './notes.js';
-import { type PrincipalDirections, principalDirections } from './pca.js';
+import { overlapNotes, overlapOf } from './overlap.js';
 import { checkPixels } from './picks.js';
 import type { EvaluationResult } from './result.js';
 import { compositeBands } from './rgb.js';
@@ -34,11 +41,12 @@ import {
   BACK_PROJECTIONS,
   bicubicMethod,
   type CoarseSource,
+  type CoarseValidity,
   cascadeModel,
+  ownCoarse,
   type SpatialRatio,
   spatialModel,
   spectralSource,
-  trueCoarse,
 } from './stage2_methods.js';
 
 type SpectralModel = KnownModel & { readonly spec: SpectralSpec };
@@ -52,7 +60,7 @@ interface FineModel extends KnownModel {
 
 /**
  * Stage 2 alone, or both stages as one where `stage1` is given or the checkpoint holds both. Throws a BandliftError when the
- * data are not those of the checkpoints' runs, when the two do not fit each other, or when stage 1 was trained on patches
+ * data do not fit the checkpoints, when the two do not fit each other, or when stage 1 was trained on patches of the split
  * that both are tested on.
  */
 export async function evaluateStage2(
@@ -70,38 +78,66 @@ export async function evaluateStage2(
   if (before) checkData(before, set, inBands);
   checkData(model, set, inBands);
   checkSize(set, model);
-  const patches = patchesOf(model.contract, options.split, model.path);
-  if (before && options.split !== 'all') checkUnseen(patches, before);
+  const models = before ? [before, model] : [model];
+  const good = countedBands(models, set);
+  const chosen = choosePatches(model, set, options.split);
+  const { patches, split, own } = chosen;
+  if (before && own && split !== 'all' && isOwnData(before.contract, set)) checkUnseen(patches, before);
   report.line(
-    `${options.split} split: ${patches.length} of ${set.count} patches, ${set.inputHeight} x ${set.inputWidth} -> ${set.height} x ${set.width} pixels, ${set.inBands} -> ${set.outBands} bands`,
+    `${own ? `${split} split` : 'other data'}: ${patches.length} of ${set.count} patches, ${set.inputHeight} x ${set.inputWidth} -> ${set.height} x ${set.width} pixels, ${set.inBands} -> ${set.outBands} bands`,
   );
+  const seen = models
+    .filter(({ contract }) => !isOwnData(contract, set))
+    .flatMap(({ contract, path }) => overlapNotes(overlapOf(contract, set, patches), patches.length, path));
+  for (const note of seen) report.warn(note);
   return withOpen(set, options, async (reader, pool) => {
-    const data = measuredData(reader, patches);
+    const data = measuredData(reader, patches, good);
     checkPixels(options.pixels ?? [], data);
-    const plan = await makePlan(model, before, data, options, report);
-    return runEvaluation(plan, pool, report, options.pixels);
+    await checkValidPixels(data);
+    // what training and predict know of the coarse pixels: the mask of that grid
+    const coarse = whole
+      ? await openReader(await openPatchSet([options.data], { sides: COARSE }), { workers: 1 })
+      : undefined;
+    try {
+      const validity: CoarseValidity = async (patch) => (await coarse!.readPatch(patch)).valid;
+      const plan = await makePlan({ model, before, chosen, data, validity, seen }, options, report);
+      return await runEvaluation(plan, pool, report, options.pixels);
+    } finally {
+      await coarse?.close();
+    }
   });
 }
 
-async function makePlan(
-  model: FineModel,
-  before: SpectralModel | undefined,
-  data: MeasuredData,
-  options: EvaluationOptions,
-  report: EvaluationReporter,
-): Promise<EvaluationPlan> {
+/** Both sides of stage 1 on Landsat's grid. */
+const COARSE = { input: 'landsat_lr', target: 'aviris_lr' } as const;
+
+interface Job {
+  readonly model: FineModel;
+  readonly before: SpectralModel | undefined;
+  readonly chosen: Chosen;
+  readonly data: MeasuredData;
+  readonly validity: CoarseValidity;
+  /** Notes about ground that the models have seen. */
+  readonly seen: readonly string[];
+}
+
+async function makePlan(job: Job, options: EvaluationOptions, report: EvaluationReporter): Promise<EvaluationPlan> {
+  const { model, before, chosen, data, validity, seen } = job;
   const { contract, ratio } = model;
   const { set } = data.reader;
-  const { split } = options;
   const machine = machineOf(options);
-  const { train, description } = contract.split;
   const whole = before !== undefined || model.spec.kind === 'cascade';
   const coarse = { height: set.inputHeight, width: set.inputWidth };
-  report.line(`fitting baselines on ${train.length} training patches`);
-  const directions = await fitDirections(data, train, machine, report);
-  const source = before ? stage1Source(before, coarse, machine) : trueCoarse;
+  const directions = await oracleDirections(model, chosen, data, options, report);
+  const source = before
+    ? stage1Source(before, coarse, machine, validity)
+    : ownCoarse('the true spectra degraded to the coarse grid');
   // what a regression in the place of stage 1 gives; a model of both stages shows nothing in between
-  const regression = whole ? await quadraticSource(train, options, data, report) : undefined;
+  const first = before ?? model;
+  const statistics = whole
+    ? await baselineStatistics(first, isOwnData(first.contract, set), COARSE, options, report)
+    : undefined;
+  const regression = statistics && quadraticSource(statistics.fitted, set, coarse, machine, validity);
   const shownSource = model.spec.kind === 'cascade' ? regression! : source;
   const upsampled = (from: CoarseSource, count: number) =>
     bicubicMethod(from, set.outBands, ratio, count, coarse, machine, from === shownSource);
@@ -111,7 +147,7 @@ async function makePlan(
     stage: whole ? 'end to end' : 'stage 2',
     models: [...(before ? [await describeModel(1, before)] : []), await describeModel(2, model)],
     data,
-    about: aboutData(set, options, data.patches),
+    about: aboutData(set, options, chosen),
     ...(wavelength ? { wavelength } : {}),
     methods: [
       upsampled(shownSource, 0),
@@ -120,14 +156,15 @@ async function makePlan(
       model.spec.kind === 'cascade'
         ? cascadeModel(model, coarse, machine)
         : spatialModel(model, source, coarse, machine),
-      ...oracles(directions, set, machine),
+      ...oracles(directions.fitted, set, machine),
     ],
     ratio: factor,
     notes: [
       whole
         ? 'Input: Landsat on its own grid. Stage 1 predicts the spectra there, the spatial step brings them to the fine grid.'
         : 'Input: the true cube as a coarse sensor would see it (Gaussian of one coarse pixel FWHM, exact area average). Stage 1 has no part in these numbers.',
-      ...splitNotes(split, description),
+      ...splitNotes(chosen, contract.split.description, statistics?.on, directions.on),
+      ...seen,
       ...unitNotes(contract.bands.units),
       ...definitionNotes(factor),
     ],
@@ -168,7 +205,12 @@ async function openSpectral(path: string, next: FineModel): Promise<SpectralMode
   return { ...known, spec };
 }
 
-const stage1Source = (known: SpectralModel, size: PatchSize, machine: Machine): CoarseSource =>
+const stage1Source = (
+  known: SpectralModel,
+  size: PatchSize,
+  machine: Machine,
+  validity: CoarseValidity,
+): CoarseSource =>
   spectralSource(
     known.spec.kind,
     'stage 1 on the coarse grid',
@@ -176,7 +218,26 @@ const stage1Source = (known: SpectralModel, size: PatchSize, machine: Machine): 
     usedParameters(known),
     size,
     machine,
+    validity,
     known.contract.normalization,
+  );
+
+/** The regression that stands in for stage 1 in the baseline of the whole way. */
+const quadraticSource = (
+  statistics: TrainingStatistics,
+  { inBands, outBands }: PatchSet,
+  size: PatchSize,
+  machine: Machine,
+  validity: CoarseValidity,
+): CoarseSource =>
+  spectralSource(
+    'quadratic ridge',
+    'regression from the coarse bands, their squares and products, fitted on the training split',
+    { kind: 'quadratic_ridge', inBands, outBands },
+    baselinesOf(statistics, { inBands, outBands }).quadratic,
+    size,
+    machine,
+    validity,
   );
 
 function checkSize(set: PatchSet, { spec, path }: FineModel): void {
@@ -201,58 +262,6 @@ function checkUnseen(patches: readonly number[], stage1: SpectralModel): void {
     found: `patch ${seen}`,
     hint: 'train both stages with the same split, or look at --split all',
   });
-}
-
-async function fitDirections(
-  data: MeasuredData,
-  train: readonly number[],
-  { device }: Machine,
-  report: EvaluationReporter,
-): Promise<PrincipalDirections> {
-  const { bands, height, width, masked, reader } = data;
-  const fit = await CovarianceFit.create({ bands, height, width, pixelMask: masked, ...(device ? { device } : {}) });
-  try {
-    return await withProgress(report, train.length, 'oracle', async (done) => {
-      for await (const batch of reader.batches({ patches: train, ...READING, mask: masked })) {
-        await fit.add(batch.target, batch.mask);
-        batch.release();
-        done();
-      }
-      return principalDirections(fit.result(), data.regions[0]!.mask);
-    });
-  } finally {
-    fit.dispose();
-  }
-}
-
-/** The regression that stands in for stage 1 in the baseline of the whole way: fitted on the coarse grid. */
-async function quadraticSource(
-  train: readonly number[],
-  options: EvaluationOptions,
-  data: MeasuredData,
-  report: EvaluationReporter,
-): Promise<CoarseSource> {
-  const set = await openPatchSet([options.data], { sides: { input: 'landsat_lr', target: 'aviris_lr' } });
-  const machine = machineOf(options);
-  const reader = await openReader(set, readerOptions(options));
-  try {
-    const masked = set.files.some((file) => file.masked);
-    const training = { reader, train, masked, good: data.regions[0]!.mask };
-    const fitted = await withProgress(report, train.length, 'regression', (done) =>
-      fitBaselines(training, machine, done),
-    );
-    const { inBands, outBands } = set;
-    return spectralSource(
-      'quadratic ridge',
-      'regression from the coarse bands, their squares and products, fitted on the training split',
-      { kind: 'quadratic_ridge', inBands, outBands },
-      fitted.quadratic,
-      set,
-      machine,
-    );
-  } finally {
-    await reader.close();
-  }
 }
 
 /** The coarse cube in the colours of the fine one. */

@@ -1,4 +1,6 @@
 /** Stage 2 and both stages end to end: networks, bicubic with and without back-projections, and chains of them. */
+import { bandScaling, placePixels } from '../data/assemble.js';
+import { denormalizeValues } from '../data/normalize.js';
 import type { AffineNormalization } from '../data/types.js';
 import type { BicubicSpec, SpectralSpec } from '../models/spec.js';
 import type { KnownModel } from './evaluation_data.js';
@@ -13,38 +15,21 @@ export interface SpatialRatio {
   readonly down: number;
 }
 
-/** What stands before the spatial step: it gives physical spectra on the coarse grid. */
+/** What stands before the spatial step: it gives physical spectra on the coarse grid, 0 where they are not valid. */
 export interface CoarseSource {
   /** In the label of a chain: 'spectral_sr', 'quadratic ridge'; empty where the coarse spectra are the data's own. */
   readonly label: string;
   readonly about: string;
   readonly normalizeInput?: AffineNormalization;
-  open(): Promise<Predictor>;
+  /** Absent where the data themselves are the source. */
+  open?(): Promise<Predictor>;
 }
 
-/** The coarse spectra as the data hold them. */
-export const trueCoarse: CoarseSource = {
-  label: '',
-  about: 'the true spectra degraded to the coarse grid',
-  open: async () => ({ predict: async ({ input }) => input, close: () => {} }),
-};
+/** Which pixels of a patch are valid on the coarse grid: [h, w], 0 = not. */
+export type CoarseValidity = (patch: number) => Promise<ArrayLike<number>>;
 
-/** Normalised -> physical, in place. */
-function toPhysical(values: Float32Array, bands: number, n: AffineNormalization): Float32Array {
-  const { scale, offset } = physicalUnits(n, bands);
-  for (let i = 0; i < values.length; i += bands)
-    for (let b = 0; b < bands; b++) values[i + b] = values[i + b] * scale[b] + offset[b];
-  return values;
-}
-
-/** Physical -> normalised, a copy. */
-function toNormalized(values: Float32Array, bands: number, n: AffineNormalization): Float32Array {
-  const { scale, offset } = physicalUnits(n, bands);
-  return values.map((value, i) => {
-    const normal = (value - offset[i % bands]) / scale[i % bands];
-    return n.clip ? Math.min(1, Math.max(0, normal)) : normal;
-  });
-}
+/** The coarse spectra as the data hold them: the cube degraded, or stage 1's cached predictions. */
+export const ownCoarse = (about: string): CoarseSource => ({ label: '', about });
 
 /** A spectral network before the spatial step. */
 export function spectralSource(
@@ -54,6 +39,7 @@ export function spectralSource(
   parameters: ReadonlyMap<string, Float32Array>,
   size: PatchSize,
   machine: Machine,
+  validity: CoarseValidity,
   normalization?: { readonly input: AffineNormalization; readonly target: AffineNormalization },
 ): CoarseSource {
   return {
@@ -62,28 +48,48 @@ export function spectralSource(
     ...(normalization ? { normalizeInput: normalization.input } : {}),
     open: async () => {
       const network = await openNetwork(model, parameters, size, machine);
-      if (!normalization) return network;
       return {
-        predict: async (patch) => toPhysical(await network.predict(patch), model.outBands, normalization.target),
+        predict: async (patch) => {
+          const spectra = await network.predict(patch);
+          if (normalization) denormalizeValues(spectra, model.outBands, normalization.target);
+          // as training and predict do: what the network makes of invalid pixels never reaches their neighbours
+          const valid = await validity(patch.patches[0]!);
+          for (let p = 0; p < valid.length; p++)
+            if (valid[p] === 0) spectra.fill(Number.NaN, p * model.outBands, (p + 1) * model.outBands);
+          return spectra;
+        },
         close: () => network.close(),
       };
     },
   };
 }
 
-/** `source`, then `spatial`, which is given what it makes of the coarse spectra. */
+/** Spectra of a source as the reader places them in a batch: normalised, 0 where they are not valid. */
+function place(spectra: Float32Array, bands: number, n?: AffineNormalization): Float32Array {
+  const pixels = spectra.length / bands;
+  const valid = Uint8Array.from({ length: pixels }, (_, p) => (Number.isNaN(spectra[p * bands]) ? 0 : 1));
+  const all = Uint32Array.from({ length: pixels }, (_, p) => p);
+  const placed = new Float32Array(spectra.length);
+  placePixels(spectra, bands, all, valid, n && bandScaling(n, bands), placed);
+  return placed;
+}
+
+/** `source`, then `spatial`, which is given what the source makes, in the normalisation `n`. */
 function chain(
   source: CoarseSource,
   openSpatial: () => Promise<Predictor>,
-  prepare: (coarse: Float32Array) => Float32Array,
+  bands: number,
+  n?: AffineNormalization,
 ): () => Promise<Predictor> {
+  if (!source.open) return openSpatial; // the reader has placed the input
+  const openSource = source.open;
   return async () => {
-    const first = await source.open();
+    const first = await openSource();
     try {
       const second = await openSpatial();
       return {
         predict: async (patch: PatchInput) =>
-          second.predict({ input: prepare(await first.predict(patch)), target: patch.target }),
+          second.predict({ ...patch, input: place(await first.predict(patch), bands, n), target: patch.target }),
         close: () => {
           first.close();
           second.close();
@@ -97,7 +103,12 @@ function chain(
 }
 
 const after = (source: CoarseSource, label: string) => (source.label === '' ? label : `${source.label}, ${label}`);
-const inputOf = (source: CoarseSource) => (source.normalizeInput ? { normalizeInput: source.normalizeInput } : {});
+
+/** How the reader normalises: for the source, or where the data are the source for the spatial network. */
+function inputOf(source: CoarseSource, own?: AffineNormalization): Pick<Method, 'normalizeInput'> {
+  const n = source.open ? source.normalizeInput : own;
+  return n ? { normalizeInput: n } : {};
+}
 
 /**
  * Bicubic upsampling of a source, then back-projections.
@@ -120,11 +131,7 @@ export function bicubicMethod(
     about: `${source.about}, bicubic to the fine grid${none ? '' : `, then ${backProjections} times corrected by the upsampled difference between what a coarse sensor would see of the result and the input`}`,
     ...inputOf(source),
     shown: shown && !none,
-    open: chain(
-      source,
-      () => openNetwork(model, new Map(), size, machine),
-      (coarse) => coarse,
-    ),
+    open: chain(source, () => openNetwork(model, new Map(), size, machine), bands),
   };
 }
 
@@ -135,13 +142,14 @@ export function spatialModel(known: KnownModel, source: CoarseSource, size: Patc
     label: after(source, model.kind === 'bicubic' ? 'bicubic of the checkpoint' : model.kind),
     role: 'model',
     about: `${source.about}, then the checkpoint's spatial network`,
-    ...inputOf(source),
+    ...inputOf(source, normalization.input),
     physical: physicalUnits(normalization.target, model.outBands),
     shown: true,
     open: chain(
       source,
       () => openNetwork(model, usedParameters(known), size, machine),
-      (coarse) => toNormalized(coarse, model.inBands, normalization.input),
+      model.inBands,
+      normalization.input,
     ),
   };
 }

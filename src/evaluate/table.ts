@@ -1,9 +1,13 @@
 /** The table that ends every run. */
 import type { MetricRow } from './metrics.js';
 
-/** Four digits that count. */
-const figure = (value: number | undefined): string =>
-  value === undefined ? '-' : Number.isFinite(value) ? value.toPrecision(4) : String(value);
+/** Four digits that count; '-' where a number is not defined. */
+export const figure = (value: number | undefined): string => {
+  if (value === undefined || Number.isNaN(value)) return '-';
+  if (!Number.isFinite(value)) return 'inf';
+  const size = Math.abs(value);
+  return size >= 1e4 || (size !== 0 && size < 1e-3) ? value.toExponential(3) : value.toPrecision(4);
+};
 
 /**
  * Rows as aligned text: model, SAM, RMSE overall, in VNIR, SWIR and the clear bands (where wavelengths are known), MAE, PSNR.
@@ -42,6 +46,9 @@ export function formatMetricsTable(rows: readonly MetricRow[], units?: string): 
     first && first.zeroNormPixels > 0
       ? `, ${first.zeroNormPixels.toLocaleString('en')} without length left out of SAM`
       : '';
-  const where = `${pixels}${excluded}${units ? `; RMSE and MAE in ${units}` : ''}${regions ? '; RMSE over all bands, VNIR 400-1000 nm, SWIR 1000-2400 nm, clear of water vapour' : ''}`;
+  const bands = first?.rmseByBand ?? [];
+  const good = bands.filter((value) => !Number.isNaN(value)).length;
+  const counted = good < bands.length ? `the ${good} good of ${bands.length} bands` : 'all bands';
+  const where = `${pixels}${excluded}${units ? `; RMSE and MAE in ${units}` : ''}${regions ? `; RMSE over ${counted}, VNIR 400-1000 nm, SWIR 1000-2400 nm, clear of water vapour` : ''}`;
   return [title!, '-'.repeat(title!.length), ...body, where].join('\n');
 }

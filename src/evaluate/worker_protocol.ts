@@ -33,8 +33,8 @@ export interface Requests {
     readonly patch: PredictedPatch;
     /** [regions][bands] */
     readonly masks: readonly Uint8Array[];
-    /** [bands]: L of SSIM. */
-    readonly range: Float64Array;
+    /** [bands]: L of SSIM; without it SSIM is left out. */
+    readonly range?: Float64Array;
     /** Asks for the angles of every so many pixels. */
     readonly angleStride?: number;
     /** Pixels whose spectra are sent back, those that count. */

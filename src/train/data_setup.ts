@@ -5,7 +5,7 @@ import { fitNormalization } from '../data/normalize.js';
 import { openPatchSet } from '../data/patches.js';
 import { checkSplit, splitPatches } from '../data/split.js';
 import { splitByNames } from '../data/split_named.js';
-import type { AffineNormalization, LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
+import type { LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
 import type { Stage1Config, TrainConfig } from './config.js';
 import { quantilesFor } from './quantiles.js';
 import { readerOptions } from './reading.js';
@@ -107,13 +107,4 @@ export async function readTrainingData(
     await reader.close();
     throw error;
   }
-}
-
-/** The inverse of a normalisation as one scale and offset per band: physical = normalised * scale + offset. */
-export function physicalScale(n: AffineNormalization, bands: number): { scale: Float32Array; offset: Float32Array } {
-  const at = (values: readonly number[], band: number) => values[values.length === 1 ? 0 : band]!;
-  return {
-    scale: Float32Array.from({ length: bands }, (_, b) => at(n.scale, b)),
-    offset: Float32Array.from({ length: bands }, (_, b) => at(n.offset, b)),
-  };
 }

@@ -3,6 +3,7 @@
  * changes while it goes on in `Position`, which is also all that a checkpoint must hold besides the tensors.
  */
 
+import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { isInterruption } from '../data/worker_pool.js';
 import type { LossTerms, Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
@@ -46,6 +47,8 @@ export interface QuietRun {
   readonly at: Position;
   /** Whether a signal asked the run to stop at the next step. */
   readonly interrupted: () => boolean;
+  /** Of the training pixels, for the checkpoints. */
+  readonly statistics?: TrainingStatistics;
 }
 
 export interface Run extends QuietRun {
@@ -204,9 +207,10 @@ export async function saveLast(run: QuietRun): Promise<void> {
 
 /** The run as it stands; it may go on at once. */
 async function capture(run: QuietRun): Promise<Captured> {
-  const { config, spec, data, at, session, schedule, stopping } = run;
+  const { config, spec, data, at, session, schedule, stopping, statistics } = run;
   const contract = {
     ...describeCheckpoint(config, spec, data),
+    ...(statistics ? { statistics } : {}),
     state: {
       progress: {
         epoch: at.epoch,

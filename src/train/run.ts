@@ -12,9 +12,11 @@ import {
   loadCheckpoint,
   loadModel,
   type StoredModel,
+  type TrainingStatistics,
 } from '../checkpoint/checkpoint.js';
 import { isInterruption } from '../data/worker_pool.js';
 import type { Session } from '../engine/types.js';
+import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import type { ModelSpec } from '../models/spec.js';
@@ -37,6 +39,7 @@ import { openRunFolder, type RunFolder } from './run_folder.js';
 import { createSchedule } from './schedule.js';
 import { describeCheckpoint, restoreSession, sameFiles } from './snapshot.js';
 import { restoreRun, takeUp } from './take_up.js';
+import { knownModel } from './test_report.js';
 
 export interface TrainResult {
   readonly run: string;
@@ -61,8 +64,10 @@ export interface Stage<C extends TrainConfig> {
   firstParameters(config: C, spec: ModelSpec, data: TrainingData, report: Reporter): Promise<Map<string, Float32Array>>;
   /** Loss terms of what has to be beaten, on the validation split, by name. */
   baselines(config: C, data: TrainingData): Promise<Baselines>;
+  /** Sums of the training pixels for the checkpoint, where the network's input has closed-form baselines. */
+  statistics?(config: C, data: TrainingData): Promise<TrainingStatistics | undefined> | undefined;
   /** Rows of the final table: baselines, then the model. */
-  test(config: C, data: TrainingData, session: Session, label: string): Promise<MetricRow[]>;
+  test(config: C, data: TrainingData, best: KnownModel, label: string): Promise<MetricRow[]>;
   /** After the last epoch, with the best parameters in the session. */
   finish?(run: Run, best: Checkpoint): Promise<void>;
 }
@@ -138,7 +143,7 @@ interface Job<C extends TrainConfig> {
 }
 
 async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () => boolean): Promise<TrainResult> {
-  const { config, folder, data, spec, session, state, resume, report } = job;
+  const { stage, config, folder, data, spec, session, state, resume, report } = job;
   announce(spec, session, report);
   const closedForm = CLOSED_FORM.includes(spec.kind);
   const source = closedForm
@@ -146,7 +151,9 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
     : await batchSources(config, data, session, report);
   const stepsPerEpoch = Math.ceil(data.split.train.length / config.batch_size);
   const at: Position = { epoch: 1, batch: 0, step: 0, averages: new Averages(), best: Number.POSITIVE_INFINITY };
+  const statistics = state?.checkpoint.statistics ?? (await stage.statistics?.(config, data));
   const parts = {
+    ...(statistics ? { statistics } : {}),
     ...{ config, folder, data, source, spec, session, report, at, interrupted },
     schedule: createSchedule(scheduleOptions(config, stepsPerEpoch)),
     stopping: new EarlyStopping({ patience: config.patience }),
@@ -295,11 +302,13 @@ async function finishClosedForm(run: Run): Promise<void> {
 async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run: Run): Promise<MetricRow[]> {
   const { folder, session, data, report } = run;
   const best = await loadCheckpoint(folder.best);
+  // a best of format 1 holds none
+  const statistics = run.statistics ? { statistics: run.statistics } : {};
   restoreSession(session, best);
   const label = CLOSED_FORM.includes(run.spec.kind)
     ? `${run.spec.kind} (this run)`
     : `${run.spec.kind} (best epoch ${best.state.progress.epoch - 1})`;
-  const rows = await stage.test(config, data, session, label);
+  const rows = await stage.test(config, data, knownModel(folder.best, { ...best, ...statistics }), label);
   report.line();
   report.line(`test split, ${data.split.test.length} patches, ${data.normalization.units || 'units of the file'}:`);
   if (data.inputText !== undefined) report.line(`input: ${data.inputText}`);

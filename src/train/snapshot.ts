@@ -20,6 +20,12 @@ export function restoreSession(session: Session, checkpoint: Checkpoint): void {
 const filesOf = (set: PatchSet): CheckpointContract['data'] =>
   set.files.map((file) => ({ name: basename(file.path), patches: file.patches }));
 
+const placesOf = ({ height, width, files }: PatchSet): NonNullable<CheckpointContract['places']> => ({
+  height,
+  width,
+  files: files.map(({ scene, origins }) => ({ scene, origins: origins ? [...origins] : null })),
+});
+
 /** Whether a checkpoint's run numbered the patches of these files. */
 export function sameFiles({ data }: Pick<CheckpointContract, 'data'>, set: PatchSet): boolean {
   const files = filesOf(set);
@@ -54,6 +60,7 @@ export function describeCheckpoint(config: TrainConfig, spec: ModelSpec, data: T
       emaDecay: config.ema_decay,
     },
     data: filesOf(data.set),
+    places: placesOf(data.set),
     sides: data.set.sides,
     ...(data.stage1 === undefined ? {} : { stage1: data.stage1 }),
     version: version(),

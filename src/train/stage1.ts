@@ -1,13 +1,21 @@
 /** Stage 1: 7 Landsat bands to the bands of the spectrometer, on one grid. */
 import { loadModel } from '../checkpoint/checkpoint.js';
 import { BandliftError } from '../errors.js';
+import type { KnownModel } from '../evaluate/evaluation_data.js';
+import { baselinesOf, fitStatistics } from '../evaluate/fit_baselines.js';
+import type { MetricRow } from '../evaluate/metrics.js';
+import { spectralBaselines, spectralModel } from '../evaluate/stage1_methods.js';
+import { regressionFeatureCount } from '../models/regression.js';
 import type { Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
 import { dataDrivenParameters, specFromConfig, withModel } from './model_setup.js';
 import { chooseRegression, regressionBaselines } from './regression_choice.js';
 import type { Reporter } from './reporter.js';
 import { type Stage, type TrainResult, trainRun } from './run.js';
-import { testReport } from './test_report.js';
+import { machineOf, testRows } from './test_report.js';
+
+/** Normal equations of more features would make checkpoints large: 1000 in float64 are 8 MB. */
+const MOST_FEATURES = 1000;
 
 const STAGE1: Stage<Stage1Config> = {
   openData: openTrainingData,
@@ -15,6 +23,10 @@ const STAGE1: Stage<Stage1Config> = {
   spec: (config, { set }) => specFromConfig(config, set.inBands, set.outBands),
   firstParameters: dataDrivenParameters,
   baselines: regressionBaselines,
+  statistics: (config, { reader, split, masked }) =>
+    regressionFeatureCount('quadratic', reader.set.inBands) > MOST_FEATURES
+      ? undefined
+      : fitStatistics({ reader, patches: split.train, masked }, machineOf(config), undefined, config.ridge_lambda),
   test: testReport,
 };
 
@@ -27,6 +39,23 @@ export function trainStage1(
   checkpoint?: string,
 ): Promise<TrainResult> {
   return trainRun(STAGE1, settings, { resume, checkpoint }, report, interrupted);
+}
+
+/** Rows for the table: scaled mean spectrum, ridge, quadratic ridge, then the model. */
+async function testReport(
+  config: Stage1Config,
+  data: TrainingData,
+  best: KnownModel,
+  label: string,
+): Promise<MetricRow[]> {
+  const { set } = data;
+  const machine = machineOf(config);
+  const { statistics } = best.stored;
+  const model = { ...spectralModel(best, set, machine), label };
+  return testRows(config, data, (pool) => [
+    ...(statistics ? spectralBaselines(baselinesOf(statistics, set), set, set, machine, pool) : []),
+    model,
+  ]);
 }
 
 /** What the settings leave open about a new run's network: taken from the weights it starts from, or from the data. */

@@ -1,26 +1,28 @@
 /** Stage 2: the bands at 30 m to the same bands at 4 m; or, with finetune_stage1, Landsat's 7 bands to them in one network. */
 import { join } from 'node:path';
 import { type Checkpoint, loadModel, saveCheckpoint } from '../checkpoint/checkpoint.js';
-import type { LossTerms, Session } from '../engine/types.js';
-import { emptySums, type MetricRow, summarize } from '../evaluate/metrics.js';
+import type { LossTerms } from '../engine/types.js';
+import type { KnownModel } from '../evaluate/evaluation_data.js';
+import { type Method, openNetwork, physicalUnits } from '../evaluate/method.js';
+import type { MetricRow } from '../evaluate/metrics.js';
+import { BACK_PROJECTIONS, bicubicMethod, cascadeModel, ownCoarse, spatialModel } from '../evaluate/stage2_methods.js';
 import type { CascadeSpec, ModelSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';
 import type { Baselines } from './board.js';
 import type { Stage2Config } from './config.js';
-import { physicalScale, type TrainingData } from './data_setup.js';
+import type { TrainingData } from './data_setup.js';
 import type { Run } from './epochs.js';
 import { notOfStage, openSession } from './model_setup.js';
 import type { Reporter } from './reporter.js';
 import { type Stage, type TrainResult, trainRun } from './run.js';
 import { checkpointsOf } from './run_folder.js';
 import { loadStage1, openStage2Data } from './stage2_data.js';
+import { machineOf, testRows } from './test_report.js';
 import { validationLoss } from './validation.js';
 
 /** Two Landsat pixels are fifteen of 4 m. */
 const RATIO = { up: 15, down: 2 } as const;
 /** Channels of the documented networks. */
 const DEFAULT_FEATURES = { spatial_sr: 64, spatial_lightweight: 16, bicubic: 1 } as const;
-/** Of the baseline that a spatial network has to beat. */
-const BASELINE_BACK_PROJECTIONS = 5;
 
 /** Trains a stage-2 model; see trainRun. */
 export async function trainStage2(
@@ -47,6 +49,8 @@ export async function trainStage2(
     },
     firstParameters,
     baselines: bicubicLosses,
+    // a cascade begins with stage 1, whose statistics serve its baselines
+    ...(stage1 && { statistics: async (config) => (await loadStage1(config.stage1)).statistics }),
     test: testReport,
     ...(stage1 && { finish: splitCascade }),
   };
@@ -125,28 +129,8 @@ async function firstParameters(
 
 // ---- the final table ----
 
-async function measure(
-  data: TrainingData,
-  session: Session,
-  physical: boolean,
-  config: Stage2Config,
-  label: string,
-): Promise<MetricRow> {
-  const { set, reader, split, normalization } = data;
-  const sums = emptySums(set.outBands);
-  const one = { scale: new Float32Array(set.outBands).fill(1), offset: new Float32Array(set.outBands) };
-  const { scale, offset } = physical ? one : physicalScale(normalization.target, set.outBands);
-  const normalize = physical ? {} : { input: normalization.input };
-  const options = { patches: split.test, batchSize: config.batch_size, normalize, mask: data.masked };
-  for await (const batch of reader.batches(options)) {
-    await session.metrics(batch, scale, offset, sums, !physical && config.ema_decay > 0);
-    batch.release();
-  }
-  return summarize(label, sums, set.files[0]!.wavelength);
-}
-
 function bicubicBaselines({ set }: TrainingData): [name: string, spec: SpatialModelSpec][] {
-  return [0, BASELINE_BACK_PROJECTIONS].map((count) => [
+  return [0, BACK_PROJECTIONS].map((count) => [
     count === 0 ? 'bicubic' : `bicubic + ${count} back-projections`,
     { kind: 'bicubic', inBands: set.outBands, outBands: set.outBands, ...RATIO, backProjections: count },
   ]);
@@ -171,25 +155,42 @@ async function bicubicLosses(config: Stage2Config, data: TrainingData): Promise<
 async function testReport(
   config: Stage2Config,
   data: TrainingData,
-  model: Session,
+  best: KnownModel,
   label: string,
 ): Promise<MetricRow[]> {
-  const rows: MetricRow[] = [];
-  for (const [name, bicubic] of bicubicBaselines(data)) {
-    const cascade = model.options.model.kind === 'cascade' ? model.options.model : undefined;
-    const spec: ModelSpec = cascade ? { ...cascade, stage2: bicubic } : bicubic;
-    const session = await openSession(config, spec, data, { ema: false, mode: 'infer' });
-    try {
-      if (cascade) session.write('parameters', await stage1Parameters(config));
-      // a cascade's first stage works on normalised numbers; bicubic itself does not mind
-      const row = await measure(data, session, !cascade, { ...config, ema_decay: 0 }, name);
-      rows.push(cascade ? { ...row, label: `stage 1 as given, ${name}` } : row);
-    } finally {
-      session.dispose();
-    }
+  const { set } = data;
+  const machine = machineOf(config);
+  const spec = best.contract.model;
+  const size = { height: set.inputHeight, width: set.inputWidth };
+  const counts = [0, BACK_PROJECTIONS];
+  if (spec.kind !== 'cascade') {
+    const source = ownCoarse('the input');
+    return testRows(config, data, () => [
+      ...counts.map((count) => bicubicMethod(source, set.outBands, RATIO, count, size, machine, false)),
+      { ...spatialModel(best, source, size, machine), label },
+    ]);
   }
-  rows.push(await measure(data, model, false, config, label));
-  return rows;
+  const stage1 = await stage1Parameters(config);
+  const { target } = best.contract.normalization;
+  const baseline = (backProjections: number): Method => {
+    const stage2 = {
+      kind: 'bicubic',
+      inBands: set.outBands,
+      outBands: set.outBands,
+      ...RATIO,
+      backProjections,
+    } as const;
+    return {
+      label: `stage 1 as given, bicubic${backProjections === 0 ? '' : ` + ${backProjections} back-projections`}`,
+      role: 'baseline',
+      about: 'stage 1 before it was trained further',
+      normalizeInput: best.contract.normalization.input,
+      physical: physicalUnits(target, set.outBands),
+      shown: false,
+      open: () => openNetwork({ ...spec, stage2 }, stage1, size, machine),
+    };
+  };
+  return testRows(config, data, () => [...counts.map(baseline), { ...cascadeModel(best, size, machine), label }]);
 }
 
 async function stage1Parameters(config: Stage2Config): Promise<Map<string, Float32Array>> {
@@ -214,8 +215,10 @@ async function splitCascade(run: Run, best: Checkpoint): Promise<void> {
       );
     const { parameters, m, v, ema } = best.tensors;
     const groups = { m: half(m), v: half(v), ema: half(ema) };
+    const { statistics, ...contract } = best;
     await saveCheckpoint(path, {
-      ...best,
+      ...contract,
+      ...(statistics && stage === 'stage1' ? { statistics } : {}),
       model: spec[stage],
       // inside the cascade nothing is clipped between the stages
       normalization:

@@ -1,70 +1,42 @@
 /**
  * What every training run ends with: SAM and RMSE on the test split in physical units, the model beside the closed-form
- * baselines fitted on the same training split. No skill over these baselines means no skill.
+ * baselines. No skill over these baselines means no skill. `evaluate` measures the same way (evaluate/measure.ts), so it
+ * gives the same numbers for the same checkpoint and patches.
  */
+import { availableParallelism } from 'node:os';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { measuredData } from '../evaluate/common.js';
+import type { KnownModel } from '../evaluate/evaluation_data.js';
+import type { Machine, Method } from '../evaluate/method.js';
+import type { MetricRow } from '../evaluate/metrics.js';
+import { measureRows } from '../evaluate/rows.js';
+import type { EvaluationPool } from '../evaluate/worker_pool.js';
+import { parseBytes, type TrainConfig } from './config.js';
+import type { TrainingData } from './data_setup.js';
+import { deviceOption } from './model_setup.js';
 
-import type { Session } from '../engine/types.js';
-import { scaledMeanWeights } from '../evaluate/baselines.js';
-import { emptySums, type MetricRow, summarize } from '../evaluate/metrics.js';
-import type { ModelSpec } from '../models/spec.js';
-import type { Stage1Config } from './config.js';
-import { physicalScale, type TrainingData } from './data_setup.js';
-import { fitRegression, openSession } from './model_setup.js';
+/** Threads that compute metrics: each holds two patches. */
+const MOST_THREADS = 4;
 
-async function measure(
-  data: TrainingData,
-  session: Session,
-  space: 'normalized' | 'physical',
-  batchSize: number,
-  ema: boolean,
-  label: string,
-): Promise<MetricRow> {
-  const { set, reader, split, normalization } = data;
-  const sums = emptySums(set.outBands);
-  const { scale, offset } =
-    space === 'normalized'
-      ? physicalScale(normalization.target, set.outBands)
-      : { scale: new Float32Array(set.outBands).fill(1), offset: new Float32Array(set.outBands) };
-  const normalize = space === 'normalized' ? { input: normalization.input } : {};
-  for await (const batch of reader.batches({ patches: split.test, batchSize, normalize, mask: data.masked })) {
-    await session.metrics(batch, scale, offset, sums, ema);
-    batch.release();
-  }
-  return summarize(label, sums, set.files[0]!.wavelength);
+/** The best checkpoint of a run as the methods of an evaluation take it. */
+export function knownModel(path: string, best: Checkpoint): KnownModel {
+  const { tensors, state: _, statistics, ...contract } = best;
+  return { path, contract, stored: { model: best.model, tensors, contract, ...(statistics ? { statistics } : {}) } };
 }
 
-/** Rows for the table: scaled mean spectrum, ridge, quadratic ridge, then the model. */
-export async function testReport(
-  config: Stage1Config,
+export function machineOf(config: TrainConfig): Machine {
+  const maxMemory = parseBytes(config.max_memory, '--max-memory');
+  return { device: deviceOption(config), ...(maxMemory > 0 ? { maxMemory } : {}) };
+}
+
+/** Rows of these methods on the test split. */
+export function testRows(
+  config: TrainConfig,
   data: TrainingData,
-  model: Session,
-  label: string,
+  methods: (pool: EvaluationPool) => readonly Method[],
 ): Promise<MetricRow[]> {
-  const rows: MetricRow[] = [];
-  const { inBands, outBands } = data.set;
-  const fits: [string, 'linear' | 'quadratic'][] = [
-    ['ridge', 'linear'],
-    ['quadratic ridge', 'quadratic'],
-  ];
-  const baseline = async (name: string, kind: ModelSpec['kind'], parameters: Map<string, Float32Array>) => {
-    const session = await openSession(config, { kind: kind as 'ridge' | 'quadratic_ridge', inBands, outBands }, data, {
-      ema: false,
-    });
-    try {
-      session.write('parameters', parameters);
-      rows.push(await measure(data, session, 'physical', config.batch_size, false, name));
-    } finally {
-      session.dispose();
-    }
-  };
-  const spectra = await data.reader.meanSpectra(data.split.train);
-  await baseline('scaled mean spectrum', 'ridge', scaledMeanWeights(spectra.input, spectra.target));
-  for (const [name, kind] of fits)
-    await baseline(
-      name,
-      kind === 'linear' ? 'ridge' : 'quadratic_ridge',
-      await fitRegression(config, data, kind, 'physical'),
-    );
-  rows.push(await measure(data, model, 'normalized', config.batch_size, config.ema_decay > 0, label));
-  return rows;
+  const good = data.bandMask ?? new Uint8Array(data.set.outBands).fill(1);
+  const measured = measuredData(data.reader, data.split.test, good);
+  const threads = Math.min(config.threads || availableParallelism(), MOST_THREADS);
+  return measureRows(measured, methods, threads);
 }

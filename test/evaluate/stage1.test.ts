@@ -186,9 +186,13 @@ describe('evaluate stage 1', () => {
     [
       'other wavelengths',
       { bands: { wavelength: [...wavelength].reverse(), fwhm: null, units: 'reflectance' } },
-      /bands\.wavelength/,
+      /wavelength of band 0: has other band centres .* found 420 nm, expected 2305 nm/,
     ],
-    ['other files', { data: [{ name: 'other.h5', patches: 9 }] }, /data\.0\.name/],
+    [
+      'a split of other files',
+      { data: [{ name: 'other.h5', patches: 9 }] },
+      /--split: the checkpoint's split does not speak of these patches.*found test, expected all/,
+    ],
     ['another sensor', { sensor: 'Landsat 9 OLI-2' }, /sensor/],
   ])("refuses data that are not the checkpoint's: %s", async (name, changes, message) => {
     const set = await openPatchSet([data]);

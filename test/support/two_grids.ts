@@ -14,6 +14,8 @@ export interface TwoGrids {
   /** Patches of a scene. */
   readonly patches?: number;
   readonly name?: (scene: number) => string;
+  /** Masks the first Landsat pixel of every patch, and what lies below it on the fine grid. */
+  readonly hole?: boolean;
 }
 
 /** A patch of waves with edges: something that a network can learn to sharpen. */
@@ -34,6 +36,7 @@ function finePatch(size: number, bands: number, seed: number): Float32Array {
 /** Writes SCENE.h5 files below `folder`; their paths. */
 export async function writeTwoGrids(folder: string, options: TwoGrids = {}): Promise<string[]> {
   const { side = 4, bands = 5, inBands = 3, scenes = 3, patches = 4, name = (s: number) => `scene_${s}` } = options;
+  const { hole = false } = options;
   const fine = (side * 15) / 2;
   const down = psfTaps(fine, side, 7.5);
   const paths: string[] = [];
@@ -70,8 +73,8 @@ export async function writeTwoGrids(folder: string, options: TwoGrids = {}): Pro
         landsat: mixtures(aviris),
         landsatLr: mixtures(avirisLr),
         avirisLr,
-        mask: new Uint8Array(fine * fine).fill(1),
-        maskLr: new Uint8Array(side * side).fill(1),
+        mask: Uint8Array.from({ length: fine * fine }, (_, i) => (hole && i % fine < 8 && i < 8 * fine ? 0 : 1)),
+        maskLr: Uint8Array.from({ length: side * side }, (_, i) => (hole && i === 0 ? 0 : 1)),
         origin: [fine * p, 0],
         geotransform: [0, 4, 0, 0, 0, -4],
       });
