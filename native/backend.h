@@ -8,9 +8,8 @@
 // - no allocation while running: scratch memory is the `workspace` operand, sized by workspace_bytes();
 // - gradients of parameters ACCUMULATE (dw += ...), so that micro-batches add up; all other outputs are overwritten;
 // - images (x, y, residual, mask, logits, ... and their gradients) have the device's storage type: f32, on CUDA also
-// f16
-//   and bf16, all images of one instruction the same. Parameters, their gradients, tables, targets, masks of pixels and
-//   bands, gates and means ([n,1,1,c]) are f32. Arithmetic is f32 or wider, rounded once where it is stored;
+//   f16 and bf16, all images of one instruction the same. Parameters, their gradients, tables, targets, masks of pixels
+//   and bands, gates and means ([n,1,1,c]) are f32. Arithmetic is f32 or wider, rounded once where it is stored;
 // - an output may alias an input of the same shape where the comment says "in place".
 #pragma once
 #include <cstddef>

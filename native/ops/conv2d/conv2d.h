@@ -3,12 +3,12 @@
 // Shapes: x [n, h, w, ci], y and dy [n, h, w, co], w flat [co, ci, kh, kw] (PyTorch's order), b [co].
 // With dy' = ky - kh/2, dx' = kx - kw/2 and x = 0 outside of the image:
 //
-//   forward:   y[n, i, j, o]  = act( sum over c, ky, kx of x[n, i + dy', j + dx', c] w[o, c, ky, kx] + b[o] +
-//   residual[n, i, j, o] ) data:      dx[n, i, j, c] = ( sum over o, ky, kx of dy[n, i - dy', j - dx', o] w[o, c, ky,
-//   kx] + add[n, i, j, c] )
-//                               * (mask[n, i, j, c] > 0)
-//   weights:   dw[o, c, ky, kx] += sum over n, i, j of dy[n, i, j, o] x[n, i + dy', j + dx', c];   db[o] += sum of
-//   dy[..., o]
+//   forward:   y[n, i, j, o]     = act( sum over c, ky, kx of x[n, i + dy', j + dx', c] w[o, c, ky, kx]
+//                                       + b[o] + residual[n, i, j, o] )
+//   data:      dx[n, i, j, c]    = ( sum over o, ky, kx of dy[n, i - dy', j - dx', o] w[o, c, ky, kx]
+//                                    + add[n, i, j, c] ) * (mask[n, i, j, c] > 0)
+//   weights:   dw[o, c, ky, kx] += sum over n, i, j of dy[n, i, j, o] x[n, i + dy', j + dx', c]
+//              db[o]            += sum over n, i, j of dy[n, i, j, o]
 //
 // Pixel shuffle (torch.nn.PixelShuffle) is a way to store y: with r = shuffle, y and dy are [n, r h, r w, co / r^2],
 // and channel c r^2 + u r + v of pixel (i, j) above lies at channel c of pixel (i r + u, j r + v). Inside, the co
