@@ -51,14 +51,9 @@ function forgetUselessBuild(folder, nvcc) {
 }
 
 function needBuildTools() {
-  if (!found('cmake'))
-    stop(
-      'CMake is missing. Debian/Ubuntu: apt-get install cmake; RHEL/Rocky: dnf install cmake; macOS: brew install cmake',
-    );
+  if (!found('cmake')) stop('CMake is missing. Debian/Ubuntu: apt-get install cmake; RHEL/Rocky: dnf install cmake');
   if (!['c++', 'g++', 'clang++'].some(found) && !process.env.CXX)
-    stop(
-      'a C++ compiler is missing. Debian/Ubuntu: apt-get install g++ make; RHEL/Rocky: dnf install gcc-c++ make; macOS: xcode-select --install',
-    );
+    stop('a C++ compiler is missing. Debian/Ubuntu: apt-get install g++ make; RHEL/Rocky: dnf install gcc-c++ make');
   if (!found('ninja') && !found('make'))
     stop('make is missing. Debian/Ubuntu: apt-get install make; RHEL/Rocky: dnf install make');
 }
@@ -121,9 +116,10 @@ function buildCuda() {
       nvcc,
       options: ['--CDBANDLIFT_CUDA=ON'],
     });
-    say(
-      `build/cuda/Release/bandlift.node: CPU and CUDA ${major}, for ${major >= 13 ? 'sm_75' : 'V100 (sm_70)'} to H200 (sm_90)`,
-    );
+    const gpus = process.env.CUDAARCHS
+      ? `compute capability ${process.env.CUDAARCHS} (CUDAARCHS)`
+      : `${major >= 13 ? 'sm_75' : 'V100 (sm_70)'} to H200 (sm_90)`;
+    say(`build/cuda/Release/bandlift.node: CPU and CUDA ${major}, for ${gpus}`);
   };
 }
 
@@ -145,6 +141,8 @@ function buildTypeScript() {
 }
 
 export function build({ tests = false, cuda = false } = {}) {
+  if (process.platform !== 'linux')
+    stop(`bandlift runs on Linux (x86-64 or arm64), this is ${process.platform}: use a Linux machine or a container`);
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 17))
     stop(`Node ${process.versions.node} is too old: bandlift needs Node 20.17 or newer`);

@@ -2,12 +2,17 @@
 
 #include <sched.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <thread>
 
 #include "core/error.h"
+#include "cpu/cpu_quota.h"
 
 namespace bandlift {
 
@@ -17,11 +22,19 @@ Backend* make_cpu_avx2(ThreadPool&);
 Backend* make_cpu_avx512(ThreadPool&);
 #endif
 
+#ifdef BANDLIFT_X86
+// The objects are built with -mf16c. CPUID leaf 1, bit 29 of ecx: Clang 14's __builtin_cpu_supports does not know it.
+static bool supports_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 std::vector<Isa> available_isas() {
   std::vector<Isa> isas;
 #ifdef BANDLIFT_X86
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && supports_f16c();
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
     isas.push_back(Isa::avx512);
@@ -56,13 +69,10 @@ int physical_cores() {
     }
   }
   int count = cores.empty() ? allowed : static_cast<int>(cores.size());
-  std::ifstream limit("/sys/fs/cgroup/cpu.max");  // "max 100000" or "<quota> <period>"
-  std::string quota;
-  double period = 0;
-  if (limit >> quota >> period && quota != "max" && period > 0) {
-    const int share = static_cast<int>(std::stod(quota) / period);
-    if (share >= 1 && share < count) count = share;
-  }
+  std::ifstream file("/proc/self/cgroup");
+  const std::string groups{std::istreambuf_iterator<char>(file), {}};
+  const double share = cpu_quota(groups, "/sys/fs/cgroup");
+  if (share > 0 && share < count) count = static_cast<int>(share);
   return count < 1 ? 1 : count;
 }
 
