@@ -31,6 +31,19 @@ void resolve(Tensor& t, const TensorRef& ref, size_t alignment, bool padded,
   t.data = buffer.data() + ref.offset;
 }
 
+// In place a result is written where an operand of its shape is read: pixel by pixel, so both need the same pitch.
+void check_in_place(const Instruction& i, const std::vector<Operand>& operands, const std::string& where) {
+  for (size_t k = 1; k < operands.size(); ++k)
+    for (size_t j = 0; j < k; ++j) {
+      const Tensor &a = i.t[j], &b = i.t[k];
+      if (!operands[j].is_image || !operands[k].is_image || !a || a.data != b.data || a.dtype != b.dtype) continue;
+      if (a.n != b.n || a.h != b.h || a.w != b.w || a.c != b.c || a.pixels() == 1) continue;
+      BANDLIFT_CHECK(a.pitch == b.pitch, shape,
+                     where + ": " + operands[j].name + " and " + operands[k].name + " are the same memory with pitch " +
+                         std::to_string(a.pitch) + " and " + std::to_string(b.pitch) + ", expected the same pitch");
+    }
+}
+
 bool profile_asked() {
   const char* value = std::getenv("BANDLIFT_PROFILE");
   return value != nullptr && std::string_view(value) == "1";
@@ -57,6 +70,7 @@ Program::Program(std::shared_ptr<Device> device, std::vector<std::shared_ptr<Buf
                      operand + " is of a type that this device does not store images in");
       resolve(i.t[k], d.tensors[k], alignment, padded, buffers_, operand);
     }
+    check_in_place(i, operands, where);
     const size_t wanted = workspace_bytes(device_->backend(), d);
     if (wanted > 0) {
       const Tensor& space = i.t[d.tensors.size() - 1];
@@ -167,6 +181,8 @@ void Program::execute_one(size_t i) {
   device_->begin(static_cast<int>(i));
   try {
     execute(instructions_[i]);
+  } catch (const DeviceFault&) {  // of work before it: the label would name the wrong instruction
+    throw;
   } catch (const Error& error) {
     throw Error(error.code, named(i, error.what()));
   }

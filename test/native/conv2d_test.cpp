@@ -373,3 +373,26 @@ TEST("conv2d: not-a-number reaches the output through ReLU and only the pixels t
       });
     }
 }
+
+#ifdef BANDLIFT_EMULATED
+TEST("conv2d: residual, add and mask may have a smaller pitch than the result, up to the last pixel") {
+  const Image x = Image::random({1, 3, 5, 4}, 1);
+  const Image identity = Image::vector({1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1});
+  const Image more = Image::random({1, 3, 5, 4}, 2), open = Image::random({1, 3, 5, 4}, 3);
+  backends::each_backend([&](const std::string&, Backend& backend) {
+    const Conv2dParams params{1, 1, Activation::none, 1, true};
+    Image y({1, 3, 5, 4, 4}), dx({1, 3, 5, 4, 4});  // 8 apart, the operands 4
+    const Workspace forward(backend.conv2d_forward_workspace(params, x.t, y.t));
+    backend.conv2d_forward(params, x.t, identity.t, {}, more.t, y.t, forward.t);
+    const Workspace data(backend.conv2d_backward_data_workspace(params, x.t, dx.t));
+    backend.conv2d_backward_data(params, x.t, identity.t, more.t, open.t, dx.t, data.t);
+    REQUIRE(cudaDeviceSynchronize() == cudaSuccess);
+    for (int64_t i = 0; i < x.t.elements(); ++i) {
+      const double sum = static_cast<float>(x[i]) + static_cast<float>(more[i]);
+      REQUIRE(y[i] == static_cast<float>(sum));
+      REQUIRE(dx[i] == (open[i] > 0 ? static_cast<float>(sum) : 0));
+    }
+    REQUIRE(y.gaps_intact() && dx.gaps_intact());
+  });
+}
+#endif

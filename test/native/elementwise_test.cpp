@@ -187,3 +187,18 @@ TEST("elementwise: tensors that start anywhere") {
           });
     }
 }
+
+TEST("elementwise: an activation has the bits of the one that is fused into a convolution") {
+  const Shape s = {1, 3, 7, 4};
+  const Image x = Image::random(s, 7, -30, 30);
+  const Image identity = Image::vector({1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1});
+  for (Activation kind : kKinds)
+    each_backend([&](const std::string& name, Backend& backend) {
+      const bandlift::Conv2dParams params{1, 1, kind, 1, true};
+      Image alone(s), fused(s);
+      const Workspace space(backend.conv2d_forward_workspace(params, x.t, fused.t));
+      backend.activation_forward(kind, x.t, alone.t);
+      backend.conv2d_forward(params, x.t, identity.t, {}, {}, fused.t, space.t);
+      if (!alone.same_bits(fused)) check::fail(name + ": activation " + std::to_string(static_cast<int>(kind)));
+    });
+}

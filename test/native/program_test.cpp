@@ -182,6 +182,21 @@ TEST("program: every instruction without operands, and with one byte too few of 
   }
 }
 
+TEST("program: in place, both operands have the same pitch") {
+  Fixture f;
+  const TensorRef x = ref(0, 1, 4, 4, 6);
+  TensorRef wide = x;
+  wide.pitch = 8;
+  f.compile(only(add(x, x, x)));
+  f.compile(only(add(wide, wide, wide)));
+  f.refused(only(add(x, x, wide)), ErrorCode::shape, {"a and y are the same memory with pitch 6 and 8"});
+  InstructionDescription conv = convolution();
+  conv.tensors[3] = conv.tensors[4];
+  f.compile(only(conv));
+  conv.tensors[3].pitch = 44;
+  f.refused(only(conv), ErrorCode::shape, {"residual and y are the same memory with pitch 44 and 40"});
+}
+
 TEST("program: even, fractional and absurd kernels; wrong numbers of weights") {
   Fixture f;
   f.compile(only(convolution()));

@@ -1,6 +1,6 @@
 #include "cuda/pixels.h"
-#include "ops/conv2d/conv2d_activation_cuda.h"
 #include "ops/conv2d/conv2d_epilogue_cuda.h"
+#include "ops/elementwise/activation_cuda.h"
 
 namespace bandlift::cuda {
 namespace {
@@ -27,8 +27,10 @@ __global__ void epilogue_kernel(const T* raw, const float* bias, View<T> add, Vi
       const RawPlace place(static_cast<unsigned>(p), width, r);
       Lanes<V> sum = load<V>(View<const T>{raw, y.pitch}, int64_t{place.pixel} * r * r + place.run, k);
       Lanes<V> more{}, open{};
-      if (add.data != nullptr) more = load<V>(add, p, k);
-      if (mask.data != nullptr) open = load<V>(mask, p, k);
+      if (k < c) {  // their pitch may be smaller than the result's
+        if (add.data != nullptr) more = load<V>(add, p, k);
+        if (mask.data != nullptr) open = load<V>(mask, p, k);
+      }
       if (r > 1) offset = load_vector<V>(bias, int64_t{place.run} * y.pitch + k, int64_t{r} * r * y.pitch);
 #pragma unroll
       for (int i = 0; i < V; ++i) sum.v[i] = sum.v[i] + offset.v[i] + more.v[i];

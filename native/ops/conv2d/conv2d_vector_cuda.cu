@@ -1,6 +1,6 @@
 #include "cuda/kernel.h"
-#include "ops/conv2d/conv2d_activation_cuda.h"
 #include "ops/conv2d/conv2d_vector_cuda.h"
+#include "ops/elementwise/activation_cuda.h"
 
 namespace bandlift::cuda {
 namespace {

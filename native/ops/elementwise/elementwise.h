@@ -1,6 +1,7 @@
 // activation, add, fill: one pass, memory-bound.
 //
 // activation_forward:  relu max(x, 0); sigmoid 1 / (1 + exp(-x)); softplus log(1 + exp(x))
+//   as max(x, 0) + log(1 + exp(-|x|)); conv2d applies the same, so a fused activation has the same bits
 // activation_backward: from the output y alone, so that the input need not be kept:
 //   relu     dx = dy * (y > 0)
 //   sigmoid  dx = dy * y (1 - y)

@@ -6,9 +6,9 @@
 
 namespace bandlift::BANDLIFT_ISA {
 
-static float softplus(float x) {
-  return x > 20.0f ? x : log1pf(expf(x));
-}  // beyond 20 the difference is below float32
+static float softplus(float x) {  // as conv2d applies it, to the last bit; written so that e^x cannot overflow
+  return (x > 0 ? x : 0.0f) + log1pf(expf(-fabsf(x)));
+}
 
 // ---- forward ----
 

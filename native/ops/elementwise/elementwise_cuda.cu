@@ -2,25 +2,11 @@
 
 #include "cuda/cuda_backend.h"
 #include "cuda/pixels.h"
+#include "ops/elementwise/activation_cuda.h"
 #include "ops/elementwise/elementwise.h"
 
 namespace bandlift::cuda {
 namespace {
-
-// The kind is the same for all threads: a branch on it costs nothing beside the memory.
-__device__ __forceinline__ float activated(Activation kind, float x) {
-  switch (kind) {
-    case Activation::relu:
-      return x < 0 ? 0 : x;  // lets NaN through
-    case Activation::sigmoid:
-      return 1.0f / (1.0f + expf(-x));
-    case Activation::softplus:
-      return x > 20.0f ? x : log1pf(expf(x));  // beyond 20 the difference is below float32
-    case Activation::none:
-      break;
-  }
-  return x;
-}
 
 // d activation / d x from the output y, times dy.
 __device__ __forceinline__ float activated_gradient(Activation kind, float y, float dy) {

@@ -27,8 +27,9 @@ Table table_of(const Tensor& t, int64_t inputs) {
 // no host could look before.
 __device__ __forceinline__ int64_t window(const Table& table, int64_t k, const Faults& faults) {
   const float start = table.data[k * table.pitch];
-  const float most = static_cast<float>(table.inputs - table.taps);
-  if (start >= 0 && start <= most && start == floorf(start)) return static_cast<int64_t>(start);
+  // compared as whole numbers: float has none between 2^24 and 2^24 + 2
+  if (start >= 0 && start < 9e18f && start == floorf(start))
+    if (const auto first = static_cast<int64_t>(start); first <= table.inputs - table.taps) return first;
   report(faults, kStatusTableOutside);
   return -1;
 }

@@ -12,7 +12,8 @@ void check_resample_table(const Tensor& table, int64_t inputs, const char* name)
   for (int64_t k = 0; k < table.w; ++k) {
     const float start = table.f32()[k * table.pitch];
     // written so that NaN fails
-    const bool inside = start >= 0 && start <= static_cast<float>(inputs - taps) && start == std::floor(start);
+    const bool inside =
+        start >= 0 && static_cast<double>(start) <= static_cast<double>(inputs - taps) && start == std::floor(start);
     BANDLIFT_CHECK(inside, shape,
                    "resample: " + std::string(name) + "[" + std::to_string(k) + "] starts at " + std::to_string(start) +
                        ", expected a whole number from 0 to " + std::to_string(inputs - taps) + " (" +

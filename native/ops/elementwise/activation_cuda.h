@@ -1,4 +1,4 @@
-// Activations as conv2d's kernels apply them. Included by .cu files only.
+// Activations as every kernel applies them, fused or not. Included by .cu files only.
 #pragma once
 #include "backend.h"
 #include "cuda/kernel.h"
