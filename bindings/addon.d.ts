@@ -75,7 +75,10 @@ export interface MemoryInfo {
 export interface NativeBuffer {
   readonly bytes: number;
   write(source: Float32Array | Float64Array | Uint8Array, byteOffset?: number): void;
-  /** These two beside running programs. The array must not be touched until the promise settles. */
+  /**
+   * These two beside running programs. The array must not be touched until the promise settles, nor its buffer transferred
+   * to another thread (postMessage, structuredClone): then the promise rejects with ERR_SHAPE, if the process still lives.
+   */
   writeAsync(source: Float32Array | Float64Array | Uint8Array, byteOffset?: number): Promise<void>;
   read(target: Float32Array | Float64Array | Uint8Array, byteOffset?: number): void;
   readAsync(target: Float32Array | Float64Array | Uint8Array, byteOffset?: number): Promise<void>;
@@ -85,7 +88,7 @@ export interface NativeBuffer {
 export interface NativeProgram {
   /**
    * Copies `inputs`, runs all instructions, fills `outputs`, all on the device's own thread. The arrays must not be
-   * touched until the promise settles. Runs on one device are executed in the order of the calls.
+   * touched until the promise settles, nor their buffers transferred (it rejects then). Runs on one device are executed in the order of the calls.
    */
   run(
     inputs: readonly (Float32Array | Float64Array)[],

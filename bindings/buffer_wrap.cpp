@@ -93,7 +93,12 @@ class Copy final : public Napi::AsyncWorker {
       SetError(error.what());
     }
   }
-  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+  void OnOK() override {
+    if (still_there(Env(), array_.Value(), host_))
+      deferred_.Resolve(Env().Undefined());
+    else
+      deferred_.Reject(to_js_error(Env(), bandlift::ErrorCode::shape, kTransferred).Value());
+  }
   void OnError(const Napi::Error& error) override {
     deferred_.Reject(to_js_error(Env(), code_, error.Message()).Value());
   }
@@ -137,8 +142,20 @@ Napi::Value BufferWrap::read(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value BufferWrap::dispose(const Napi::CallbackInfo& info) {
+// V8 learns how much hangs on this small object, so that one that nobody disposed of is collected before memory runs out.
+void BufferWrap::hold(std::shared_ptr<bandlift::Buffer> buffer) {
+  buffer_ = std::move(buffer);
+  Napi::MemoryManagement::AdjustExternalMemory(Env(), static_cast<int64_t>(buffer_->bytes()));
+}
+
+void BufferWrap::let_go(Napi::BasicEnv env) {
+  if (!buffer_) return;
+  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(buffer_->bytes()));
   buffer_.reset();
+}
+
+Napi::Value BufferWrap::dispose(const Napi::CallbackInfo& info) {
+  let_go(info.Env());
   return info.Env().Undefined();
 }
 

@@ -142,4 +142,12 @@ bandlift::HostArray to_host_array(const Napi::Value& value, const std::string& n
   return {data, typed.ByteLength()};
 }
 
+bool still_there(Napi::Env env, const Napi::Value& array, const bandlift::HostArray& bytes) {
+  void* data = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type;
+  const napi_status status = napi_get_typedarray_info(env, array, &type, &length, &data, nullptr, nullptr);
+  return bytes.bytes == 0 || (status == napi_ok && data == bytes.data);
+}
+
 }  // namespace bandlift_addon

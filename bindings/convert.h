@@ -21,4 +21,12 @@ bandlift::ProgramDescription to_program(const Napi::Value& value);
 // The bytes of a Float32Array, Float64Array or Uint8Array.
 bandlift::HostArray to_host_array(const Napi::Value& value, const std::string& name);
 
+// Whether `array`, which had these bytes when it was handed over, still has them: not after its buffer was transferred
+// to another thread (postMessage, structuredClone), where it may be freed at any time. A reference does not prevent it.
+bool still_there(Napi::Env env, const Napi::Value& array, const bandlift::HostArray& bytes);
+inline constexpr const char* kTransferred =
+    "the buffer of an array was transferred while it was in use: its numbers cannot be relied on; transfer it after "
+    "the "
+    "promise has settled";
+
 }  // namespace bandlift_addon

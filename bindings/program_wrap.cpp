@@ -19,6 +19,16 @@ struct Run {
   std::string message;
 };
 
+// Arrays of inputs, then of outputs, as collect() kept them.
+bool all_there(Napi::Env env, const Run& run) {
+  for (size_t i = 0; i < run.arrays.size(); ++i) {
+    const bool input = i < run.inputs.size();
+    const bandlift::HostArray& bytes = input ? run.inputs[i] : run.outputs[i - run.inputs.size()];
+    if (!still_there(env, run.arrays[i].Value(), bytes)) return false;
+  }
+  return true;
+}
+
 void settle(Napi::Env env, Napi::Function, Run* run) {
   std::unique_ptr<Run> owner(run);
   if (env == nullptr) {
@@ -29,6 +39,8 @@ void settle(Napi::Env env, Napi::Function, Run* run) {
   Napi::HandleScope scope(env);
   auto& running = env.GetInstanceData<AddonState>()->running;
   running.erase(running.find(run->program));
+  if (!run->failed && !all_there(env, *run))
+    run->failed = true, run->code = bandlift::ErrorCode::shape, run->message = kTransferred;
   if (run->failed)
     run->deferred.Reject(to_js_error(env, run->code, run->message).Value());
   else

@@ -23,7 +23,8 @@ class BufferWrap : public Napi::ObjectWrap<BufferWrap> {
   // The buffer behind `value`, whatever JavaScript did to its prototype. Throws Error(shape) naming `name`.
   static std::shared_ptr<bandlift::Buffer> from(const Napi::Value& value, const std::string& name);
   std::shared_ptr<bandlift::Buffer> get() const;
-  void hold(std::shared_ptr<bandlift::Buffer> buffer) { buffer_ = std::move(buffer); }
+  void hold(std::shared_ptr<bandlift::Buffer> buffer);
+  void Finalize(Napi::BasicEnv env) override { let_go(env); }
 
  private:
   Napi::Value bytes(const Napi::CallbackInfo& info);
@@ -33,6 +34,7 @@ class BufferWrap : public Napi::ObjectWrap<BufferWrap> {
   Napi::Value read_async(const Napi::CallbackInfo& info);
   Napi::Value copy_async(const Napi::CallbackInfo& info, bool reads);
   Napi::Value dispose(const Napi::CallbackInfo& info);
+  void let_go(Napi::BasicEnv env);
   std::shared_ptr<bandlift::Buffer> buffer_;
 };
 
