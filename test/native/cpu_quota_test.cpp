@@ -33,7 +33,8 @@ TEST("cpu quota: none where nothing limits, or what is there cannot be understoo
   const Hierarchies h;
   REQUIRE(cpu_quota("", h.path) == 0);
   REQUIRE(cpu_quota("0::/job\n", h.path) == 0);
-  for (const char* text : {"max 100000\n", "", "many 100000", "nan nan", "1e999 100000", "200000", "200000 0", "-1 100000"}) {
+  for (const char* text :
+       {"max 100000\n", "", "many 100000", "nan nan", "1e999 100000", "200000", "200000 0", "-1 100000"}) {
     h.write("job/cpu.max", text);
     REQUIRE(cpu_quota("0::/job\n", h.path) == 0);
   }
