@@ -11,8 +11,11 @@
 
 namespace bandlift::cuda {
 
-// Throws Error(device | out_of_memory) with `what` and CUDA's name and sentence of the error.
+// Throws Error(device | out_of_memory) with `what` and CUDA's name and sentence of the error; where a kernel failed that
+// was enqueued before, DeviceFault, which says that it was not `what`.
 void check(cudaError_t error, const std::string& what);
+// CUDA's name and sentence of an error that ended the context, and what to do.
+std::string lost_context(cudaError_t error);
 
 // What a kernel may report while it runs, instead of computing nonsense. One per device, in device memory.
 struct Status {

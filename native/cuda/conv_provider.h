@@ -57,6 +57,8 @@ class ConvProvider {
   // A bound on the scratch bytes of run(), known without running anything.
   virtual size_t workspace_bytes(const ConvProblem& p) const = 0;
   virtual DType weight_gradient_type(const ConvProblem& p) const = 0;
+  // Images must start at multiples of this many bytes; elsewhere another provider is asked.
+  virtual int64_t alignment() const { return 1; }
   // Enqueues on context.stream; the first call for a problem may measure engines (not while a stream is captured). The
   // result may be `add`'s own memory. Throws Error(device) naming provider and problem.
   virtual void run(const Context& context, const ConvProblem& p, const ConvBuffers& b, const ConvEpilogue& e,

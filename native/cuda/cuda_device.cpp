@@ -112,12 +112,13 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   check(cudaMemGetInfo(&free_bytes, &total), "asking for the GPU's memory");
   info_ = {"cuda", gpu.name, "sm_" + std::to_string(capability_), 0, 16, static_cast<int64_t>(free_bytes), ""};
 
-  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
-  context.stream = stream_;
-  check(cudaMalloc(reinterpret_cast<void**>(&status_), sizeof(Status)), "allocating the status word");
-  check(cudaMallocHost(reinterpret_cast<void**>(&host_status_), sizeof(Status)), "allocating the status word");
-  check(cudaMemsetAsync(status_, 0, sizeof(Status), stream_), "clearing the status word");
-  context.status = status_;
+  Handles& h = handles_;
+  check(cudaStreamCreateWithFlags(&h.stream, cudaStreamNonBlocking), "making a stream");
+  context.stream = h.stream;
+  check(cudaMalloc(reinterpret_cast<void**>(&h.status), sizeof(Status)), "allocating the status word");
+  check(cudaMallocHost(reinterpret_cast<void**>(&h.host_status), sizeof(Status)), "allocating the status word");
+  check(cudaMemsetAsync(h.status, 0, sizeof(Status), h.stream), "clearing the status word");
+  context.status = h.status;
   allocator_ = std::make_shared<Allocator>(context.device);
   staging_ = std::make_shared<Staging>(context.device);
   std::vector<std::shared_ptr<ConvProvider>> providers;
@@ -130,7 +131,7 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   }
   providers.push_back(make_own_conv_provider(context));
   backend_ = std::make_unique<CudaBackend>(context, std::move(providers));
-  ports_ = std::make_unique<PortCopies>(stream_);
+  ports_ = std::make_unique<PortCopies>(handles_.stream);
   submit([device = context.device] { cudaSetDevice(device); });  // the current device is per thread
 }
 
@@ -139,11 +140,13 @@ CudaDevice::~CudaDevice() {
   stop();
   cudaSetDevice(backend_->context().device);
   backend_.reset();
-  cudaStreamSynchronize(stream_);
-  ports_.reset();
-  cudaStreamDestroy(stream_);
-  cudaFree(status_);
-  cudaFreeHost(host_status_);
+  cudaStreamSynchronize(handles_.stream);
+}
+
+CudaDevice::Handles::~Handles() {
+  if (stream != nullptr) cudaStreamDestroy(stream);
+  if (status != nullptr) cudaFree(status);
+  if (host_status != nullptr) cudaFreeHost(host_status);
 }
 
 bool CudaDevice::stores(DType type) const {
@@ -168,29 +171,28 @@ void CudaDevice::download(const Buffer& buffer, size_t offset, void* target, siz
 
 void CudaDevice::finish() {
   const std::vector<Late> late = std::exchange(late_, {});
-  check(cudaMemcpyAsync(host_status_, status_, sizeof(Status), cudaMemcpyDeviceToHost, stream_), "reading the status");
-  const cudaError_t error = cudaStreamSynchronize(stream_);
+  cudaError_t error =
+      cudaMemcpyAsync(handles_.host_status, handles_.status, sizeof(Status), cudaMemcpyDeviceToHost, handles_.stream);
+  if (error == cudaSuccess) error = cudaStreamSynchronize(handles_.stream);
   if (error != cudaSuccess) {
     ports_->forget();
-    throw DeviceFault(ErrorCode::device, -1,
-                      std::string("the GPU failed while it ran the program: ") + cudaGetErrorString(error) + " (" +
-                          cudaGetErrorName(error) + "); BANDLIFT_SYNC=1 names the kernel");
+    throw DeviceFault(ErrorCode::device, -1, "the GPU failed while it ran the program: " + lost_context(error));
   }
-  if (host_status_->code == kStatusOk) {
+  if (handles_.host_status->code == kStatusOk) {
     ports_->deliver();
     for (const Late& l : late) l.buffer->read(l.target, l.offset, l.bytes);
     return;
   }
   ports_->forget();
-  const Status status = *host_status_;
-  check(cudaMemsetAsync(status_, 0, sizeof(Status), stream_), "clearing the status word");
+  const Status status = *handles_.host_status;
+  check(cudaMemsetAsync(handles_.status, 0, sizeof(Status), handles_.stream), "clearing the status word");
   throw DeviceFault(ErrorCode::shape, status.instruction, status_text(status.code));
 }
 
 std::unique_ptr<Recording> CudaDevice::record(const std::function<void()>& enqueue, std::string& why) {
   why = "BANDLIFT_SYNC=1";
   if (backend_->context().synchronous) return nullptr;
-  check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "recording a program");
+  check(cudaStreamBeginCapture(handles_.stream, cudaStreamCaptureModeThreadLocal), "recording a program");
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   why.clear();
@@ -199,7 +201,7 @@ std::unique_ptr<Recording> CudaDevice::record(const std::function<void()>& enque
   } catch (const std::exception& error) {
     why = error.what();
   }
-  cudaError_t error = cudaStreamEndCapture(stream_, &graph);
+  cudaError_t error = cudaStreamEndCapture(handles_.stream, &graph);
   if (why.empty() && error == cudaSuccess) error = cudaGraphInstantiate(&executable, graph, 0);
   if (graph != nullptr) cudaGraphDestroy(graph);
   if (executable != nullptr) return std::make_unique<GraphRecording>(executable);
@@ -211,7 +213,8 @@ std::unique_ptr<Recording> CudaDevice::record(const std::function<void()>& enque
 }
 
 void CudaDevice::replay(Recording& recording) {
-  check(cudaGraphLaunch(static_cast<GraphRecording&>(recording).graph, stream_), "launching a recorded program");
+  check(cudaGraphLaunch(static_cast<GraphRecording&>(recording).graph, handles_.stream),
+        "launching a recorded program");
 }
 
 }  // namespace bandlift::cuda

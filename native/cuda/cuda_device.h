@@ -60,11 +60,16 @@ class CudaDevice : public Device {
  private:
   DeviceInfo info_;
   int capability_ = 0;
+  // Given back last, and when the constructor throws.
+  struct Handles {
+    ~Handles();
+    cudaStream_t stream = nullptr;
+    Status* status = nullptr;       // on the device
+    Status* host_status = nullptr;  // pinned
+  };
+  Handles handles_;
   std::shared_ptr<Allocator> allocator_;  // shared with buffers, which may outlive the device
   std::shared_ptr<Staging> staging_;
-  cudaStream_t stream_ = nullptr;
-  Status* status_ = nullptr;       // on the device
-  Status* host_status_ = nullptr;  // pinned
   std::unique_ptr<CudaBackend> backend_;
   std::unique_ptr<PortCopies> ports_;
   // Too much for the ports' pinned memory: read when the program is done.

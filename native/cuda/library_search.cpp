@@ -92,29 +92,55 @@ std::string open(const std::string& path, void** handle) {
   return error ? error : "dlopen failed";
 }
 
-// libcublasLt and libnvrtc as the wheels lay them out around a folder site-packages/nvidia/cudnn/lib. Whichever is not
-// there is left to the loader: cuDNN says itself what it misses.
-void open_neighbours(const fs::path& folder) {
+// Where the wheels of CUDA 12 and 13 put libraries, around a folder site-packages/nvidia/cudnn/lib.
+std::vector<fs::path> neighbours(const fs::path& folder) {
   std::vector<fs::path> around = {folder};
   if (folder.has_parent_path() && folder.parent_path().has_parent_path()) {
     const fs::path nvidia = folder.parent_path().parent_path();
     for (const char* part : {"cuda_nvrtc/lib", "cublas/lib", "cu13/lib"}) around.push_back(nvidia / part);
   }
-  for (const char* name : {"libnvrtc.so.", "libcublasLt.so."})
+  return around;
+}
+
+// Opens `file`, and what the loader says it lacks where that lies in one of the folders `around`: of several versions
+// the one that is asked for. dlopen's failure, or empty.
+std::string open_with_needed(const std::string& file, const std::vector<fs::path>& around, void** handle) {
+  std::set<std::string> opened;
+  for (;;) {
+    const std::string failure = open(file, handle);
+    const std::string missing = failure.substr(0, failure.find(':'));  // "libcublasLt.so.12: cannot open shared ..."
+    if (failure.empty() || missing.find('/') != std::string::npos || !opened.insert(missing).second) return failure;
+    std::error_code error;
+    const auto has = [&](const fs::path& place) { return fs::exists(place / missing, error); };
+    const auto place = std::find_if(around.begin(), around.end(), has);
+    void* needed = nullptr;
+    if (place == around.end() || !open_with_needed((*place / missing).string(), around, &needed).empty())
+      return failure;
+  }
+}
+
+// What cuDNN asks the loader for while it runs, of the CUDA it was built for (12 or 13; 0: it does not say): NVRTC, which
+// compiles fused convolutions, and cuBLASLt. CUDA 13's NVRTC looks for its builtins on the loader's path alone, so they
+// are opened before it. Whichever is not there is left to the loader: cuDNN says itself what it misses.
+void open_companions(void* cudnn, const std::vector<fs::path>& around) {
+  const auto cudart = reinterpret_cast<size_t (*)()>(dlsym(cudnn, "cudnnGetCudartVersion"));
+  const size_t major = cudart ? cudart() / 1000 : 0;
+  const std::string version = major > 0 ? std::to_string(major) : "";
+  for (const std::string name : {"libnvrtc", "libcublasLt"})
     for (const fs::path& place : around) {
-      bool opened = false;
-      for (const fs::path& file : starting_with(place, name)) {
-        void* handle = nullptr;
-        if (!opened) opened = open(file.string(), &handle).empty();
-      }
-      if (opened) break;
+      const std::vector<fs::path> files = starting_with(place, name + ".so." + version);
+      if (files.empty()) continue;
+      void* handle = nullptr;
+      for (const fs::path& builtins : starting_with(place, name + "-builtins.so." + version))
+        open(builtins.string(), &handle);
+      if (open(files.front().string(), &handle).empty()) break;
     }
 }
 
 // Opens `file` (an existing path), for cuDNN after its parts.
 std::string open_with_parts(const Wanted& wanted, const fs::path& file, void** handle) {
   if (&wanted == &kCudnn) {
-    open_neighbours(file.parent_path());
+    const std::vector<fs::path> around = neighbours(file.parent_path());
     std::vector<fs::path> parts;
     std::error_code error;
     for (const char* part : kCudnnParts)
@@ -123,10 +149,13 @@ std::string open_with_parts(const Wanted& wanted, const fs::path& file, void** h
       if (part.extension() == ".9" && part.filename().string().rfind("libcudnn_adv", 0) != 0) parts.push_back(part);
     for (const fs::path& part : parts) {
       void* part_handle = nullptr;
-      const std::string failure = open(part.string(), &part_handle);
+      const std::string failure = open_with_needed(part.string(), around, &part_handle);
       const auto needed = [&](const char* name) { return part.filename() == name; };
       if (!failure.empty() && std::any_of(std::begin(kCudnnParts), std::end(kCudnnParts), needed)) return failure;
     }
+    const std::string failure = open_with_needed(file.string(), around, handle);
+    if (*handle) open_companions(*handle, around);
+    return failure;
   }
   return open(file.string(), handle);
 }

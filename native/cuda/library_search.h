@@ -27,7 +27,7 @@ struct FoundLibrary {
 };
 
 // Opens every part of cuDNN by its absolute path before libcudnn.so.9 itself, which would ask the loader for them by
-// bare names; and before them libnvrtc and libcublasLt where they lie beside it.
+// bare names; and libnvrtc and libcublasLt of its CUDA where they lie beside it.
 FoundLibrary find_cudnn(const std::vector<std::string>& folders);
 FoundLibrary find_nccl(const std::vector<std::string>& folders);
 

@@ -91,7 +91,7 @@ Descriptor Graph::tensor(int64_t id, DType type, const std::vector<int64_t>& sha
   d.set(kTensorDimensions, shape);
   d.set(kTensorStrides, channels_last(shape));
   d.set(kTensorUniqueId, id);
-  d.set(kTensorByteAlignment, int64_t{16});
+  d.set(kTensorByteAlignment, kAlignment);
   if (is_virtual) d.set(kTensorIsVirtual, true);
   d.finalize("tensor " + std::to_string(id));
   return d;

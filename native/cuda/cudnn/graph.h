@@ -20,6 +20,9 @@ struct Target {
   const PlanStore* plans = nullptr;
 };
 
+// What tensors are declared to start at, in bytes.
+inline constexpr int64_t kAlignment = 16;
+
 // Which parts of a ConvEpilogue an operation graph holds.
 struct Fusion {
   bool bias = false, add = false, mask = false, relu = false;

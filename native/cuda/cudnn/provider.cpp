@@ -30,6 +30,11 @@ struct Entry {
   std::string why;       // why there is no plan
 };
 
+// Of an image with this many channels.
+int64_t elements(const ConvProblem& p, int64_t channels) {
+  return p.n * p.h * p.w * channels;
+}
+
 class CudnnProvider final : public ConvProvider {
  public:
   CudnnProvider(const Context& context, const CudnnOptions& options)
@@ -53,6 +58,7 @@ class CudnnProvider final : public ConvProvider {
     return (p.pass == ConvPass::backward_data ? s.x : s.y) >= fuse_from_bytes_ && usable(p, fusion_of(e));
   }
   DType weight_gradient_type(const ConvProblem& p) const override { return p.type; }
+  int64_t alignment() const override { return kAlignment; }
   size_t workspace_bytes(const ConvProblem& p) const override {
     const Sizes s = sizes_of(p);
     return std::min(256 * kMiB, std::max(8 * kMiB, 2 * static_cast<size_t>(s.x + s.y + s.w)));
@@ -103,6 +109,8 @@ std::string CudnnProvider::machine() const {
 bool CudnnProvider::usable(const ConvProblem& p, const Fusion& f) const {
   if (p.type == DType::f64) return false;
   if (p.pass == ConvPass::backward_weights && f.any()) return false;
+  // Before 9.3 engines count elements in 32 bits (pytorch/pytorch#134890).
+  if (library_.version() < 90300 && std::max(elements(p, p.ci), elements(p, p.co)) > INT32_MAX) return false;
   const std::lock_guard lock(mutex_);
   cuda::check(cudaSetDevice(device_), "choosing the device");  // called from any thread
   return entry(p, f).plan.has_value();

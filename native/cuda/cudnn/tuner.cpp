@@ -64,11 +64,10 @@ void Bench::release() {
 void* Bench::allocate(int64_t bytes, int fill) {
   void* memory = nullptr;
   const auto size = static_cast<size_t>(std::max<int64_t>(bytes, 16));
-  if (const cudaError_t error = cudaMalloc(&memory, size); error != cudaSuccess) {
-    cudaGetLastError();
-    throw Error(ErrorCode::out_of_memory,
-                "measuring cuDNN's engines: " + std::to_string(size) + " bytes: " + cudaGetErrorString(error));
-  }
+  const cudaError_t error = cudaMalloc(&memory, size);
+  if (error == cudaErrorMemoryAllocation)
+    cudaGetLastError();  // does not stick, and must not be found by the next check
+  cuda::check(error, "measuring cuDNN's engines: " + std::to_string(size) + " bytes");
   owned_.push_back(memory);
   cuda::check(cudaMemsetAsync(memory, fill, size, context_.stream), "measuring cuDNN's engines");
   return memory;

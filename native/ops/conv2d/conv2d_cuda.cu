@@ -1,5 +1,8 @@
 // conv2d on the GPU: weights are packed, a provider computes the products, and what it does not do (activations other
 // than ReLU, the pixel shuffle, operands of another pitch) kernels of our own do before and after.
+#include <algorithm>
+#include <initializer_list>
+
 #include "cuda/cuda_backend.h"
 #include "ops/conv2d/conv2d.h"
 #include "ops/conv2d/conv2d_choice_cuda.h"
@@ -33,8 +36,9 @@ class Pieces {
 // One convolution with what both its sizes and its kernels are derived from. x is the image of ci channels (x or dx), y
 // that of co (y or dy).
 struct Plan {
+  // `operands` are the images as they lie in memory: not known yet, and not looked at, where only sizes are asked for.
   Plan(const Context& context, const ConvProviders& providers, ConvPass pass, const Conv2dParams& p, const Tensor& x,
-       const Tensor& y) {
+       const Tensor& y, std::initializer_list<const void*> operands = {}) {
     const int runs = p.shuffle * p.shuffle;
     weights = {{static_cast<int>(y.c), static_cast<int>(y.pitch), runs},
                static_cast<int>(x.c),
@@ -47,6 +51,7 @@ struct Plan {
     problem.ci = x.pitch, problem.co = y.pitch * runs;
     problem.kh = p.kh, problem.kw = p.kw;
     candidates = providers_for(providers, problem);
+    keep_aligned(operands);
     const int64_t element = element_bytes(x.dtype);
     wide_bytes = x.pixels() * problem.co * element;
     narrow_bytes = x.pixels() * problem.ci * element;
@@ -57,6 +62,18 @@ struct Plan {
   // and a provider cannot do that itself.
   bool needs_result() const { return candidates.size() > 1 || !candidates.front()->fuses_all(); }
   size_t provider_bytes() const { return provider_workspace(candidates, problem); }
+
+  // Leaves out providers that need images to start at wider steps than these do; fewer need no more workspace.
+  void keep_aligned(std::initializer_list<const void*> operands) {
+    uintptr_t bits = 0;
+    for (const void* operand : operands) bits |= reinterpret_cast<uintptr_t>(operand);
+    const auto misses = [bits](const ConvProvider* c) { return bits % static_cast<uintptr_t>(c->alignment()) != 0; };
+    const std::string first = candidates.front()->name();
+    candidates.erase(std::remove_if(candidates.begin(), candidates.end(), misses), candidates.end());
+    BANDLIFT_CHECK(!candidates.empty(), shape,
+                   "convolution " + text_of(problem) + ": an image does not start at a multiple of 16 bytes, which " +
+                       first + " needs");
+  }
 
   WeightShape weights;
   ConvProblem problem;
@@ -133,7 +150,7 @@ void CudaBackend::conv2d_forward(Conv2dParams p, Tensor x, Tensor w, Tensor b, T
                                  Tensor workspace) {
   if (y.elements() == 0) return;
   if (is_vectors(p, x)) return vector_forward(context_, p, x, w, b, residual, y);
-  const Plan plan(context_, providers_, ConvPass::forward, p, x, y);
+  const Plan plan(context_, providers_, ConvPass::forward, p, x, y, {x.data, residual.data, y.data});
   const ForwardPieces pieces(plan, p, workspace.data);
   pack_weights(context_, plan.weights, w.f32(), b.f32(), x.dtype, pieces.packed, pieces.bias);
 
@@ -165,7 +182,7 @@ void CudaBackend::conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tens
                                        Tensor workspace) {
   if (dx.elements() == 0) return;
   if (is_vectors(p, dx)) return vector_backward_data(context_, p, dy, w, add, mask, dx);
-  const Plan plan(context_, providers_, ConvPass::backward_data, p, dx, dy);
+  const Plan plan(context_, providers_, ConvPass::backward_data, p, dx, dy, {dy.data, add.data, mask.data, dx.data});
   const DataPieces pieces(plan, p, workspace.data);
   pack_weights(context_, plan.weights, w.f32(), nullptr, dx.dtype, pieces.packed, nullptr);
   if (p.shuffle > 1) unshuffle(context_, dy, p.shuffle, pieces.unshuffled);
@@ -190,7 +207,7 @@ void CudaBackend::conv2d_backward_data(Conv2dParams p, Tensor dy, Tensor w, Tens
 void CudaBackend::conv2d_backward_weights(Conv2dParams p, Tensor x, Tensor dy, Tensor dw, Tensor db, Tensor workspace) {
   if (x.elements() == 0 || dy.elements() == 0) return;
   if (is_vectors(p, x)) return vector_backward_weights(context_, p, x, dy, dw, db);
-  const Plan plan(context_, providers_, ConvPass::backward_weights, p, x, dy);
+  const Plan plan(context_, providers_, ConvPass::backward_weights, p, x, dy, {x.data, dy.data});
   const WeightsPieces pieces(plan, p, workspace.data);
   if (p.shuffle > 1) unshuffle(context_, dy, p.shuffle, pieces.unshuffled);
   void* gradient = p.shuffle > 1 ? pieces.unshuffled : dy.data;

@@ -44,6 +44,19 @@ TEST("the fastest engine that the rules allow is chosen") {
   REQUIRE(engine_used(machine, *free, problem(DType::f16)) == 1);
 }
 
+TEST("images of more than 2^31 - 1 elements are left to others before cuDNN 9.3") {
+  Machine machine;
+  const auto supported = [&](const char* version, int64_t width) {
+    const Variable claims("BANDLIFT_FAKE_CUDNN_VERSION", version);
+    ConvProblem p = problem(DType::f16);
+    p.h = 1, p.w = width;
+    return machine.provider(nullptr)->supports(p);
+  };
+  constexpr int64_t kMost = (int64_t{1} << 31) / 8 - 1;  // of 8 channels
+  REQUIRE(supported("90201", kMost) && !supported("90201", kMost + 1));
+  REQUIRE(supported("90300", kMost + 1));
+}
+
 TEST("without measuring, the heuristics' first engine that is allowed") {
   Machine machine;
   const Folder folder;

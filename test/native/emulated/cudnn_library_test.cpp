@@ -1,4 +1,6 @@
 // Finding cuDNN and NCCL, and what is said where they are missing, too old or unfit.
+#include <link.h>
+
 #include "cudnn_fixture.h"
 
 using namespace cudnn_fixture;
@@ -61,6 +63,54 @@ TEST("cudnn is found in side packages, Python's site-packages and modules, in th
   found_at(path);
   const fs::path package = bare.place("node_modules/side/lib");
   found_at(package, {(bare.folder.path / "node_modules/side").string()});
+}
+
+namespace {
+
+// Files below `folder` that this process has loaded, in the order in which it loaded them.
+std::vector<std::string> loaded_below(const fs::path& folder) {
+  struct Answer {
+    std::string prefix;
+    std::vector<std::string> names;
+  } answer{folder.string() + "/", {}};
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* data) {
+        auto& all = *static_cast<Answer*>(data);
+        const std::string name = info->dlpi_name;
+        if (name.rfind(all.prefix, 0) == 0) all.names.push_back(name.substr(all.prefix.size()));
+        return 0;
+      },
+      &answer);
+  return answer.names;
+}
+
+// The wheels of PyTorch for CUDA 12 and CUDA 13 side by side, around a cuDNN that says which it was built for.
+std::vector<std::string> companions_of(const char* cudart, const fs::path& nvidia) {
+  const Variable built_for("BANDLIFT_FAKE_CUDNN_CUDART", cudart);
+  for (const char* name :
+       {"cuda_nvrtc/lib/libnvrtc.so.12", "cuda_nvrtc/lib/libnvrtc-builtins.so.12.9", "cublas/lib/libcublasLt.so.12",
+        "cu13/lib/libnvrtc.so.13", "cu13/lib/libnvrtc-builtins.so.13.0", "cu13/lib/libcublasLt.so.13"}) {
+    fs::create_directories((nvidia / name).parent_path());
+    fs::copy_file(BANDLIFT_FAKE_NVRTC, nvidia / name);
+  }
+  fs::create_directories(nvidia / "cudnn/lib");
+  fs::create_symlink(BANDLIFT_FAKE_CUDNN, nvidia / "cudnn/lib/libcudnn.so.9");
+  const Variable named("BANDLIFT_CUDNN", (nvidia / "cudnn/lib").c_str());
+  const FoundLibrary library = find_cudnn({});
+  if (!library.found()) check::fail(library.why());
+  return loaded_below(nvidia);
+}
+
+}  // namespace
+
+TEST("beside cuDNN the libraries of its CUDA are opened, NVRTC after its builtins") {
+  const Bare bare;
+  using Names = std::vector<std::string>;
+  REQUIRE(companions_of("13000", bare.folder.path / "a/nvidia") ==
+          (Names{"cu13/lib/libnvrtc-builtins.so.13.0", "cu13/lib/libnvrtc.so.13", "cu13/lib/libcublasLt.so.13"}));
+  REQUIRE(companions_of("12090", bare.folder.path / "b/nvidia") ==
+          (Names{"cuda_nvrtc/lib/libnvrtc-builtins.so.12.9", "cuda_nvrtc/lib/libnvrtc.so.12",
+                 "cublas/lib/libcublasLt.so.12"}));
 }
 
 TEST("a variable that names nothing is the only place tried, and says so") {

@@ -73,7 +73,59 @@ TEST("cuda device: cuDNN that does not start is done without, which is said, unl
   CudaDevice device(CudaOptions{});
   holds(device.info().convolutions, "no cuDNN: cuDNN: cudnnCreate");
   const auto asked = variable("BANDLIFT_CONV", "cudnn");
+  const size_t allocated = emulation::allocation_count();
   holds(refused(ErrorCode::device, [] { CudaDevice{CudaOptions{}}; }), "cudnnCreate");
+  REQUIRE(emulation::allocation_count() == allocated);  // a constructor that throws keeps nothing
+}
+
+TEST("cuda device: cuDNN gets images that start at 16 bytes, others our kernels compute") {
+  emulation::reset();
+  setenv("BANDLIFT_CUDNN", BANDLIFT_FAKE_CUDNN, 1);
+  const auto device = std::make_shared<CudaDevice>(CudaOptions{});
+  const auto buffer = device->allocate(1 << 16), scratch = device->allocate(size_t{64} << 20);
+  TensorRef space = ref(1, 0, 1, 1, 16 << 20);
+  const auto convolution = [&](int64_t offset) {
+    const TensorRef x = ref(0, offset, 4, 5, 4), w = ref(0, 8192, 1, 1, 16), y = ref(0, 16384, 4, 5, 4);
+    const InstructionDescription fill = {"fill", "ones", {x}, {1}}, weights = {"fill", "weights", {w}, {0.5}};
+    Program program(
+        device, {buffer, scratch},
+        {{fill, weights, {"conv2d_forward", "conv", {x, w, {}, {}, y, space}, {1, 1, 0, 1, 0}}}, {}, {{"y", y}}});
+    return run(program, {}, 80);
+  };
+  for (const int64_t offset : {0, 4})
+    for (float v : convolution(offset)) REQUIRE(v == 2);
+  setenv("BANDLIFT_CONV", "cudnn", 1);
+  for (float v : convolution(0)) REQUIRE(v == 2);
+  const std::string message = refused(ErrorCode::shape, [&] { convolution(4); });
+  unsetenv("BANDLIFT_CONV");
+  unsetenv("BANDLIFT_CUDNN");
+  holds(message, "an image does not start at a multiple of 16 bytes, which cudnn needs");
+}
+
+namespace {
+__global__ void fails() {
+  __trap();
+}
+}  // namespace
+
+TEST("cuda device: a kernel that failed earlier is not called the one that noticed it") {
+  emulation::reset();
+  {
+    const auto device = std::make_shared<CudaDevice>(CudaOptions{});
+    const auto buffer = device->allocate(4096);
+    const TensorRef a = ref(0, 0, 1, 1, 8);
+    Program program(device, {buffer}, {{{"add", "sum", {a, a, a}, {}}}, {}, {}});
+    void* none[] = {nullptr};
+    REQUIRE(cudaLaunchKernel(fails, dim3(1), dim3(1), none, 0, nullptr) == cudaSuccess);
+    REQUIRE(cudaDeviceSynchronize() == cudaErrorLaunchFailure);
+    for (int i = 0; i < 2; ++i) {
+      const std::string message = refused(ErrorCode::device, [&] { program.run({}, {}, program.aborts()); });
+      holds(message, "the GPU failed earlier, noticed at kernel 'add'");
+      holds(message, "context is lost: start again, with BANDLIFT_SYNC=1");
+      if (message.find("'sum'") != std::string::npos) check::fail("names another instruction: " + message);
+    }
+  }
+  emulation::reset();
 }
 
 TEST("cuda device: what cannot be recorded is run each time, after one attempt") {
