@@ -61,10 +61,15 @@ const quantile = (sorted: ArrayLike<number>, share: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 
 /** Stored values from here down are no data: a pixel without any value above has none. */
-export function lowestValue({ dataType, reflectanceScale }: EnviHeader): number {
+export function lowestValue(header: EnviHeader): number {
+  const { dataType, reflectanceScale } = header;
+  if (isResult(header)) return Number.NEGATIVE_INFINITY;
   const integers = !DATA_TYPES[dataType].name.startsWith('float');
   return LOWEST * (reflectanceScale ?? (integers ? USUAL_SCALE : 1));
 }
+
+/** A result of bandlift: its header says which bands are good, and stage 2 takes everything that stage 1 has predicted. */
+const isResult = ({ other }: EnviHeader): boolean => other?.['bandlift version'] !== undefined;
 
 class Survey {
   readonly #cube: EnviCube;
@@ -182,6 +187,7 @@ class Survey {
         absurd[b] = 1;
         this.#example[b] = large[b]!;
       }
+    if (isResult(this.#cube.header)) absurd.fill(0);
     const good = this.#alive.map((alive, b) => ((alive === 1 || !seen) && absurd[b] === 0 && bbl?.[b] !== 0 ? 1 : 0));
     return {
       good,
