@@ -6,6 +6,7 @@ import { DEFAULT_SIDE } from '../prepare/patch_grid.js';
 import { prepareScenes, type RunResult, type RunWatcher } from '../prepare/run.js';
 import { listScenes, parseShard } from '../prepare/scene_list.js';
 import { PREPARE_DEFAULTS, type SceneReport } from '../prepare/types.js';
+import { loadBandCentres } from '../spectra/band_centres_csv.js';
 import { LANDSAT8_OLI, LANDSAT9_OLI2, type SensorResponse } from '../spectra/response.js';
 import { loadResponseCsv } from '../spectra/response_csv.js';
 import { parseBytes } from '../train/config.js';
@@ -24,6 +25,7 @@ interface Flags {
   maxNodata: number;
   gsd?: number;
   keepGsd?: boolean;
+  wavelengths?: string;
   workers?: number;
   shard?: string;
   maxMemory: string;
@@ -56,6 +58,10 @@ export function addPrepare(program: Command): void {
     .option('--max-nodata <share>', 'of a patch that may be without data', real(0, 0.999), PREPARE_DEFAULTS.maxNodata)
     .option('--gsd <metres>', "size of the scenes' pixels, instead of what their headers say", real(0.01, 10000))
     .option('--keep-gsd', 'take pixels of other sizes as they are instead of averaging them to 4 m')
+    .option(
+      '--wavelengths <file>',
+      'CSV with the columns wavelength_nm and fwhm_nm, a row for each stored band, instead of what the headers say',
+    )
     .option('--workers <n>', 'scenes at once (default: one a core, as memory allows)', integer(1, 1024))
     .option('--shard <i/n>', 'every n-th scene of the list from the i-th on, for job arrays')
     .addOption(new Option('--max-memory <size>', 'limit for the whole process, e.g. 1G').default('2G'))
@@ -98,6 +104,7 @@ async function prepare(paths: string[], flags: Flags): Promise<void> {
         maxNodata: flags.maxNodata,
         ...(gsd !== undefined && { gsd }),
         keepGsd: flags.keepGsd === true,
+        ...(flags.wavelengths !== undefined && { bandCentres: loadBandCentres(flags.wavelengths) }),
       },
       maxMemory: parseBytes(flags.maxMemory, '--max-memory'),
       ...(workers !== undefined && { workers }),

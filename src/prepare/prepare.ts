@@ -77,7 +77,10 @@ function checkOptions({ patch, stride, maxNodata, phases = 1 }: PrepareOptions):
 
 async function openJob(options: PrepareOptions): Promise<{ job: Job; bytes: number; notes: string[] }> {
   checkOptions(options);
-  const scene = await EnviScene.open(options.scene, { bands: 'kept' });
+  const scene = await EnviScene.open(options.scene, {
+    bands: 'kept',
+    ...(options.bandCentres && { bandCentres: options.bandCentres }),
+  });
   try {
     const grid = fineGrid(scene, options);
     const { side, note } = patchSide(grid, options.patch, options.scene);
@@ -114,7 +117,10 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
     const { header } = scene.cube;
     const kept = counts.patches;
     const warnings = [...scene.warnings, ...grid.warnings, ...notes];
-    if (!sensor) warnings.push(`${options.scene}: the header has no wavelengths; the patches are for stage 2 alone`);
+    if (!sensor)
+      warnings.push(
+        `${options.scene}: the header has no wavelengths; the patches are for stage 2 alone (--wavelengths gives a table of them)`,
+      );
     if (kept === 0) {
       warnings.push(`${options.scene}: no patch was kept`);
       await rm(options.out, { force: true });

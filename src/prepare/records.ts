@@ -34,7 +34,7 @@ export async function sceneKey(options: PrepareOptions): Promise<string> {
     const header = createHash('sha256')
       .update(await readFile(headerPath))
       .digest('hex');
-    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd } = options;
+    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd, bandCentres } = options;
     const settings = {
       patch: patch ?? null,
       stride: stride ?? null,
@@ -45,6 +45,7 @@ export async function sceneKey(options: PrepareOptions): Promise<string> {
       maxNodata: maxNodata ?? PREPARE_DEFAULTS.maxNodata,
       gsd: gsd ?? null,
       keepGsd: keepGsd === true,
+      ...(bandCentres && { bandCentres: [[...bandCentres.wavelength], [...(bandCentres.fwhm ?? [])]] }),
     };
     const text = JSON.stringify({ METHOD, settings, header, size, mtimeMs });
     return createHash('sha256').update(text).digest('hex');

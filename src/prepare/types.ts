@@ -1,4 +1,5 @@
 /** What `prepare` is asked for one scene, and what it answers. */
+import type { BandCentres } from '../spectra/band_centres_csv.js';
 import type { SensorResponse } from '../spectra/response.js';
 import type { GridOptions } from './fine_grid.js';
 import type { Dropped } from './patch_grid.js';
@@ -17,6 +18,8 @@ export interface PrepareOptions extends GridOptions {
    * same ground, for small scenes. Divides 15; default 1.
    */
   readonly phases?: number;
+  /** Wavelengths of the stored bands, instead of what the header says. */
+  readonly bandCentres?: BandCentres;
   /** Default: Landsat 8 OLI. */
   readonly sensor?: SensorResponse;
   /** Add OLI's noise. */

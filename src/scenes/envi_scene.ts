@@ -5,6 +5,7 @@ import { type EnviHeader, geotransform } from '../data/envi_header.js';
 import { EnviWindows } from '../data/envi_window.js';
 import { BandliftError } from '../errors.js';
 import { allocate } from '../io/files.js';
+import type { BandCentres } from '../spectra/band_centres_csv.js';
 import { bandOrder, fillValues } from './envi_bands.js';
 import { wktOfMapInfo } from './envi_crs.js';
 import { surveyRemarks } from './envi_remarks.js';
@@ -19,6 +20,8 @@ export interface EnviSceneOptions {
    * and more. In order of wavelength either way.
    */
   readonly bands?: 'all' | 'kept';
+  /** Instead of what the header says about its bands' wavelengths; one entry a stored band. */
+  readonly bandCentres?: BandCentres;
 }
 
 /** Physical units as the header tells them; a scale factor makes reflectance. */
@@ -42,6 +45,19 @@ function georeferenceOf(header: EnviHeader, file: string): GeoReference | undefi
     if (error instanceof BandliftError) throw new BandliftError(error.message, { file });
     throw error;
   }
+}
+
+function withCentres(cube: EnviCube, centres: BandCentres | undefined): EnviCube {
+  if (centres === undefined) return cube;
+  const { wavelength: _, fwhm: __, ...header } = cube.header;
+  if (centres.wavelength.length !== header.bands)
+    throw new BandliftError('the table of wavelengths has another number of bands', {
+      file: cube.headerPath,
+      field: 'bands',
+      found: `${centres.wavelength.length} rows in the table`,
+      expected: header.bands,
+    });
+  return { ...cube, header: { ...header, ...centres } };
 }
 
 /** File name without folder and ending. */
@@ -116,7 +132,7 @@ export class EnviScene implements Scene {
 
   /** Errors: BandliftError naming file and entry. */
   static async open(path: string, options: EnviSceneOptions = {}): Promise<EnviScene> {
-    const cube = await openEnvi(path);
+    const cube = withCentres(await openEnvi(path), options.bandCentres);
     const order = bandOrder(cube.header, options.bands ?? 'all', cube.headerPath);
     return new EnviScene(path, cube, order, fillValues(cube.header));
   }

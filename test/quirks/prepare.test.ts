@@ -7,6 +7,7 @@ import { prepareScene } from '../../src/prepare/prepare.js';
 import type { PrepareOptions } from '../../src/prepare/types.js';
 import { EnviScene } from '../../src/scenes/envi_scene.js';
 import { mapInfoOf } from '../../src/scenes/map_info.js';
+import { loadBandCentres } from '../../src/spectra/band_centres_csv.js';
 import { bandWeights, LANDSAT8_OLI } from '../../src/spectra/response.js';
 import { expectOneError } from '../support/broken.js';
 import { bandliftHere } from '../support/cli.js';
@@ -470,6 +471,40 @@ const ground: Quirk[] = [
 ];
 
 const calls: Quirk[] = [
+  {
+    name: 'a cube without wavelengths',
+    source: 'Jasper Ridge, Los Angeles as they are handed around',
+    input: 'with and without --wavelengths FILE, and a table of another cube',
+    right: 'OLI as with wavelengths in the header; told that it is for stage 2 alone; refused',
+    check: async (folder) => {
+      const entries = { 'map info': utm(4) };
+      const rows = CENTRES.map((w, b) => `${b + 1},${(w / 1000).toFixed(5)},0.0055`);
+      writeFileSync(join(folder, 'bands.csv'), `band,wavelength_um,fwhm_um\n${rows.join('\n')}\n`);
+      const bandCentres = loadBandCentres(join(folder, 'bands.csv'));
+      expect(bandCentres.fwhm![0]).toBeCloseTo(5.5, 9);
+      // fwhm of 5.5 nm would leave gaps between bands 20 nm apart
+      const { of, warnings } = await prepare(
+        folder,
+        { entries },
+        { bandCentres: { wavelength: bandCentres.wavelength } },
+      );
+      expect(warnings).toBe('');
+      expectPixels(of('landsat_lr'), oli());
+      expect(of('wavelength').length).toBe(86);
+      const without = await prepare(folder, { entries });
+      expect(without.warnings).toMatch(
+        /the header has no wavelengths; the patches are for stage 2 alone \(--wavelengths/,
+      );
+      const short = { wavelength: bandCentres.wavelength.subarray(1) };
+      await expect(prepare(folder, { entries }, { bandCentres: short })).rejects.toThrow(
+        /x\.hdr: bands: the table of wavelengths has another number of bands; found 106 rows in the table, expected 107/,
+      );
+      writeFileSync(join(folder, 'bad.csv'), 'wavelength_nm\n400\nx\n');
+      const run = await bandliftHere(['prepare', 'x.hdr', '--wavelengths', 'bad.csv', '--out', 'o'], folder);
+      expect(run.status).toBe(3);
+      expect(expectOneError(run.stderr)).toMatch(/bad\.csv: line 3, wavelength_nm: not a positive number; found x/);
+    },
+  },
   {
     name: '--out names a file',
     source: 'a new user',

@@ -1,0 +1,67 @@
+/** Band centres and widths from a table, for cubes whose headers lack them. */
+import { readFileSync, statSync } from 'node:fs';
+import { BandliftError } from '../errors.js';
+import { fileError } from '../io/files.js';
+import { nanometreFactor, toNanometres } from './units.js';
+
+const LARGEST_FILE = 16 * 1024 * 1024;
+
+/** nm, in the order of the stored bands. */
+export interface BandCentres {
+  readonly wavelength: Float64Array;
+  readonly fwhm?: Float64Array;
+}
+
+function readText(path: string): string {
+  try {
+    const { size } = statSync(path);
+    if (size > LARGEST_FILE)
+      throw new BandliftError('too large for a table of bands', {
+        file: path,
+        found: `${size} bytes`,
+        expected: `at most ${LARGEST_FILE}`,
+      });
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}
+
+/**
+ * Reads a CSV file with a column wavelength (or wavelength_nm, wavelength_um) and, if it has one, fwhm in the same unit; one
+ * row a band, in the order of the cube's bands. Errors: BandliftError naming file and line.
+ */
+export function loadBandCentres(path: string): BandCentres {
+  const lines = readText(path)
+    .replace(/^\ufeff/, '')
+    .trim()
+    .split(/\r?\n/);
+  const names = lines[0]!.split(',').map((name) => name.trim().toLowerCase());
+  const at = names.findIndex((name) => /^(wavelength|cent(er|re))/.test(name));
+  if (at < 0)
+    throw new BandliftError('column missing', {
+      file: path,
+      field: 'wavelength',
+      found: lines[0]!.slice(0, 80),
+      expected: 'a first line such as wavelength_nm,fwhm_nm',
+    });
+  const width = names.findIndex((name) => /^fwhm/.test(name));
+  const column = (index: number) =>
+    lines.slice(1).map((line, i) => {
+      const cell = line.split(',')[index]?.trim() ?? '';
+      if (cell === '' || !(Number(cell) > 0))
+        throw new BandliftError('not a positive number', {
+          file: path,
+          field: `line ${i + 2}, ${names[index]}`,
+          found: cell || 'nothing',
+        });
+      return Number(cell);
+    });
+  const centres = column(at);
+  const units = /_(um|nm)$/.exec(names[at]!)?.[1];
+  const factor = nanometreFactor(centres, units, path);
+  return {
+    wavelength: toNanometres(centres, units, path),
+    ...(width < 0 ? {} : { fwhm: Float64Array.from(column(width), (w) => w * factor) }),
+  };
+}
