@@ -1,7 +1,6 @@
 /** Band centres and widths from a table, for cubes whose headers lack them. */
 import { readFileSync, statSync } from 'node:fs';
 import { BandliftError } from '../errors.js';
-import { fileError } from '../io/files.js';
 import { nanometreFactor, toNanometres } from './units.js';
 
 const LARGEST_FILE = 16 * 1024 * 1024;
@@ -23,7 +22,8 @@ function readText(path: string): string {
       });
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw fileError(error, path);
+    if (error instanceof BandliftError) throw error;
+    throw new BandliftError('cannot be read', { file: path, hint: (error as Error).message });
   }
 }
 
