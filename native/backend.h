@@ -37,6 +37,12 @@ struct SpectralLossParams {
   float l1 = 0, l2 = 0, sam = 0, gradient = 0;
 };
 
+// Neighbours up to `radius` pixels away count, and their range is widened by `margin` times itself on either side.
+struct BoundsParams {
+  int radius = 1;
+  float margin = 0;
+};
+
 // A pass of a radix search: `settled` leading bits of the wanted values are known, the next `bits` are counted.
 struct CountParams {
   int settled = 0, bits = 16;
@@ -121,6 +127,16 @@ class Backend {
   // Throws Error(shape) before it writes when a table points outside of x.
   virtual void resample(Tensor x, Tensor rows, Tensor columns, Tensor residual, Tensor y, Tensor workspace) = 0;
   virtual size_t resample_workspace(Tensor x, Tensor rows, Tensor y) const = 0;
+
+  // ---- bounds from a neighbourhood, and clamping a finer image between them (native/ops/bounds/bounds.h) ------------
+  virtual void neighbourhood_bounds(BoundsParams p, Tensor x, Tensor floor, Tensor low, Tensor high) = 0;
+  // rows f32 [1,1,y.h,2], columns f32 [1,1,y.w,2]: the row or column of low and high that bounds each of y, and 1
+  // (tables as resample's). Throws Error(shape) before it writes when a table points outside of low. In place.
+  virtual void clamp_forward(Tensor x, Tensor low, Tensor high, Tensor rows, Tensor columns, Tensor y) = 0;
+  // dx = dy where low < y < high, from the output y; in place with dy.
+  virtual void clamp_backward(Tensor y, Tensor low, Tensor high, Tensor rows, Tensor columns, Tensor dy, Tensor dx) = 0;
+  // counts [n,h,w,1]: channels of y that lie on a bound, where low < high.
+  virtual void count_clamped(Tensor y, Tensor low, Tensor high, Tensor rows, Tensor columns, Tensor counts) = 0;
 
   // ---- loss and metrics: one pass over each pixel -----------------------------------------------------------------
   // pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1, optional; valid_pixels f64 [1] or [2]: the second, where

@@ -44,6 +44,10 @@ class CpuBackend final : public Backend {
 
   void resample(Tensor x, Tensor rows, Tensor columns, Tensor residual, Tensor y, Tensor workspace) override;
   size_t resample_workspace(Tensor x, Tensor rows, Tensor y) const override;
+  void neighbourhood_bounds(BoundsParams p, Tensor x, Tensor floor, Tensor low, Tensor high) override;
+  void clamp_forward(Tensor x, Tensor low, Tensor high, Tensor rows, Tensor columns, Tensor y) override;
+  void clamp_backward(Tensor y, Tensor low, Tensor high, Tensor rows, Tensor columns, Tensor dy, Tensor dx) override;
+  void count_clamped(Tensor y, Tensor low, Tensor high, Tensor rows, Tensor columns, Tensor counts) override;
 
   void spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask,
                      Tensor valid_pixels, Tensor terms, Tensor dpred, Tensor workspace) override;

@@ -260,6 +260,14 @@ void Program::execute(const Instruction& i) {
       return b.quadratic_features_backward(t[0], t[1], t[2]);
     case Opcode::resample:
       return b.resample(t[0], t[1], t[2], t[3], t[4], t[5]);
+    case Opcode::neighbourhood_bounds:
+      return b.neighbourhood_bounds({static_cast<int>(p[0]), real(1)}, t[0], t[1], t[2], t[3]);
+    case Opcode::clamp_forward:
+      return b.clamp_forward(t[0], t[1], t[2], t[3], t[4], t[5]);
+    case Opcode::clamp_backward:
+      return b.clamp_backward(t[0], t[1], t[2], t[3], t[4], t[5], t[6]);
+    case Opcode::count_clamped:
+      return b.count_clamped(t[0], t[1], t[2], t[3], t[4], t[5]);
     case Opcode::spectral_loss:
       return b.spectral_loss({real(0), real(1), real(2), real(3)}, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
     case Opcode::spectral_metrics:

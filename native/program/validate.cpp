@@ -105,6 +105,15 @@ void check_taps(const Checker& c, int table, int64_t outputs, int64_t inputs) {
   c.shape(table, 1, 1, outputs, numbers < 2 ? 2 : numbers > inputs + 1 ? inputs + 1 : numbers);
 }
 
+// A coarse row and column for each of the fine image's; low (operand 1) and high alike, with the fine image's channels.
+void check_clamp(const Checker& c) {
+  const Tensor &fine = c.t(0), &low = c.t(1);
+  c.shape(1, fine.n, low.h, low.w, fine.c);
+  c.like(2, 1);
+  c.shape(3, 1, 1, fine.h, 2);
+  c.shape(4, 1, 1, fine.w, 2);
+}
+
 // All bands together or each for itself; prefixes and counts of every population and slot.
 void check_counts(const Checker& c, const std::string& where) {
   c.integer(0, 0, 31, "settled");
@@ -210,6 +219,27 @@ void check_shapes(const Instruction& i, const std::string& where, const std::vec
       check_taps(c, 2, c.t(4).w, c.t(0).w);
       c.shape(4, c.t(0).n, c.t(4).h, c.t(4).w, c.t(0).c);
       c.like(3, 4);
+      break;
+    case Opcode::neighbourhood_bounds:
+      c.integer(0, 0, 1023, "radius");
+      BANDLIFT_CHECK(i.params[1] >= 0, shape,
+                     where + ": margin is " + std::to_string(i.params[1]) + ", expected at least 0");
+      c.count(1, {c.t(0).c});
+      c.like(2, 0);
+      c.like(3, 0);
+      break;
+    case Opcode::clamp_forward:
+      check_clamp(c);
+      c.like(5, 0);
+      break;
+    case Opcode::clamp_backward:
+      check_clamp(c);
+      c.like(5, 0);
+      c.like(6, 0);
+      break;
+    case Opcode::count_clamped:
+      check_clamp(c);
+      c.shape(5, c.t(0).n, c.t(0).h, c.t(0).w, 1);
       break;
     case Opcode::spectral_loss:
       c.like(1, 0);

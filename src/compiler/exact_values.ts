@@ -25,10 +25,13 @@ const SUMS: Readonly<Record<string, readonly number[]>> = {
   quadratic_features_forward: [0],
   reshape: [0],
   resample: [0, 3],
+  // no sums, but what they are held to
+  neighbourhood_bounds: [0],
+  clamp_forward: [0, 1, 2],
 };
 
 /** Operators that only read a prediction (operand 0); the first also gives its gradient (output 1). */
-const READERS: ReadonlySet<string> = new Set(['spectral_loss', 'spectral_metrics']);
+const READERS: ReadonlySet<string> = new Set(['spectral_loss', 'spectral_metrics', 'count_clamped']);
 
 /** Images that a node sums to its result; none where it does something else. */
 function summands(graph: Graph, { op, inputs, attributes }: GraphNode): readonly ValueId[] {
@@ -44,7 +47,7 @@ export function exactSums(graph: Graph): Set<ValueId> {
   for (const node of [...graph.nodes].reverse()) {
     const from = node.outputs.some((id) => wanted.has(id)) ? summands(graph, node) : [];
     if (from.length === 0) continue;
-    exact.add(node.outputs[0]!);
+    for (const id of node.outputs) exact.add(id);
     for (const id of from) wanted.add(id);
   }
   return exact;

@@ -154,6 +154,17 @@ export function operandRegion(
       const [x0, x1] = tableReach(graph.values[node.inputs[2]!]!, out.x0, out.x1);
       return { y0, y1, x0, x1 };
     }
+    case 'neighbourhood_bounds': {
+      const radius = node.attributes.radius as number;
+      return grow(out, radius, radius, wholeRegion(layout));
+    }
+    case 'clamp_forward':
+    case 'count_clamped': {
+      if (index === 0) return out;
+      const [y0, y1] = tableReach(graph.values[node.inputs[3]!]!, out.y0, out.y1);
+      const [x0, x1] = tableReach(graph.values[node.inputs[4]!]!, out.x0, out.x1);
+      return { y0, y1, x0, x1 };
+    }
     case 'gate_forward':
       return index === 1 ? wholeRegion(layout) : out;
     case 'activation_forward':

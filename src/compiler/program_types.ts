@@ -17,7 +17,7 @@ export interface TensorRef {
  * One call of a Backend method. `tensors` are its Tensor operands in the order of native/backend.h (null where an
  * optional operand is absent); `params` its scalar parameters in the order of the params struct:
  * conv2d_*: [kh, kw, activation, shuffle, exact]; activation_*: [kind]; fill: [value]; gather_patches: [column];
- * spectral_loss: [l1, l2, sam, gradient]; count_values: [settled, bits]; adam: [beta1, beta2, epsilon]; all others: [].
+ * neighbourhood_bounds: [radius, margin]; spectral_loss: [l1, l2, sam, gradient]; count_values: [settled, bits]; adam: [beta1, beta2, epsilon]; all others: [].
  */
 export interface Instruction {
   readonly op: Opcode;
@@ -48,6 +48,10 @@ export const OPCODES = [
   'quadratic_features_forward',
   'quadratic_features_backward',
   'resample',
+  'neighbourhood_bounds',
+  'clamp_forward',
+  'clamp_backward',
+  'count_clamped',
   'spectral_loss',
   'spectral_metrics',
   'normal_equations',

@@ -37,6 +37,9 @@ const ALIKE: Readonly<Record<string, readonly number[] | 'all'>> = {
   conv2d_forward: [0, 3],
   conv2d_backward_data: [0, 2, 3],
   resample: [0, 3],
+  neighbourhood_bounds: [0],
+  clamp_forward: [0, 1, 2],
+  clamp_backward: [0, 1, 2, 5],
 };
 
 /**

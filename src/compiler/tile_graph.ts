@@ -203,6 +203,7 @@ class TileBuilder {
     } else if (node.outputs.every((id) => !this.#needed.has(id))) return;
     else if (node.op.name === 'conv2d_forward') this.#convolution(node);
     else if (node.op.name === 'resample') this.#resample(node);
+    else if (node.op.name === 'clamp_forward' || node.op.name === 'count_clamped') this.#clamp(node);
     else if (node.op.name === 'reshape') this.#reshape(node);
     else this.#pointwise(node);
   }
@@ -252,6 +253,21 @@ class TileBuilder {
       this.#slice(rows!, region.y0, region.y1, input.region.y0),
       this.#slice(columns!, region.x0, region.x1, input.region.x0),
       residual === null || residual === undefined ? null : this.#crop(residual, this.#operand(residual), region).value,
+    ];
+    this.#emit(node, operands, region);
+  }
+
+  /** Exactly the needed pixels, between bounds on a grid of their own. */
+  #clamp(node: GraphNode): void {
+    const [x, low, high, rows, columns] = node.inputs as ValueId[];
+    const region = this.#needed.get(node.outputs[0]!)!;
+    const over = operandRegion(this.#scene.graph, this.#scene.layouts, node, 1, region)!;
+    const operands = [
+      this.#crop(x!, this.#operand(x!), region).value,
+      this.#crop(low!, this.#operand(low!), over).value,
+      this.#crop(high!, this.#operand(high!), over).value,
+      this.#slice(rows!, region.y0, region.y1, over.y0),
+      this.#slice(columns!, region.x0, region.x1, over.x0),
     ];
     this.#emit(node, operands, region);
   }

@@ -2,6 +2,7 @@
 import { activationCases } from './activation.js';
 import { adamCases } from './adam.js';
 import { addCases } from './add.js';
+import { boundsCases } from './bounds.js';
 import type { OpCases } from './case.js';
 import { conv2dCases } from './conv2d.js';
 import { countValuesCases } from './count_values.js';
@@ -29,6 +30,7 @@ export const allCases: readonly OpCases[] = [
   softmaxMixingCases,
   quadraticFeaturesCases,
   resampleCases,
+  boundsCases,
   spectralLossCases,
   spectralMetricsCases,
   normalEquationsCases,
