@@ -2,6 +2,8 @@
 import type { EvaluationResult, MethodResult } from './result.js';
 import { figure } from './table.js';
 
+const percent = (share: number | undefined): number | undefined => (share === undefined ? undefined : 100 * share);
+
 type Column = readonly [title: string, value: (method: MethodResult) => number | undefined];
 
 /** The table, and below it what its columns mean. */
@@ -19,6 +21,7 @@ export function formatMethodTable(result: Pick<EvaluationResult, 'methods' | 'da
     ['SSIM', (m) => m.regions.all?.ssim],
     ['ERGAS', (m) => m.regions.all?.ergas],
     ['CC', (m) => m.regions.all?.cc],
+    ['below 0 %', (m) => percent(m.regions.all?.negativeShare)],
   ];
   const cells = [
     ['method', ...columns.map(([title]) => title)],

@@ -77,6 +77,7 @@ function bandSums(
   let absolute = 0;
   let relative = 0;
   let relatives = 0;
+  let negative = 0;
   // sums of the truth and the prediction about the shift, of their squares and of their product
   let t1 = 0;
   let p1 = 0;
@@ -92,6 +93,7 @@ function bandSums(
     const size = Math.abs(e);
     squared += e * e;
     absolute += size;
+    if (p < 0) negative++;
     if (t !== 0) {
       relative += size / Math.abs(t);
       relatives++;
@@ -110,6 +112,7 @@ function bandSums(
   sums.absoluteError[band] = absolute;
   sums.relativeError[band] = relative;
   sums.relativeCount[band] = relatives;
+  sums.negative[band] = negative;
   sums.targetMax[band] = max;
   sums.targetMean[band] = shift + t1 / n;
   sums.predictionMean[band] = shift + p1 / n;

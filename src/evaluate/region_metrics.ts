@@ -59,6 +59,7 @@ function regionMetrics(
     ssim: mean(byBand.ssim),
     ergas: (100 / ratio) * Math.sqrt(meanDefined(relativeSquares.map((v) => (Number.isFinite(v) ? v : Number.NaN)))),
     cc: mean(byBand.cc),
+    negativeShare: total(sums.negative) / (n * bands.length),
   };
 }
 

@@ -19,6 +19,8 @@ export interface RegionMetrics {
   readonly ergas: number;
   /** Mean over bands of Pearson's correlation. */
   readonly cc: number;
+  /** Predicted values below 0, as a share of all. */
+  readonly negativeShare: number;
 }
 
 export interface MethodResult {

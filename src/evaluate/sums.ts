@@ -14,6 +14,8 @@ export interface EvaluationSums {
   /** Sum of |e / t| over the values with t != 0, and their number. */
   readonly relativeError: Float64Array;
   readonly relativeCount: Float64Array;
+  /** Predicted values below 0. */
+  readonly negative: Float64Array;
   readonly targetMax: Float64Array;
   /** Means, and centred sums of squares and products. */
   readonly targetMean: Float64Array;
@@ -40,6 +42,7 @@ export function emptyEvaluation(bands: number, regions: number): EvaluationSums 
     absoluteError: byBand(),
     relativeError: byBand(),
     relativeCount: byBand(),
+    negative: byBand(),
     targetMax: byBand().fill(Number.NEGATIVE_INFINITY),
     targetMean: byBand(),
     predictionMean: byBand(),
@@ -59,6 +62,7 @@ const ADDED = [
   'absoluteError',
   'relativeError',
   'relativeCount',
+  'negative',
   'ssim',
 ] as const;
 

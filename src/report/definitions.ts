@@ -17,6 +17,7 @@ export const GLOSSARY: readonly (readonly [term: string, meaning: string])[] = [
   ],
   ['ERGAS', 'RMSE as a share of the mean of the band, over all bands, for the ratio of the pixel sizes.'],
   ['CC', 'Correlation of predicted and true values, band by band; 1 is a straight line.'],
+  ['Below 0', 'Share of the predicted values that are negative: radiance and reflectance never are.'],
 ];
 
 /** Which pixels and bands were counted, and when two methods count as equal. */

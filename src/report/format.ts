@@ -24,6 +24,7 @@ export const METRICS: readonly MetricInfo[] = [
   { key: 'ssim', name: 'SSIM', column: 'ssim', unit: '', better: 'higher', digits: 4 },
   { key: 'ergas', name: 'ERGAS', column: 'ergas', unit: '', better: 'lower' },
   { key: 'cc', name: 'CC', column: 'cc', unit: '', better: 'higher', digits: 4 },
+  { key: 'negativeShare', name: 'Below 0', column: 'negative_share', unit: '', better: 'lower' },
 ];
 
 export const metricInfo = (key: Metric): MetricInfo => METRICS.find((metric) => metric.key === key)!;

@@ -68,6 +68,7 @@ function method(q: Quality, wavelength: readonly number[] | null, bands: number,
       ssim: 1 - share(value) * 0.5,
       ergas: 61 * value,
       cc: 1 - share(value) * 0.4,
+      negativeShare: 0.01 * share(value),
     };
   };
   const regions: Partial<Record<Bands, RegionMetrics>> = { all: of(() => true, 1) };

@@ -101,9 +101,19 @@ describe('a stage 1 report', () => {
       expect(row.role).toBe(method.role);
       expect(Number(row.bands)).toBe(metrics.bands);
       expect(
-        ['sam_deg', 'rmse', 'mae', 'mrae', 'psnr_db', 'ssim', 'ergas', 'cc', 'valid_pixels', 'zero_norm_pixels'].map(
-          (column) => Number(row[column]),
-        ),
+        [
+          'sam_deg',
+          'rmse',
+          'mae',
+          'mrae',
+          'psnr_db',
+          'ssim',
+          'ergas',
+          'cc',
+          'negative_share',
+          'valid_pixels',
+          'zero_norm_pixels',
+        ].map((column) => Number(row[column])),
       ).toEqual([
         metrics.samDeg,
         metrics.rmse,
@@ -113,6 +123,7 @@ describe('a stage 1 report', () => {
         metrics.ssim,
         metrics.ergas,
         metrics.cc,
+        metrics.negativeShare,
         method.validPixels,
         method.zeroNormPixels,
       ]);
@@ -150,7 +161,7 @@ describe('a stage 1 report', () => {
 
   it('marks the best value that is no oracle, and shows digits that count', () => {
     const model = cells(made.html, 'all', 'spectral_sr');
-    expect(model.map((cell) => cell.best)).toEqual(Array(8).fill(true));
+    expect(model.map((cell) => cell.best)).toEqual(Array(9).fill(true));
     expect(model.slice(0, 2).map((cell) => cell.text)).toEqual(['3.62', '0.0128']);
     expect(model[4]!.text).toBe('29.90');
     for (const other of ['quadratic ridge', 'PCA rank 7', 'PCA rank 20'])
