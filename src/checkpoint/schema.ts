@@ -114,6 +114,9 @@ const spatial = {
   up: z.int().min(1).max(1000),
   down: z.int().min(1).max(1000),
   backProjections: z.int().min(0).max(1000),
+  projection: z
+    .strictObject({ reach: z.int().min(0).max(100), margin: z.number().min(0), floor: z.array(z.number()).min(1) })
+    .exactOptional(),
 };
 
 const spatialSchema = z.discriminatedUnion('kind', [

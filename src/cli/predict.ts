@@ -22,6 +22,7 @@ interface Flags extends DeviceFlags {
   readonly stage1Stats?: string;
   readonly stage2Stats?: string;
   readonly backProjections?: number;
+  readonly projection?: 'bounded' | 'plain';
   readonly out: string;
   readonly format: 'float32' | 'int16';
   readonly scale?: number;
@@ -74,6 +75,12 @@ export function addPredict(program: Command): void {
     .option('--stage1 <file>', 'checkpoint of stage 1')
     .option('--stage2 <file>', "checkpoint of stage 2, or 'bicubic'")
     .option('--back-projections <n>', 'back-projections after stage 2, whatever it was trained with', integer(0, 100))
+    .addOption(
+      new Option(
+        '--projection <how>',
+        "how stage 2 ends: back-projections bounded by what the input allows, or plain ones (default: as the checkpoint says; bounded for 'bicubic')",
+      ).choices(['bounded', 'plain']),
+    )
     .option(
       '--stage1-stats <source>',
       'normalisation of a model without one: none, a checkpoint, or JSON {input, target}',
@@ -197,13 +204,14 @@ function openOptions(input: string[], flags: Flags, cloudsGiven: boolean): OpenO
 }
 
 function predictOptions(flags: Flags, scene: Scene, device: DeviceChoice): PredictOptions {
-  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, roi, roiMap, tile, scale } = flags;
+  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, projection, roi, roiMap, tile, scale } = flags;
   return {
     ...(stage1 === undefined ? {} : { stage1 }),
     ...(stage2 === undefined ? {} : { stage2 }),
     ...(stage1Stats === undefined ? {} : { stage1Stats }),
     ...(stage2Stats === undefined ? {} : { stage2Stats }),
     ...(backProjections === undefined ? {} : { backProjections }),
+    ...(projection === undefined ? {} : { projection }),
     ...(roi === undefined ? {} : { roi }),
     ...(roiMap === undefined ? {} : { roiMap }),
     ...(tile === undefined ? {} : { tile }),
@@ -220,7 +228,7 @@ function predictOptions(flags: Flags, scene: Scene, device: DeviceChoice): Predi
   };
 }
 
-function tell({ output: cube, stage1, description, seconds }: PredictResult, output: Output): void {
+function tell({ output: cube, stage1, description, seconds, bounded }: PredictResult, output: Output): void {
   const { counts } = cube;
   const values = counts.pixels * description.bands;
   if (counts.clamped > 0)
@@ -228,6 +236,11 @@ function tell({ output: cube, stage1, description, seconds }: PredictResult, out
       `${counts.clamped} values (${((100 * counts.clamped) / values).toFixed(3)} %) lie beyond int16 at scale ${description.scale} and were cut off; give a smaller --scale`,
     );
   if (counts.nodata === counts.pixels) output.warn('no pixel of the input is valid: the whole result is nodata');
+  const valid = (counts.pixels - counts.nodata) * description.bands;
+  if (bounded)
+    output.line(
+      `${valid === 0 ? '0' : ((100 * counts.bounded) / valid).toFixed(2)} % of the values were held at a bound of what the input allows`,
+    );
   const peak = peakMemory();
   const rate = counts.pixels / seconds;
   output.line(
@@ -239,6 +252,7 @@ function tell({ output: cube, stage1, description, seconds }: PredictResult, out
     header: cube.headerPath,
     bytes: cube.bytes,
     ...counts,
+    bounded_share: bounded && valid > 0 ? counts.bounded / valid : null,
     seconds,
     peak_rss_bytes: peak,
     ...(stage1 ? { stage1: stage1.dataPath } : {}),

@@ -221,6 +221,7 @@ ${RUN_FOLDER}`,
     .add('--blocks <n>', 'blocks (of each group)', integer(0))
     .add('--reduction <n>', "of spatial_sr's channel attention", integer(1))
     .add('--back-projections <n>', 'at the end of the network; 0 for the documented one', integer(0, 100))
+    .choice('--projection <how>', 'back-projections bounded by what the input allows, or plain', ['bounded', 'plain'])
     .add('--no-zero-start', 'start the last convolution at random, as documented, instead of from bicubic')
     .add('--finetune-stage1', 'train both stages together, from 7 bands at 30 m');
   addShared(options, 'runs/stage2');

@@ -9,7 +9,7 @@ import type { Quantiles } from './statistics.js';
 import type { AffineNormalization, Normalization } from './types.js';
 
 const EPSILON = 1e-8;
-const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
+export const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
 /** A band that varies less than this share of the widest one is dead: dividing by its range would only magnify noise. */
 const DEAD = 1e-6;
 
@@ -47,6 +47,17 @@ export async function fitNormalization(
 }
 
 const at = (list: readonly number[], band: number) => list[list.length === 1 ? 0 : band]!;
+
+/**
+ * What is physically 0 in normalised numbers, one for each band: rounded up so far that what is not below it is not below 0 in
+ * physical units either, whether float32 or float64 turns it back. A clipped normalisation holds nothing below its own 0.
+ */
+export function physicalZero(n: AffineNormalization, bands: number): number[] {
+  return Array.from({ length: bands }, (_, b) => {
+    const zero = -at(n.offset, b) / at(n.scale, b);
+    return Math.fround(zero + Math.abs(zero) * 2 ** -21);
+  });
+}
 
 /** Physical spectra [count, bands] -> normalised, in place, without clipping. */
 export function normalizeValues(values: Float32Array, bands: number, n: AffineNormalization): void {

@@ -27,7 +27,8 @@ export function sampleProgram(kind: SampleProgram, samples: number, options: Ses
   const { model, loss, height, width, bandMask, pixelMask = false } = options;
   const builder = new GraphBuilder();
   const x = builder.input('input', [samples, height, width, model.inBands]);
-  const { output } = buildModel(builder, model, x);
+  const use = kind === 'predict' || kind === 'metrics' ? 'predict' : 'learn';
+  const { output } = buildModel(builder, model, x, use);
   const mask = pixelMask ? ['mask'] : [];
   switch (kind) {
     case 'predict':

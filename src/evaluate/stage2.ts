@@ -4,6 +4,7 @@ import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { PatchSet } from '../data/types.js';
 import { BandliftError, EXIT } from '../errors.js';
+import { BOUNDED_ROUNDS } from '../models/bounded_projection.js';
 import { outputSize } from '../models/index.js';
 import type { CascadeSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';
 import {
@@ -139,8 +140,8 @@ async function makePlan(job: Job, options: EvaluationOptions, report: Evaluation
     : undefined;
   const regression = statistics && quadraticSource(statistics.fitted, set, coarse, machine, validity);
   const shownSource = model.spec.kind === 'cascade' ? regression! : source;
-  const upsampled = (from: CoarseSource, count: number) =>
-    bicubicMethod(from, set.outBands, ratio, count, coarse, machine, from === shownSource);
+  const upsampled = (from: CoarseSource, count: number, bounded = false) =>
+    bicubicMethod(from, set.outBands, ratio, { count, bounded }, coarse, machine, from === shownSource && !bounded);
   const factor = ratio.up / ratio.down;
   const { wavelength } = set.files[0]!;
   return {
@@ -152,6 +153,7 @@ async function makePlan(job: Job, options: EvaluationOptions, report: Evaluation
     methods: [
       upsampled(shownSource, 0),
       upsampled(shownSource, BACK_PROJECTIONS),
+      upsampled(shownSource, BOUNDED_ROUNDS, true),
       ...(before ? [upsampled(regression!, BACK_PROJECTIONS)] : []),
       model.spec.kind === 'cascade'
         ? cascadeModel(model, coarse, machine)

@@ -2,6 +2,7 @@
 import { bandScaling, placePixels } from '../data/assemble.js';
 import { denormalizeValues } from '../data/normalize.js';
 import type { AffineNormalization } from '../data/types.js';
+import { BOUNDS } from '../models/bounded_projection.js';
 import type { BicubicSpec, SpectralSpec } from '../models/spec.js';
 import type { KnownModel } from './evaluation_data.js';
 import { type Machine, type Method, openNetwork, type PatchInput, type Predictor, physicalUnits } from './method.js';
@@ -118,17 +119,26 @@ export function bicubicMethod(
   source: CoarseSource,
   bands: number,
   ratio: SpatialRatio,
-  backProjections: number,
+  back: { readonly count: number; readonly bounded?: boolean },
   size: PatchSize,
   machine: Machine,
   shown: boolean,
 ): Method {
-  const model: BicubicSpec = { kind: 'bicubic', inBands: bands, outBands: bands, ...ratio, backProjections };
-  const none = backProjections === 0;
+  const { count, bounded = false } = back;
+  const model: BicubicSpec = {
+    kind: 'bicubic',
+    inBands: bands,
+    outBands: bands,
+    ...ratio,
+    backProjections: count,
+    ...(bounded ? { projection: { ...BOUNDS, floor: [0] } } : {}),
+  };
+  const none = count === 0;
+  const within = bounded ? ' and held within what the coarse pixels around allow' : '';
   return {
-    label: after(source, none ? 'bicubic' : `bicubic + ${backProjections} back-projections`),
+    label: after(source, none ? 'bicubic' : `bicubic + ${count} ${bounded ? 'bounded ' : ''}back-projections`),
     role: 'baseline',
-    about: `${source.about}, bicubic to the fine grid${none ? '' : `, then ${backProjections} times corrected by the upsampled difference between what a coarse sensor would see of the result and the input`}`,
+    about: `${source.about}, bicubic to the fine grid${none ? '' : `, then ${count} times corrected by the upsampled difference between what a coarse sensor would see of the result and the input${within}`}`,
     ...inputOf(source),
     shown: shown && !none,
     open: chain(source, () => openNetwork(model, new Map(), size, machine), bands),

@@ -1,7 +1,8 @@
 /** A model's graph from its spec: the only place that knows all networks. */
 import { BandliftError, EXIT } from '../errors.js';
 import { GraphBuilder, type Value } from '../graph/ir.js';
-import { type ParameterInfo, ParameterScope, type ReceptiveField } from './network.js';
+import { projectionReach } from './bounded_projection.js';
+import { type NetworkUse, type ParameterInfo, ParameterScope, type ReceptiveField } from './network.js';
 import { regressionPath } from './regression.js';
 import { spatialLightweight } from './spatial_lightweight.js';
 import { spatialSr } from './spatial_sr.js';
@@ -10,16 +11,20 @@ import { spectralSr, spectralSrField } from './spectral_sr.js';
 import { spectralUnmixing, spectralUnmixingField } from './spectral_unmixing.js';
 import { fineSize, overBicubic } from './upsampling.js';
 
-/** Adds the network to a graph: x [n,h,w,inBands] -> [n,h,w,outBands], and its parameters in named_parameters() order. */
+/**
+ * Adds the network to a graph: x [n,h,w,inBands] -> [n,h,w,outBands], and its parameters in named_parameters() order.
+ * `clamped` [n,h,w,1], where the network ends in bounded back-projections: how many bands of each pixel lie on a bound.
+ */
 export function buildModel(
   builder: GraphBuilder,
   spec: ModelSpec,
   x: Value,
-): { output: Value; parameters: readonly ParameterInfo[] } {
-  const scope = new ParameterScope(builder);
+  use: NetworkUse = 'predict',
+): { output: Value; clamped?: Value; parameters: readonly ParameterInfo[] } {
+  const scope = new ParameterScope(builder, use);
   const output = network(scope, spec, x);
   builder.keepExact(output);
-  return { output, parameters: scope.infos };
+  return { output, parameters: scope.infos, ...(scope.clamped ? { clamped: scope.clamped } : {}) };
 }
 
 function network(scope: ParameterScope, spec: ModelSpec, x: Value): Value {
@@ -37,9 +42,13 @@ function network(scope: ParameterScope, spec: ModelSpec, x: Value): Value {
     case 'spatial_lightweight':
       return spatialLightweight(scope, spec, x);
     case 'bicubic':
-      return overBicubic(scope, null, x, spec, spec.backProjections);
-    case 'cascade':
-      return network(scope.child('stage2.'), spec.stage2, network(scope.child('stage1.'), spec.stage1, x));
+      return overBicubic(scope, null, x, spec);
+    case 'cascade': {
+      const second = scope.child('stage2.');
+      const output = network(second, spec.stage2, network(scope.child('stage1.'), spec.stage1, x));
+      scope.clamped = second.clamped;
+      return output;
+    }
   }
 }
 
@@ -62,6 +71,9 @@ function checkSizes(spec: ModelSpec): void {
       fail('stage2.inBands', spec.stage2.inBands, `${spec.stage1.outBands}, as many as stage 1 gives`);
   } else if ('up' in spec) {
     if (spec.inBands !== spec.outBands) fail('outBands', spec.outBands, `${spec.inBands}, the bands that come in`);
+    const floors = spec.projection?.floor.length ?? 1;
+    if (floors !== 1 && floors !== spec.outBands)
+      fail('projection.floor', `${floors} numbers`, `1 or ${spec.outBands}`);
     if (spec.up < spec.down) fail('up / down', `${spec.up}/${spec.down}`, 'a ratio of at least 1');
   }
 }
@@ -125,7 +137,7 @@ function spatialField(spec: SpatialModelSpec): ReceptiveField {
         ? 1 + spec.blocks
         : 0;
   const doubled = spec.kind === 'bicubic' ? 0 : 1;
-  // the bicubic reaches 2 pixels; each back-projection the spread of the sensor (1.5 pixels) and the bicubic's again
-  const reach = body + 2 + doubled + 5 * spec.backProjections;
+  // the bicubic reaches 2 pixels
+  const reach = body + 2 + doubled + projectionReach(spec);
   return { y: reach, x: reach, wrapsRows: false, globalMean: spec.kind === 'spatial_sr' };
 }

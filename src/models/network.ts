@@ -30,21 +30,29 @@ export interface ReceptiveField {
   readonly globalMean: boolean;
 }
 
+/** What a graph is for: a loss to be learnt from needs less than a prediction (src/models/bounded_projection.ts). */
+export type NetworkUse = 'predict' | 'learn';
+
 /** Declares parameters in a graph under their PyTorch names, in named_parameters() order. */
 export class ParameterScope {
   readonly builder: GraphBuilder;
   readonly #infos: ParameterInfo[];
   readonly #prefix: string;
 
-  constructor(builder: GraphBuilder, prefix = '', infos: ParameterInfo[] = []) {
+  readonly use: NetworkUse;
+  /** Set by what clamps the output: how many bands of each pixel lie on a bound, [n,h,w,1]. */
+  clamped: Value | undefined;
+
+  constructor(builder: GraphBuilder, use: NetworkUse = 'predict', prefix = '', infos: ParameterInfo[] = []) {
     this.builder = builder;
+    this.use = use;
     this.#prefix = prefix;
     this.#infos = infos;
   }
 
   /** The same list of parameters, with `prefix` before the names of those declared here. */
   child(prefix: string): ParameterScope {
-    return new ParameterScope(this.builder, this.#prefix + prefix, this.#infos);
+    return new ParameterScope(this.builder, this.use, this.#prefix + prefix, this.#infos);
   }
 
   get infos(): readonly ParameterInfo[] {

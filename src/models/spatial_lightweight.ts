@@ -27,5 +27,5 @@ export function spatialLightweight(scope: ParameterScope, spec: SpatialLightweig
   // the modules of a doubling are numbered 3 i: convolution, shuffle, ReLU (none after the last)
   const count = doublings(spec);
   for (let i = 0; i < count; i++) t = double(scope, t, `upsample.${3 * i}`, i < count - 1);
-  return overBicubic(scope, conv(t, outBands, 'reconstruct'), x, spec, spec.backProjections);
+  return overBicubic(scope, conv(t, outBands, 'reconstruct'), x, spec);
 }

@@ -47,5 +47,5 @@ export function spatialSr(scope: ParameterScope, spec: SpatialSrSpec, x: Value):
   t = add(builder, conv(t, features, 3, 'conv_after_body'), shallow, 'body');
   for (let i = 0; i < doublings(spec); i++) t = double(scope, t, `upsample.${i}.conv`, false);
   const detail = conv(t, outBands, 3, 'reconstruction');
-  return overBicubic(scope, detail, x, spec, spec.backProjections);
+  return overBicubic(scope, detail, x, spec);
 }

@@ -35,6 +35,18 @@ export interface RegressionSpec {
   readonly outBands: number;
 }
 
+/**
+ * Back-projections that keep the fine image within what the coarse image around it allows (src/models/bounded_projection.ts):
+ * the least and greatest value of the pixels up to `reach` away, widened by `margin` times their range, and not below `floor`
+ * where the coarse image is not. Without it (checkpoints before it) they are plain.
+ */
+export interface BoundedProjection {
+  readonly reach: number;
+  readonly margin: number;
+  /** What is physically 0, in the numbers the network works with: one for all bands or one for each. */
+  readonly floor: readonly number[];
+}
+
 /** What the two spatial networks share: the same bands in and out, on a grid `up / down` times as fine (15 / 2 = 7.5). */
 interface SpatialSpec {
   readonly inBands: number;
@@ -44,6 +56,7 @@ interface SpatialSpec {
   readonly down: number;
   /** Back-projections at the end of the network (accuracy: a network should end in them); 0 in existing checkpoints. */
   readonly backProjections: number;
+  readonly projection?: BoundedProjection;
 }
 
 export interface SpatialSrSpec extends SpatialSpec {
@@ -68,6 +81,7 @@ export interface BicubicSpec {
   readonly up: number;
   readonly down: number;
   readonly backProjections: number;
+  readonly projection?: BoundedProjection;
 }
 
 export type SpectralSpec = SpectralSrSpec | SpectralUnmixingSpec | RegressionSpec;

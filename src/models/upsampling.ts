@@ -7,7 +7,9 @@ import { add } from '../graph/ops/add.js';
 import { conv2d } from '../graph/ops/conv2d.js';
 import { resample } from '../graph/ops/resample.js';
 import { bicubicTaps, composeTaps, psfTaps, scaleTaps } from '../resample/taps.js';
+import { boundedProject } from './bounded_projection.js';
 import type { ParameterScope } from './network.js';
+import type { SpatialModelSpec } from './spec.js';
 
 export interface Ratio {
   readonly up: number;
@@ -34,8 +36,9 @@ export function bicubic(scope: ParameterScope, x: Value, ratio: Ratio, residual:
   return resample(scope.builder, x, taps(x.shape[1]), taps(x.shape[2]), residual, label);
 }
 
-/** `detail` (any size) resized to the fine grid of x and added to the bicubic of x; then `count` back-projections. */
-export function overBicubic(scope: ParameterScope, detail: Value | null, x: Value, ratio: Ratio, count: number): Value {
+/** `detail` (any size) resized to the fine grid of x and added to the bicubic of x; then the spec's back-projections. */
+export function overBicubic(scope: ParameterScope, detail: Value | null, x: Value, spec: SpatialModelSpec): Value {
+  const ratio: Ratio = spec;
   const baseline = bicubic(scope, x, ratio, null, 'bicubic');
   const [, h, w] = x.shape;
   const size = (from: number, to: number) => bicubicTaps(from, fineSize(to, ratio));
@@ -43,7 +46,8 @@ export function overBicubic(scope: ParameterScope, detail: Value | null, x: Valu
     detail === null
       ? baseline
       : resample(scope.builder, detail, size(detail.shape[1], h), size(detail.shape[2], w), baseline, 'resize');
-  return backProject(scope, output, x, ratio, count);
+  if (spec.projection === undefined) return backProject(scope, output, x, ratio, spec.backProjections);
+  return boundedProject(scope, output, x, ratio, spec.backProjections, spec.projection);
 }
 
 /**

@@ -20,7 +20,7 @@ import { checkPlace, checkValues } from './plausibility.js';
 import { chooseWindow, cropScene, edgeNotes, type RegionChoice, regionWarnings } from './region.js';
 import type { Reporter } from './reporter.js';
 import { Slab } from './slab.js';
-import { planStage, type StagePlan } from './stage_plan.js';
+import { CLAMPED, planStage, type StagePlan } from './stage_plan.js';
 import { finishedStage, isResumable, runStage } from './stage_run.js';
 import { chooseStages, type Stage, type StageOptions } from './stages.js';
 import {
@@ -61,6 +61,8 @@ export interface PredictResult {
   readonly stage1?: OutputReport;
   readonly description: CubeDescription;
   readonly plans: readonly StagePlan[];
+  /** Whether values were held within bounds (counts.bounded says how many). */
+  readonly bounded: boolean;
   readonly seconds: number;
 }
 
@@ -139,6 +141,7 @@ export async function predict(
       ...(options.keepStage1 && reports.length > 1 ? { stage1: reports[0]! } : {}),
       description: last.description,
       plans,
+      bounded: plans.at(-1)!.scene.graph.outputs.has(CLAMPED),
       seconds: (Date.now() - began) / 1000,
     };
   } finally {

@@ -1,6 +1,7 @@
 /** What the header of a predicted cube says. */
 import { basename } from 'node:path';
 import { outputSize } from '../models/index.js';
+import type { ModelSpec } from '../models/spec.js';
 import type { CubeDescription } from '../scenes/cube_description.js';
 import { refine } from '../scenes/geo.js';
 import type { GeoReference, Scene, Window } from '../scenes/types.js';
@@ -86,6 +87,13 @@ export function integerScale({ normalization, units }: StageModel): number {
   return power * (most >= 5 * power ? 5 : most >= 2 * power ? 2 : 1);
 }
 
+/** 'bicubic with 8 bounded back-projections'. */
+export function describeNetwork(spec: ModelSpec): string {
+  const spatial = spec.kind === 'cascade' ? spec.stage2 : spec;
+  if (!('backProjections' in spatial) || spatial.backProjections === 0) return spec.kind;
+  return `${spec.kind} with ${spatial.backProjections} ${spatial.projection ? 'bounded ' : ''}back-projections`;
+}
+
 /** The whole description of a result. Nothing in it depends on the time, so that a resumed result is the same file. */
 export function describeResult(
   output: StageOutput,
@@ -104,9 +112,7 @@ export function describeResult(
     ...(scene.sensor === undefined ? {} : { 'sensor type': scene.sensor }),
   };
   for (const { stage, model } of models) {
-    const back = 'backProjections' in model.spec && model.spec.backProjections > 0;
-    provenance[`${stage} model`] =
-      `${model.spec.kind}${back ? ` with ${(model.spec as { backProjections: number }).backProjections} back-projections` : ''}`;
+    provenance[`${stage} model`] = describeNetwork(model.spec);
     if (model.path !== model.hash) provenance[`${stage} checkpoint`] = `${basename(model.path)} sha256:${model.hash}`;
   }
   const kinds = models.map(({ model }) => model.spec.kind).join(' and ');

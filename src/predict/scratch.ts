@@ -27,7 +27,13 @@ const stateSchema = z.strictObject({
   result: z.nullable(
     z.strictObject({
       header: z.string(),
-      counts: z.strictObject({ pixels: count, nodata: count, clamped: count, notFinite: count }),
+      counts: z.strictObject({
+        pixels: count,
+        nodata: count,
+        clamped: count,
+        notFinite: count,
+        bounded: count.default(0),
+      }),
     }),
   ),
 });

@@ -14,7 +14,7 @@ import type { Scene } from '../scenes/types.js';
 import { addValid, crop, cropBytes, firstNotFinite, meansOf, toPhysical, validOnGrid } from './pixels.js';
 import { type Scratch, VALID } from './scratch.js';
 import { NamedArrays, type Slab } from './slab.js';
-import { type SegmentPlan, wantedOf } from './stage_plan.js';
+import { CLAMPED, type SegmentPlan, wantedOf } from './stage_plan.js';
 import { tileCount, tileRegion } from './tiles.js';
 
 /** The last tile asked for is done and everything is on the disk; the prediction can be resumed. */
@@ -192,6 +192,8 @@ export class SegmentRun {
     const { scene, scratch, output, input } = this.#parts;
     const { segment } = this.#plan;
     const jobs: (() => Promise<void>)[] = [];
+    const counts = scene.graph.outputs.get(CLAMPED);
+    let bounded = 0;
     if (segment.index === 0 && !this.#isLast) {
       const known = valid ?? new Uint8Array(pixelsOf(region)).fill(1);
       jobs.push(async () => {
@@ -217,10 +219,14 @@ export class SegmentRun {
           const raster = await scratch.raster(mapName(id), layout.h, layout.w, channels, 4);
           await raster.write(area, bytesOf(own));
         });
-      if (segment.results.includes(id)) {
+      if (id === counts) {
+        if (stored !== undefined) for (let p = 0; p < own.length; p++) if (mask?.[p] !== 0) bounded += own[p]!;
+      } else if (segment.results.includes(id)) {
         if (stored !== undefined) toPhysical(own, this.#parts.outputScaling);
         const window = { y: area.y0, x: area.x0, height: area.y1 - area.y0, width: area.x1 - area.x0 };
-        jobs.push(() => output.write(window, own, stored === undefined ? new Uint8Array(pixelsOf(area)) : mask, index));
+        jobs.push(() =>
+          output.write(window, own, stored === undefined ? new Uint8Array(pixelsOf(area)) : mask, index, bounded),
+        );
       }
     }
     return async () => {

@@ -4,10 +4,12 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { loadModel } from '../checkpoint/checkpoint.js';
+import { physicalZero } from '../data/normalize.js';
 import type { AffineNormalization, Normalization } from '../data/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { fileError } from '../io/files.js';
-import type { ModelSpec } from '../models/spec.js';
+import { BOUNDED_ROUNDS, BOUNDS } from '../models/bounded_projection.js';
+import type { ModelSpec, SpatialModelSpec } from '../models/spec.js';
 
 export interface StageModel {
   /** Checkpoint, or 'bicubic'. */
@@ -32,6 +34,8 @@ export interface StageModel {
 const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
 const NO_NORMALIZATION: Normalization = { method: 'none', input: IDENTITY, target: IDENTITY, units: '' };
 
+export type ProjectionChoice = 'bounded' | 'plain';
+
 export interface LoadOptions {
   /**
    * Where the normalisation of a model without one comes from: 'none', a checkpoint (.safetensors), or a JSON file with
@@ -40,6 +44,8 @@ export interface LoadOptions {
   readonly stats?: string;
   /** Back-projections at the end of a spatial network, whatever it was trained with. */
   readonly backProjections?: number;
+  /** How it ends in them; default: as the checkpoint says, 'bounded' for 'bicubic'. */
+  readonly projection?: ProjectionChoice;
   /** The option that names the checkpoint, for messages. */
   readonly option: string;
 }
@@ -57,7 +63,13 @@ export async function loadStageModel(path: string, bands: number, options: LoadO
   if (path === 'bicubic') {
     const spec = { kind: 'bicubic', inBands: bands, outBands: bands, ...RATIO, backProjections: 0 } as const;
     const normalization = NO_NORMALIZATION;
-    return { path, hash: 'bicubic', spec: withBackProjections(spec, options), values: new Map(), normalization };
+    return {
+      path,
+      hash: 'bicubic',
+      spec: withProjection(spec, { projection: 'bounded', ...options }, normalization),
+      values: new Map(),
+      normalization,
+    };
   }
   const { model, tensors, contract } = await loadModel(path);
   const normalization = options.stats === undefined ? contract?.normalization : await readStats(options.stats);
@@ -79,7 +91,7 @@ export async function loadStageModel(path: string, bands: number, options: LoadO
   return {
     path,
     hash: await fileHash(path),
-    spec: withBackProjections(model, options),
+    spec: withProjection(model, options, normalization),
     // frozen parameters may be missing in the average
     values: new Map([...tensors.parameters, ...(tensors.ema ?? [])]),
     normalization,
@@ -91,15 +103,34 @@ export async function loadStageModel(path: string, bands: number, options: LoadO
   };
 }
 
-function withBackProjections(spec: ModelSpec, { backProjections, option }: LoadOptions): ModelSpec {
-  if (backProjections === undefined) return spec;
-  if (spec.kind === 'cascade') return { ...spec, stage2: { ...spec.stage2, backProjections } };
-  if ('up' in spec) return { ...spec, backProjections };
+/**
+ * The network with the back-projections that were asked for. The floor of bounded ones is physically 0 in numbers of this
+ * normalisation.
+ */
+function withProjection(spec: ModelSpec, options: LoadOptions, normalization: Normalization): ModelSpec {
+  const { backProjections, projection, option } = options;
+  const change = (spatial: SpatialModelSpec): SpatialModelSpec => {
+    const { projection: known, ...plain } = spatial;
+    const bounded = projection === undefined ? known !== undefined : projection === 'bounded';
+    const rounds = known === undefined && bounded ? BOUNDED_ROUNDS : spatial.backProjections;
+    const count = backProjections ?? (projection === undefined ? spatial.backProjections : rounds);
+    if (!bounded) return { ...plain, backProjections: count };
+    // a checkpoint knows its own, which belongs to its own normalisation
+    const floor =
+      known !== undefined && options.stats === undefined
+        ? known.floor
+        : physicalZero(normalization.target, spatial.outBands);
+    return { ...plain, backProjections: count, projection: { ...BOUNDS, ...known, floor } };
+  };
+  if (spec.kind === 'cascade') return { ...spec, stage2: change(spec.stage2) };
+  if ('up' in spec) return change(spec);
+  if (backProjections === undefined && projection === undefined) return spec;
+  const named = backProjections === undefined ? '--projection' : '--back-projections';
   throw new BandliftError(
     option === 'stage2' ? 'is not a spatial network' : 'is for a spatial network',
     option === 'stage2'
       ? { field: 'stage2', found: spec.kind }
-      : { field: '--back-projections', found: spec.kind, hint: 'give --stage2' },
+      : { field: named, found: spec.kind, hint: 'give --stage2' },
     EXIT.usage,
   );
 }

@@ -64,11 +64,15 @@ const SIDES = [
   1, 2, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512,
 ];
 
+/** The output that says how many bands of each pixel lie on a bound. */
+export const CLAMPED = 'clamped';
+
 /** The network over the whole scene: nothing is computed at this size. */
 export function sceneGraph(spec: ModelSpec, height: number, width: number): Graph {
   const builder = new GraphBuilder();
-  const { output } = buildModel(builder, spec, builder.input('input', [1, height, width, spec.inBands]));
+  const { output, clamped } = buildModel(builder, spec, builder.input('input', [1, height, width, spec.inBands]));
   builder.output('prediction', output);
+  if (clamped !== undefined) builder.output(CLAMPED, clamped);
   return prune(builder.build());
 }
 

@@ -7,7 +7,7 @@ import { checkInput } from './checks.js';
 import { cropScene } from './region.js';
 import type { Reporter } from './reporter.js';
 import { describeResult, type ResultFormat, type StageOutput, stageOutput } from './result_description.js';
-import { loadStageModel, type StageModel } from './stage_model.js';
+import { loadStageModel, type ProjectionChoice, type StageModel } from './stage_model.js';
 import { workFolder } from './work_folder.js';
 
 export interface StageOptions {
@@ -18,6 +18,7 @@ export interface StageOptions {
   readonly stage1Stats?: string;
   readonly stage2Stats?: string;
   readonly backProjections?: number;
+  readonly projection?: ProjectionChoice;
   readonly out: string;
   readonly format: ResultFormat;
   readonly keepStage1?: boolean;
@@ -43,7 +44,7 @@ export async function chooseStages(
   options: StageOptions,
   reporter: Reporter,
 ): Promise<Stage[]> {
-  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, out } = options;
+  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, projection, out } = options;
   const chosen = [
     ...(stage1 === undefined ? [] : [{ name: 'stage 1', path: stage1, option: 'stage1', stats: stage1Stats } as const]),
     ...(stage2 === undefined ? [] : [{ name: 'stage 2', path: stage2, option: 'stage2', stats: stage2Stats } as const]),
@@ -60,6 +61,7 @@ export async function chooseStages(
       option,
       ...(stats === undefined ? {} : { stats }),
       ...(isLast && backProjections !== undefined ? { backProjections } : {}),
+      ...(isLast && projection !== undefined ? { projection } : {}),
     });
     checkKind(model, name, isLast);
     for (const warning of checkInput(model, { ...before, path }, options.forceUnits === true)) reporter.warn(warning);

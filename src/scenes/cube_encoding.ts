@@ -10,9 +10,11 @@ export interface Counts {
   clamped: number;
   /** NaN or infinite values of valid pixels; written as nodata. */
   notFinite: number;
+  /** Values of valid pixels that were held at a bound of what the input allows. */
+  bounded: number;
 }
 
-export const noCounts = (): Counts => ({ pixels: 0, nodata: 0, clamped: 0, notFinite: 0 });
+export const noCounts = (): Counts => ({ pixels: 0, nodata: 0, clamped: 0, notFinite: 0, bounded: 0 });
 
 export function addCounts(to: Counts, more: Counts): void {
   for (const key of Object.keys(to) as (keyof Counts)[]) to[key] += more[key];

@@ -217,8 +217,9 @@ export class EnviOutput {
    * @param values [height, width, bands] of the window, physical units; not changed, may be reused when the promise resolves
    * @param valid [height, width], 1 = valid; the others become nodata
    * @param unit the piece of work the window belongs to; a unit may be written in several windows
+   * @param bounded values of the window that were held at a bound, to be counted
    */
-  async write(window: Window, values: Float32Array, valid?: Uint8Array, unit?: number): Promise<void> {
+  async write(window: Window, values: Float32Array, valid?: Uint8Array, unit?: number, bounded = 0): Promise<void> {
     const { description, dataPath } = this;
     const { bands } = description;
     checkWindow(window, description.height, description.width, dataPath);
@@ -229,7 +230,7 @@ export class EnviOutput {
       );
     const handle = this.#handle;
     if (handle === undefined) throw new Error(`${dataPath}: is finished`);
-    const counts = noCounts();
+    const counts = { ...noCounts(), bounded };
     try {
       await writeWindow(handle, this.#encoder, description, window, values, valid, counts);
     } catch (error) {

@@ -18,7 +18,7 @@ const schema = z.object({
   header: z.string(),
   /** Ranges of units that are on the disk, first and last. */
   done: z.array(z.tuple([whole, whole])),
-  counts: z.strictObject({ pixels: whole, nodata: whole, clamped: whole, notFinite: whole }),
+  counts: z.strictObject({ pixels: whole, nodata: whole, clamped: whole, notFinite: whole, bounded: whole.default(0) }),
   /** Every unit is done: the data file is being renamed. */
   finishing: z.boolean(),
 });

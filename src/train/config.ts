@@ -9,6 +9,7 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { PRECISIONS } from '../engine/precision.js';
 import { BandliftError, EXIT } from '../errors.js';
+import { BOUNDED_ROUNDS } from '../models/bounded_projection.js';
 
 const count = z.number().int().positive();
 const fraction = z.number().gt(0).max(0.9);
@@ -93,7 +94,9 @@ export const stage2Schema = z.strictObject({
   blocks: z.number().int().min(0).default(4),
   reduction: count.default(16),
   /** Back-projections at the end of the network. */
-  back_projections: z.number().int().min(0).max(100).default(5),
+  back_projections: z.number().int().min(0).max(100).default(BOUNDED_ROUNDS),
+  /** Whether they keep what they make within what the input allows (docs/decisions/0008). */
+  projection: z.enum(['bounded', 'plain']).default('bounded'),
   /** The last convolution starts at 0, so that training starts from bicubic and its back-projections. */
   zero_start: z.boolean().default(true),
   /** Train both stages together from Landsat's 7 bands. */
@@ -112,17 +115,21 @@ export interface Settings<C extends TrainConfig> {
   readonly stage: 'stage1' | 'stage2';
   readonly schema: { safeParse(value: unknown): z.ZodSafeParseResult<C>; partial(): z.ZodType };
   readonly defaults: C;
+  /** What a run means that was begun before these settings were written down. */
+  readonly unsaid: Partial<C>;
 }
 
 export const STAGE1_SETTINGS: Settings<Stage1Config> = {
   stage: 'stage1',
   schema: stage1Schema,
   defaults: stage1Schema.parse({}),
+  unsaid: {},
 };
 export const STAGE2_SETTINGS: Settings<Stage2Config> = {
   stage: 'stage2',
   schema: stage2Schema,
   defaults: stage2Schema.parse({}),
+  unsaid: { projection: 'plain' },
 };
 
 function firstIssue(error: z.ZodError): { field: string; message: string } {
@@ -180,7 +187,7 @@ const NOT_STORED = ['checkpoint'];
 /** The settings that the run in `folder` was started with; none where the folder holds no run. */
 export function readRunConfig<C extends TrainConfig>(folder: string, settings: Settings<C>): Partial<C> {
   const path = join(folder, 'config.yaml');
-  return existsSync(path) ? readConfigFile(path, settings, NOT_STORED) : {};
+  return existsSync(path) ? { ...settings.unsaid, ...readConfigFile(path, settings, NOT_STORED) } : {};
 }
 
 /** Merges flags over the config file over the defaults. Throws a usage error naming the first setting that is wrong. */

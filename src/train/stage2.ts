@@ -1,11 +1,14 @@
 /** Stage 2: the bands at 30 m to the same bands at 4 m; or, with finetune_stage1, Landsat's 7 bands to them in one network. */
 import { join } from 'node:path';
 import { type Checkpoint, loadModel, saveCheckpoint } from '../checkpoint/checkpoint.js';
+import { IDENTITY, physicalZero } from '../data/normalize.js';
+import type { AffineNormalization } from '../data/types.js';
 import type { LossTerms } from '../engine/types.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { type Method, openNetwork, physicalUnits } from '../evaluate/method.js';
 import type { MetricRow } from '../evaluate/metrics.js';
 import { BACK_PROJECTIONS, bicubicMethod, cascadeModel, ownCoarse, spatialModel } from '../evaluate/stage2_methods.js';
+import { BOUNDED_ROUNDS, BOUNDS } from '../models/bounded_projection.js';
 import type { CascadeSpec, ModelSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';
 import type { Baselines } from './board.js';
 import type { Stage2Config } from './config.js';
@@ -23,6 +26,12 @@ import { validationLoss } from './validation.js';
 const RATIO = { up: 15, down: 2 } as const;
 /** Channels of the documented networks. */
 const DEFAULT_FEATURES = { spatial_sr: 64, spatial_lightweight: 16, bicubic: 1 } as const;
+/** Back-projections of the baselines that a spatial network has to beat, and whether they are bounded. */
+const BASELINES = [
+  [0, false],
+  [BACK_PROJECTIONS, false],
+  [BOUNDED_ROUNDS, true],
+] as const;
 
 /** Trains a stage-2 model; see trainRun. */
 export async function trainStage2(
@@ -36,8 +45,8 @@ export async function trainStage2(
   const stage: Stage<Stage2Config> = {
     openData: openStage2Data,
     decide: decideNetwork,
-    spec: (config, { set }) => {
-      const spatial = spatialSpec(config, set.outBands);
+    spec: (config, { set, normalization }) => {
+      const spatial = spatialSpec(config, set.outBands, normalization.target);
       if (!stage1) return spatial;
       return {
         kind: 'cascade',
@@ -57,9 +66,20 @@ export async function trainStage2(
   return trainRun(stage, settings, { resume, checkpoint }, report, interrupted);
 }
 
-/** The spatial network that the settings describe. */
-export function spatialSpec(config: Stage2Config, bands: number): SpatialModelSpec {
-  const sizes = { inBands: bands, outBands: bands, ...RATIO, backProjections: config.back_projections };
+/** The spatial network that the settings describe, for numbers of this normalisation. */
+export function spatialSpec(
+  config: Stage2Config,
+  bands: number,
+  normalization: AffineNormalization = IDENTITY,
+): SpatialModelSpec {
+  const bounded = config.projection === 'bounded' && config.back_projections > 0;
+  const sizes = {
+    inBands: bands,
+    outBands: bands,
+    ...RATIO,
+    backProjections: config.back_projections,
+    ...(bounded ? { projection: { ...BOUNDS, floor: physicalZero(normalization, bands) } } : {}),
+  };
   const { groups, blocks, reduction } = config;
   const features = config.features || DEFAULT_FEATURES[config.model];
   switch (config.model) {
@@ -86,7 +106,8 @@ async function decideNetwork(settings: Stage2Config, data: TrainingData): Promis
 export function withSpatialModel(settings: Stage2Config, model: ModelSpec): Stage2Config {
   const spec = model.kind === 'cascade' ? model.stage2 : model;
   if (!('up' in spec)) throw notOfStage(model.kind, 'stage 2');
-  const common = { ...settings, model: spec.kind, back_projections: spec.backProjections };
+  const projection = spec.projection === undefined ? ('plain' as const) : ('bounded' as const);
+  const common = { ...settings, model: spec.kind, back_projections: spec.backProjections, projection };
   switch (spec.kind) {
     case 'spatial_sr':
       return {
@@ -162,26 +183,30 @@ async function testReport(
   const machine = machineOf(config);
   const spec = best.contract.model;
   const size = { height: set.inputHeight, width: set.inputWidth };
-  const counts = [0, BACK_PROJECTIONS];
   if (spec.kind !== 'cascade') {
     const source = ownCoarse('the input');
     return testRows(config, data, () => [
-      ...counts.map((count) => bicubicMethod(source, set.outBands, RATIO, count, size, machine, false)),
+      ...BASELINES.map(([count, bounded]) =>
+        bicubicMethod(source, set.outBands, RATIO, { count, bounded }, size, machine, false),
+      ),
       { ...spatialModel(best, source, size, machine), label },
     ]);
   }
   const stage1 = await stage1Parameters(config);
   const { target } = best.contract.normalization;
-  const baseline = (backProjections: number): Method => {
+  // inside a cascade the numbers are normalised
+  const floor = physicalZero(target, set.outBands);
+  const baseline = ([backProjections, bounded]: (typeof BASELINES)[number]): Method => {
     const stage2 = {
       kind: 'bicubic',
       inBands: set.outBands,
       outBands: set.outBands,
       ...RATIO,
       backProjections,
+      ...(bounded ? { projection: { ...BOUNDS, floor } } : {}),
     } as const;
     return {
-      label: `stage 1 as given, bicubic${backProjections === 0 ? '' : ` + ${backProjections} back-projections`}`,
+      label: `stage 1 as given, bicubic${backProjections === 0 ? '' : ` + ${backProjections} ${bounded ? 'bounded ' : ''}back-projections`}`,
       role: 'baseline',
       about: 'stage 1 before it was trained further',
       normalizeInput: best.contract.normalization.input,
@@ -190,7 +215,7 @@ async function testReport(
       open: () => openNetwork({ ...spec, stage2 }, stage1, size, machine),
     };
   };
-  return testRows(config, data, () => [...counts.map(baseline), { ...cascadeModel(best, size, machine), label }]);
+  return testRows(config, data, () => [...BASELINES.map(baseline), { ...cascadeModel(best, size, machine), label }]);
 }
 
 async function stage1Parameters(config: Stage2Config): Promise<Map<string, Float32Array>> {

@@ -134,6 +134,7 @@ describe('evaluate stage 2', () => {
     expect(result.methods.map((m) => m.label)).toEqual([
       'bicubic',
       'bicubic + 5 back-projections',
+      'bicubic + 8 bounded back-projections',
       'bicubic of the checkpoint',
       'oracle, 7 components',
       'oracle, 20 components',
@@ -151,6 +152,8 @@ describe('evaluate stage 2', () => {
     ]);
     expect(result.pictures[0]!.rgb[0]!.pixels).toHaveLength(FINE * FINE * 3);
     expect(result.notes.join(' ')).toMatch(/100 \/ 7\.5/);
+    const below = (label: string) => result.methods.find((m) => m.label === label)!.regions.all!.negativeShare;
+    expect(below('bicubic + 8 bounded back-projections')).toBe(0);
   });
 
   it('puts stage 1 before it, and a regression in its place', async () => {
@@ -159,6 +162,7 @@ describe('evaluate stage 2', () => {
     expect(result.methods.map((m) => m.label)).toEqual([
       'ridge, bicubic',
       'ridge, bicubic + 5 back-projections',
+      'ridge, bicubic + 8 bounded back-projections',
       'quadratic ridge, bicubic + 5 back-projections',
       'ridge, bicubic of the checkpoint',
       'oracle, 7 components',
@@ -190,9 +194,10 @@ describe('evaluate stage 2', () => {
     const cascade = await checkpoint('cascade', spec, named);
     const result = await evaluateStage2({ stage2: cascade }, options, silent);
     expect(result.stage).toBe('end to end');
-    expect(result.methods.map((m) => m.label).slice(0, 3)).toEqual([
+    expect(result.methods.map((m) => m.label).slice(0, 4)).toEqual([
       'quadratic ridge, bicubic',
       'quadratic ridge, bicubic + 5 back-projections',
+      'quadratic ridge, bicubic + 8 bounded back-projections',
       'both stages',
     ]);
     const apart = await evaluateStage2({ stage1, stage2 }, options, silent);

@@ -28,6 +28,20 @@ const NETWORKS: Record<string, ModelSpec> = {
   spatial_lightweight: { kind: 'spatial_lightweight', ...spatial, features: 6, blocks: 2 },
   bicubic: { kind: 'bicubic', ...spatial },
   'bicubic with 2 back-projections': { kind: 'bicubic', ...spatial, backProjections: 2 },
+  'bicubic with 3 bounded back-projections': {
+    kind: 'bicubic',
+    ...spatial,
+    backProjections: 3,
+    projection: { reach: 2, margin: 0.25, floor: [0] },
+  },
+  'spatial_lightweight with 2 bounded back-projections': {
+    kind: 'spatial_lightweight',
+    ...spatial,
+    features: 6,
+    blocks: 1,
+    backProjections: 2,
+    projection: { reach: 1, margin: 0.5, floor: [0.1] },
+  },
   cascade: {
     kind: 'cascade',
     inBands: 7,

@@ -89,6 +89,7 @@ describe('both stages', () => {
     const { values } = await predicted(scene, {
       stage2: 'bicubic',
       backProjections: 2,
+      projection: 'plain',
       tile: 4,
       out: join(folder, 'bic'),
     });

@@ -118,7 +118,7 @@ export const LOSS = { l1: 1, l2: 0.3, sam: 0.1, gradient: 0.1 };
 export function lossGraph(spec: ModelSpec, [n, h, w]: readonly [number, number, number]): Graph {
   const builder = new GraphBuilder();
   const x = builder.input('input', [n, h, w, spec.inBands]);
-  const { output } = buildModel(builder, spec, x);
+  const { output } = buildModel(builder, spec, x, 'learn');
   const bandMask = Float32Array.from({ length: spec.outBands }, (_, c) => (c === 1 ? 0 : 1));
   const masks = spec.outBands > 3 ? { bandMask, pixelMask: true } : { pixelMask: true };
   builder.output('prediction', output);

@@ -195,6 +195,7 @@ describe('--finetune-stage1', () => {
     expect(run.rows.map((row) => row.label.replace(/ \(.*/, ''))).toEqual([
       'stage 1 as given, bicubic',
       'stage 1 as given, bicubic + 5 back-projections',
+      'stage 1 as given, bicubic + 8 bounded back-projections',
       'cascade',
     ]);
 

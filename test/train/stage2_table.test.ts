@@ -66,20 +66,24 @@ describePython('the table of stage 2', () => {
       tinyStage2({ data_dir: data, output_dir: run, input: 'simulated', epochs: 1 }),
     );
     const rows = testRowsOf(run);
-    expect(rows.map((row) => row.label)).toEqual([
+    const labels = rows.map((row) => row.label);
+    expect(labels).toEqual([
       'bicubic',
       'bicubic + 5 back-projections',
+      'bicubic + 8 bounded back-projections',
       expect.stringMatching(/^spatial_lightweight/),
     ]);
     const expected = JSON.parse(runPython(NUMPY, [data, join(run, 'split.json')])) as number[][];
     // float32 throughout; the angle's arc cosine loses some digits
+    // numpy has no bounded ones
+    rows.splice(2, 1);
     expected.forEach(([sam, rmse, mae, psnr], i) => {
       expect(Math.abs(rows[i]!.samDeg / sam! - 1)).toBeLessThan(1e-4);
       expect(Math.abs(rows[i]!.rmse / rmse! - 1)).toBeLessThan(1e-5);
       expect(Math.abs(rows[i]!.mae / mae! - 1)).toBeLessThan(1e-5);
       expect(Math.abs(rows[i]!.psnr - psnr!)).toBeLessThan(1e-4);
     });
-    expect([...printedTable(lines.join('\n')).keys()]).toEqual(rows.map((row) => row.label));
+    expect([...printedTable(lines.join('\n')).keys()]).toEqual(labels);
     expect(JSON.parse(readFileSync(join(run, 'split.json'), 'utf8')).test.length).toBeGreaterThan(0);
   });
 });
