@@ -18,7 +18,7 @@ struct Case {
 
 // One pixel, one channel, primes, padded pixels, several samples, channels beyond a block of threads.
 const Case kCases[] = {
-    {{1, 1, 1, 1}, 1, 1, 2, 1}, {{2, 3, 2, 5}, 7, 4, 1, 0.5f},  {{1, 4, 5, 8, 2}, 9, 12, 0, 1},
+    {{1, 1, 1, 1}, 1, 1, 2, 1},  {{2, 3, 2, 5}, 7, 4, 1, 0.5f},   {{1, 4, 5, 8, 2}, 9, 12, 0, 1},
     {{3, 2, 3, 17}, 4, 6, 2, 1}, {{1, 5, 3, 65, 1}, 12, 7, 1, 2}, {{1, 3, 4, 341, 3}, 7, 9, 2, 0.25f},
 };
 
@@ -43,7 +43,8 @@ std::string text(const Case& c, DType type) {
 TEST("neighbourhood_bounds: least and greatest around, widened, not below the floor") {
   for (DType type : kImageTypes)
     for (const Case& c : kCases) {
-      const Image x = Image::random(c.coarse, 11, -0.25, 1, type), floor = Image::random({1, 1, 1, c.coarse.c}, 12, -0.5, 0.5);
+      const Image x = Image::random(c.coarse, 11, -0.25, 1, type),
+                  floor = Image::random({1, 1, 1, c.coarse.c}, 12, -0.5, 0.5);
       everywhere(
           "neighbourhood_bounds " + text(c, type),
           [&](Backend& backend) {
@@ -57,7 +58,8 @@ TEST("neighbourhood_bounds: least and greatest around, widened, not below the fl
               const int64_t k = i % s.c, column = i / s.c % s.w, row = i / (s.c * s.w) % s.h, n = i / (s.c * s.w * s.h);
               double least = x[i], most = x[i];
               for (int64_t y = std::max<int64_t>(0, row - c.radius); y <= std::min(s.h - 1, row + c.radius); ++y)
-                for (int64_t u = std::max<int64_t>(0, column - c.radius); u <= std::min(s.w - 1, column + c.radius); ++u) {
+                for (int64_t u = std::max<int64_t>(0, column - c.radius); u <= std::min(s.w - 1, column + c.radius);
+                     ++u) {
                   const double other = x[((n * s.h + y) * s.w + u) * s.c + k];
                   least = std::min(least, other), most = std::max(most, other);
                 }
