@@ -143,10 +143,13 @@ async function inspectFile(path: string): Promise<Facts> {
   try {
     return await inspectPatches(path);
   } catch (error) {
-    const foreign = error instanceof BandliftError && /'aviris'/.test(error.message) ? notEnvi(path) : undefined;
-    if (foreign === undefined) throw error;
+    const missing =
+      error instanceof BandliftError && /dataset 'aviris' is missing; found (.*), exp/.exec(error.message);
+    const foreign = missing ? notEnvi(path) : undefined;
+    if (!missing || foreign === undefined) throw error;
     throw new BandliftError("is not a patch file: it has no dataset 'aviris'", {
       file: path,
+      found: missing[1]!,
       hint: `if it is a product of an instrument (NEON, PRISMA, EMIT ...), ${foreign.detail.hint}`,
     });
   }

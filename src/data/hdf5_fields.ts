@@ -1,33 +1,7 @@
-/** Small things in an HDF5 file: lists of numbers and attributes, checked, and how shapes and types are named. */
-import { Dataset, type File as Hdf5File } from 'h5wasm/node';
+/** Small things in an HDF5 file: lists of numbers and attributes, checked. */
+import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../errors.js';
-
-/** '(N,H,W,B)' */
-export const show = (shape: readonly number[] | null) => (shape ? `(${shape.join(',')})` : 'nothing');
-
-/** As numpy calls it. */
-export function typeName(dataset: Dataset): string {
-  const { type, size, signed } = dataset.metadata;
-  if (type === 1) return `float${size * 8}`;
-  if (type === 0) return `${signed ? '' : 'u'}int${size * 8}`;
-  return type === 3 ? 'text' : `HDF5 type class ${type}`;
-}
-
-/** HDF5's own filters: deflate, shuffle, fletcher32, szip, n-bit, scale-offset. */
-const FILTERS = new Set([1, 2, 3, 4, 5, 6]);
-
-/** Refuses a dataset that is compressed by a plugin's filter (LZF, Blosc, BZIP2, ...). */
-export function checkFilters(dataset: Dataset, path: string, name: string): void {
-  const filter = dataset.filters.find((f) => !FILTERS.has(f.id));
-  if (filter)
-    throw new BandliftError('is compressed by a filter that is not part of HDF5 itself', {
-      file: path,
-      field: name,
-      found: `${filter.name} (${filter.id})`,
-      expected: 'gzip, szip or none',
-      hint: 'h5repack -f GZIP=4 IN OUT',
-    });
-}
+import { checkFilters, findDataset, show, typeName } from './hdf5_dataset.js';
 
 /** A small dataset of numbers (a value per band, two per patch). */
 export function list(
@@ -36,8 +10,8 @@ export function list(
   name: string,
   expected: readonly number[],
 ): Float64Array | undefined {
-  const dataset = file.get(name);
-  if (!(dataset instanceof Dataset)) return undefined;
+  const dataset = findDataset(file, path, name);
+  if (!dataset) return undefined;
   const where = { file: path, field: name };
   checkFilters(dataset, path, name);
   if (dataset.shape?.join() !== expected.join())

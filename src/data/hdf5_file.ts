@@ -1,8 +1,9 @@
 /** One HDF5 patch file, open for reading: checked when it is opened; patches are read in boxes of bounded size. */
 import { statSync } from 'node:fs';
-import { Dataset, type File as Hdf5File } from 'h5wasm/node';
+import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../errors.js';
 import { cropped, degraded } from './degrade.js';
+import { findDataset } from './hdf5_dataset.js';
 import { describeLayout, type Layout, type StoredSide } from './hdf5_layout.js';
 import { openHdf5, readBox, reason, SLAB_BYTES } from './hdf5_library.js';
 import { readCached } from './stage1_cache.js';
@@ -122,7 +123,7 @@ export class Hdf5PatchFile {
 export async function hasDatasets(path: string, names: readonly string[]): Promise<boolean> {
   const { file } = await openHdf5(path);
   try {
-    return names.every((name) => file.get(name) instanceof Dataset);
+    return names.every((name) => findDataset(file, path, name) !== undefined);
   } finally {
     file.close();
   }

@@ -1,27 +1,10 @@
 /** Checks everything in a patch file's headers before any pixel is read, and describes the file (domain.md 4). */
 import { basename } from 'node:path';
-import { Dataset, type File as Hdf5File } from 'h5wasm/node';
+import type { Dataset, File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../errors.js';
-import { checkFilters, list, numberAttribute, show, textAttribute, typeName } from './hdf5_fields.js';
-import type { NumberType } from './hdf5_library.js';
+import { describeArray, findDataset, hasMask, type StoredArray, show } from './hdf5_dataset.js';
+import { list, numberAttribute, textAttribute } from './hdf5_fields.js';
 import type { CachedInput, PatchFile, Sides } from './types.js';
-
-/** A patch is held in memory whole, more than once. */
-const MAX_PATCH_NUMBERS = 2 ** 28;
-/** deflate shrinks by at most 1032 : 1 */
-const MAX_RATIO = 1100;
-const LAYOUT = "'aviris' (N,H,W,B) and 'landsat' (N,H,W,C)";
-
-type Shape4 = readonly [number, number, number, number];
-
-export interface StoredArray {
-  readonly type: NumberType;
-  readonly shape: Shape4;
-  /** Rows of a chunk; 1 without chunks. */
-  readonly chunkRows: number;
-  /** Patches that share a chunk: reading one inflates all of them. */
-  readonly chunkPatches: number;
-}
 
 /** One side of a patch: the dataset it comes from, and what is made of it where the wanted one is missing. */
 export interface StoredSide {
@@ -56,9 +39,9 @@ const fineSize = (coarse: number): number => (coarse * 15) / 2;
  * pixels on fifteen fine ones, and what sticks out is cut off.
  */
 function describeSides(file: Hdf5File, path: string, bytes: number, sides: Sides): Pick<Layout, 'input' | 'target'> {
-  const has = (name: string) => file.get(name) instanceof Dataset;
+  const has = (name: string) => findDataset(file, path, name) !== undefined;
   const masked = (name: 'mask' | 'mask_lr') => (has(name) ? { mask: name } : {});
-  const fine = patchArray(file, path, bytes, 'aviris');
+  const fine = describeArray(file, path, bytes, 'aviris');
   const [, height, width] = fine.shape;
   const coarse = { height: coarseSize(height), width: coarseSize(width) };
   const crop = { height: fineSize(coarse.height), width: fineSize(coarse.width) };
@@ -71,12 +54,12 @@ function describeSides(file: Hdf5File, path: string, bytes: number, sides: Sides
       expected: 'at least 15 x 15',
     });
   const side = (name: Exclude<Sides['input'] | Sides['target'], 'stage1'>): StoredSide => {
-    if (name === 'landsat') return { dataset: name, array: patchArray(file, path, bytes, name), ...masked('mask') };
+    if (name === 'landsat') return { dataset: name, array: describeArray(file, path, bytes, name), ...masked('mask') };
     const cut = has('aviris_lr') || !needsGrid ? {} : { crop };
     if (name === 'aviris') return { dataset: name, array: fine, ...cut, ...masked('mask') };
-    if (has(name)) return { dataset: name, array: patchArray(file, path, bytes, name), ...masked('mask_lr') };
+    if (has(name)) return { dataset: name, array: describeArray(file, path, bytes, name), ...masked('mask_lr') };
     const from = name === 'aviris_lr' ? 'aviris' : 'landsat';
-    const array = from === 'aviris' ? fine : patchArray(file, path, bytes, 'landsat');
+    const array = from === 'aviris' ? fine : describeArray(file, path, bytes, 'landsat');
     return { dataset: from, array, crop, degrade: from === 'aviris' ? 'psf' : 'area', ...masked('mask') };
   };
   const target = side(sides.target);
@@ -107,6 +90,7 @@ export function describeLayout(
   const inBands = input ? input.array.shape[3] : cached!.bands;
   const sameDataset = sides.input === 'landsat' && sides.target === 'aviris';
   const stored = input?.array.shape;
+  if (stored) checkOrder(path, input, target);
   if (stored && (stored[0] !== patches || (sameDataset && (stored[1] !== height || stored[2] !== width))))
     throw new BandliftError(`does not match '${target.dataset}'`, {
       file: path,
@@ -166,6 +150,23 @@ export function describeLayout(
   return { info, ...(input && { input }), target, ...(downsamplingFactor !== undefined && { downsamplingFactor }) };
 }
 
+/** The orders of dimensions that other programs write, told by the two sides together. */
+function checkOrder(path: string, input: StoredSide, target: StoredSide): void {
+  const [a, b] = [input.array.shape, target.array.shape];
+  const differ = (...dimensions: number[]) => [0, 1, 2, 3].every((d) => (a[d] !== b[d]) === dimensions.includes(d));
+  const fail = (order: string, numpy: string) => {
+    throw new BandliftError(`its dimensions look like ${order}`, {
+      file: path,
+      field: input.dataset,
+      found: `${show(a)}, and ${show(b)} of '${target.dataset}'`,
+      expected: '(N,H,W,bands)',
+      hint: `write both as ${numpy}`,
+    });
+  };
+  if (differ(1)) fail('(N,bands,H,W), channels first', 'numpy.moveaxis(x, 1, -1)');
+  if (differ(0)) fail('(bands,W,H,N), as MATLAB stores them', 'numpy.transpose(x)');
+}
+
 /** Origins count fine pixels; on Landsat's grid they count Landsat's. */
 function originsOnGrid(origins: Float64Array, sides: Sides, { array }: StoredSide, file: Hdf5File): Int32Array {
   if (sides.target === 'aviris') return Int32Array.from(origins);
@@ -203,64 +204,6 @@ function optional<K extends keyof PatchFile>(
   value: PatchFile[K] | undefined,
 ): { [P in K]?: NonNullable<PatchFile[P]> } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]?: NonNullable<PatchFile[P]> });
-}
-
-function patchArray(file: Hdf5File, path: string, bytes: number, name: string): StoredArray {
-  const dataset = file.get(name);
-  const keys = () => file.keys().slice(0, 8).join(', ') || 'nothing';
-  if (!(dataset instanceof Dataset))
-    throw new BandliftError(`dataset '${name}' is missing`, { file: path, found: keys(), expected: LAYOUT });
-  const where = { file: path, field: name };
-  const { shape, size, type, signed, chunks, virtual_sources } = dataset.metadata;
-  if (shape?.length !== 4)
-    throw new BandliftError('wrong number of dimensions', { ...where, found: show(shape), expected: '(N,H,W,bands)' });
-  if (shape[0] === 0) throw new BandliftError('holds no patches', { ...where, found: show(shape), expected: 'N >= 1' });
-  if (shape.some((side) => side === 0))
-    throw new BandliftError('has an empty dimension', { ...where, found: show(shape) });
-  const float = type === 1;
-  if (!((float && (size === 4 || size === 8)) || (type === 0 && size === 2)))
-    throw new BandliftError('wrong type of numbers', {
-      ...where,
-      found: typeName(dataset),
-      expected: 'float32, float64, int16 or uint16',
-    });
-  if (virtual_sources)
-    throw new BandliftError('is a virtual dataset', { ...where, hint: 'copy it into one file (h5repack)' });
-  checkFilters(dataset, path, name);
-  const numbers = shape.slice(1).reduce((a, b) => a * b, 1);
-  if (numbers > MAX_PATCH_NUMBERS)
-    throw new BandliftError('one patch is too large', {
-      ...where,
-      found: `${shape.slice(1).join(' x ')} numbers`,
-      expected: `at most ${MAX_PATCH_NUMBERS}`,
-      hint: 'cut smaller patches',
-    });
-  const total = numbers * shape[0]! * size;
-  if (total > bytes * (dataset.filters.length > 0 ? MAX_RATIO : 1))
-    throw new BandliftError('claims more data than the file can hold', {
-      ...where,
-      found: `${show(shape)} = ${total} bytes in a file of ${bytes}`,
-      hint: 'the file is incomplete; copy or make it again',
-    });
-  return {
-    type: { float, signed, size },
-    shape: shape as unknown as Shape4,
-    chunkPatches: Math.max(1, Math.min(shape[0]!, chunks?.[0] ?? 1)),
-    chunkRows: Math.max(1, Math.min(shape[1]!, chunks?.[1] ?? 1)),
-  };
-}
-
-function hasMask(file: Hdf5File, path: string, name: string, expected: readonly number[]): boolean {
-  const mask = file.get(name);
-  if (!(mask instanceof Dataset)) return false;
-  const where = { file: path, field: name };
-  checkFilters(mask, path, name);
-  if (mask.shape?.join() !== expected.join())
-    throw new BandliftError('wrong shape', { ...where, found: show(mask.shape), expected: show(expected) });
-  // numpy's bool is stored as an enumeration of one byte
-  if (mask.metadata.size !== 1 || ![0, 8].includes(mask.metadata.type))
-    throw new BandliftError('wrong type of numbers', { ...where, found: typeName(mask), expected: 'uint8' });
-  return true;
 }
 
 /** No sensor of ours sees below 100 nm or beyond 100 um: smaller band centres are in um, and so are the widths beside them. */

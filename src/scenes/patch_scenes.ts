@@ -1,12 +1,13 @@
 /** Patch files as scenes: each patch is a small raster of its own, with its place on the ground where the file says it. */
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { Dataset, type File as Hdf5File } from 'h5wasm/node';
+import type { File as Hdf5File } from 'h5wasm/node';
+import { describeArray, findDataset, hasMask, type StoredArray } from '../data/hdf5_dataset.js';
+import { list, numberAttribute, textAttribute } from '../data/hdf5_fields.js';
 import { openHdf5, readBox, reason } from '../data/hdf5_library.js';
 import { BandliftError } from '../errors.js';
 import { toNanometres } from '../spectra/units.js';
 import { checkWindow, type Geotransform, refine } from './geo.js';
-import { describeStored, floatList, numberAttribute, type StoredPatches, textAttribute } from './patch_datasets.js';
 import type { GeoReference, Pixels, Scene, Window } from './types.js';
 
 export interface PatchSceneOptions {
@@ -22,15 +23,19 @@ interface PatchImages {
   readonly path: string;
   readonly file: Hdf5File;
   readonly bytes: number;
-  readonly images: StoredPatches;
-  /** `mask`, where it lies on the grid of the images. */
-  readonly mask: StoredPatches | undefined;
+  readonly dataset: string;
+  readonly images: StoredArray;
+  /** Whether the file has a `mask` on the grid of the images. */
+  readonly masked: boolean;
   /** Stored value = physical value * scale. */
   readonly scale: number;
   readonly nodata: number | undefined;
   /** Scenes that are not closed. */
   open: number;
 }
+
+/** Of `mask`. */
+const FLAGS = { float: false, signed: false, size: 1 };
 
 class PatchScene implements Scene {
   readonly path: string;
@@ -54,24 +59,17 @@ class PatchScene implements Scene {
     this.#patch = patch;
     this.path = shared.path;
     this.name = name;
-    [, this.height, this.width, this.bands] = shared.images.shape as [number, number, number, number];
+    [, this.height, this.width, this.bands] = shared.images.shape;
     this.warnings = [];
     Object.assign(this, about);
   }
 
   async read(window: Window): Promise<Pixels> {
-    const { file, path, images, mask, scale, nodata } = this.#shared;
+    const { file, path, dataset, images, masked, scale, nodata } = this.#shared;
     checkWindow(window, this.height, this.width, path);
     checkStillWhole(path, this.#shared.bytes);
     const { y, x, height, width } = window;
-    const stored = readBox(
-      file,
-      path,
-      images.name,
-      images.type,
-      [this.#patch, y, x, 0],
-      [1, height, width, this.bands],
-    );
+    const stored = readBox(file, path, dataset, images.type, [this.#patch, y, x, 0], [1, height, width, this.bands]);
     // out of the library's memory, which the next call takes again
     const values = new Float32Array(stored.length);
     const valid = new Uint8Array(height * width).fill(1);
@@ -82,8 +80,8 @@ class PatchScene implements Scene {
         if (value === fill || value - value !== 0) valid[p] = 0;
         else values[i] = value / scale;
       }
-    if (mask) {
-      const flags = readBox(file, path, mask.name, mask.type, [this.#patch, y, x], [1, height, width]);
+    if (masked) {
+      const flags = readBox(file, path, 'mask', FLAGS, [this.#patch, y, x], [1, height, width]);
       for (let p = 0; p < valid.length; p++) if (flags[p] === 0) valid[p] = 0;
     }
     for (let p = 0; p < valid.length; p++) if (valid[p] === 0) values.fill(0, p * this.bands, (p + 1) * this.bands);
@@ -119,7 +117,7 @@ function nanometres(centres: Float64Array, path: string): Float64Array {
 
 function choose(file: Hdf5File, path: string, wanted: PatchSceneOptions['dataset']): string {
   const candidates = wanted === undefined ? ['landsat_lr', 'landsat'] : [wanted];
-  const name = candidates.find((candidate) => file.get(candidate) instanceof Dataset);
+  const name = candidates.find((candidate) => findDataset(file, path, candidate));
   if (name !== undefined) return name;
   throw new BandliftError(`dataset '${candidates.join("' or '")}' is missing`, {
     file: path,
@@ -129,17 +127,17 @@ function choose(file: Hdf5File, path: string, wanted: PatchSceneOptions['dataset
 }
 
 /** The place of every patch's images: `geotransforms` is that of the fine grid. */
-function placesOf(file: Hdf5File, path: string, images: StoredPatches, fineHeight: number | undefined): GeoReference[] {
-  const [patches, height] = images.shape as [number, number];
-  const list = floatList(file, path, 'geotransforms', [patches, 6]);
-  if (list === undefined || fineHeight === undefined) return [];
+function placesOf(file: Hdf5File, path: string, images: StoredArray, fineHeight: number | undefined): GeoReference[] {
+  const [patches, height] = images.shape;
+  const places = list(file, path, 'geotransforms', [patches, 6]);
+  if (places === undefined || fineHeight === undefined) return [];
   const crsWkt = textAttribute(file, 'crs_wkt');
   const factor = numberAttribute(file, path, 'downsampling_factor') ?? 1;
   // 255 px of 4 m are 34 px of 30 m exactly; other sizes leave a part of a coarse pixel over
   const coarse = Math.abs(fineHeight / factor - height) < 1 ? factor : fineHeight / height;
   const ratio = height === fineHeight ? 1 : coarse;
   return Array.from({ length: patches }, (_, n) => {
-    const geotransform = list.subarray(6 * n, 6 * n + 6) as unknown as Geotransform;
+    const geotransform = places.subarray(6 * n, 6 * n + 6) as unknown as Geotransform;
     const place: GeoReference = {
       geotransform: Array.from(geotransform) as unknown as Geotransform,
       ...(crsWkt === undefined ? {} : { crsWkt }),
@@ -149,12 +147,14 @@ function placesOf(file: Hdf5File, path: string, images: StoredPatches, fineHeigh
 }
 
 function describe(file: Hdf5File, path: string, bytes: number, wanted: PatchSceneOptions['dataset']): Scene[] {
-  const images = describeStored(file, path, bytes, choose(file, path, wanted), 4);
-  const [patches, height, width, bands] = images.shape as [number, number, number, number];
-  const fine = ['aviris', 'landsat'].find((name) => file.get(name) instanceof Dataset);
-  const fineShape = fine === undefined ? undefined : describeStored(file, path, bytes, fine, 4).shape;
-  const masked = file.get('mask') instanceof Dataset && describeStored(file, path, bytes, 'mask', 3);
-  const mask = masked && masked.shape.join() === [patches, height, width].join() ? masked : undefined;
+  const dataset = choose(file, path, wanted);
+  const images = describeArray(file, path, bytes, dataset);
+  const [patches, height, width, bands] = images.shape;
+  const fine = ['aviris', 'landsat'].find((name) => findDataset(file, path, name));
+  const fineShape = fine === undefined ? undefined : describeArray(file, path, bytes, fine).shape;
+  // a mask is of the fine grid
+  const grid = [patches, ...(fineShape ?? images.shape).slice(1, 3)];
+  const masked = hasMask(file, path, 'mask', grid) && grid.join() === [patches, height, width].join();
   const scale = numberAttribute(file, path, 'scale') ?? 1;
   if (!(scale > 0 && Number.isFinite(scale)))
     throw new BandliftError('is no scale', { file: path, field: 'attribute scale', found: scale });
@@ -162,18 +162,19 @@ function describe(file: Hdf5File, path: string, bytes: number, wanted: PatchScen
     path,
     file,
     bytes,
+    dataset,
     images,
-    mask,
+    masked,
     scale,
     nodata: numberAttribute(file, path, 'nodata'),
     open: patches,
   };
   const units = textAttribute(file, 'units');
   const about: { -readonly [K in keyof Scene]?: Scene[K] } = units === undefined ? {} : { units };
-  if (images.name.startsWith('aviris')) {
-    const centres = floatList(file, path, 'wavelength', [bands]);
-    const widths = floatList(file, path, 'fwhm', [bands]);
-    const good = floatList(file, path, 'good_bands', [bands]);
+  if (dataset.startsWith('aviris')) {
+    const centres = list(file, path, 'wavelength', [bands]);
+    const widths = list(file, path, 'fwhm', [bands]);
+    const good = list(file, path, 'good_bands', [bands]);
     if (centres) about.wavelength = nanometres(centres, path);
     if (centres && widths) about.fwhm = widths.map((w) => (w * about.wavelength![0]!) / centres[0]!);
     if (good) about.goodBands = Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));

@@ -151,7 +151,7 @@ const rows: Quirk[] = [
     check: async (folder) => {
       await writeHdf5(join(folder, 'neon.h5'), { Reflectance: { data: Float32Array.of(1, 2), shape: [1, 2] } });
       expect(await error(folder, 'neon.h5')).toMatch(
-        /neon\.h5: is not a patch file: it has no dataset 'aviris'; if it is a product of an instrument/,
+        /neon\.h5: is not a patch file: it has no dataset 'aviris'; found Reflectance; if it is a product of an instrument/,
       );
     },
   },
