@@ -1,6 +1,5 @@
 /** `bandlift evaluate`: every metric of a model beside its baselines and an oracle, as a table, files and a report. */
 import { existsSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
@@ -14,7 +13,7 @@ import type { EvaluationResult } from '../evaluate/result.js';
 import { evaluateStage1 } from '../evaluate/stage1.js';
 import { evaluateStage2 } from '../evaluate/stage2.js';
 import { writeFileAtomic } from '../io/atomic.js';
-import { fileError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 import { writeReport } from '../report/index.js';
 import { parseBytes } from '../train/config.js';
 import { addDeviceOptions, type DeviceFlags, deviceChoice } from './device_options.js';
@@ -68,9 +67,7 @@ async function run(flags: Flags): Promise<void> {
   if (existsSync(flags.out) && !statSync(flags.out).isDirectory())
     throw new BandliftError('is no folder', { file: flags.out, hint: 'give another --out' });
   const result = await evaluate(flags, output);
-  await mkdir(flags.out, { recursive: true }).catch((error: unknown) => {
-    throw fileError(error, flags.out);
-  });
+  makeFolder(flags.out, 'give another --out');
   const metrics = join(flags.out, 'metrics.json');
   await writeFileAtomic(metrics, metricsJson(result));
   const files = [metrics, ...(await writeReport(result, flags.out))];

@@ -16,6 +16,9 @@ const REASONS: Record<string, [message: string, hint: string]> = {
   ENAMETOOLONG: ['the name is too long', 'choose a shorter one'],
 };
 
+/** What a code of the system means, in words. */
+export const reasonOf = (code: string): string => REASONS[code]?.[0] ?? `the system refuses (${code})`;
+
 /** A system error as a BandliftError; anything else (and a BandliftError) is returned as it is. */
 export function fileError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;

@@ -3,11 +3,12 @@
  * with halo), which pixels are valid, and how far it has come. All in one folder, so that an interrupted prediction goes on
  * from there; removed at the end.
  */
-import { mkdir, open, readFile, rm, truncate } from 'node:fs/promises';
+import { open, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../io/atomic.js';
 import { fileError, writeError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 import { RasterFile } from './raster_file.js';
 
 const count = z.int().min(0);
@@ -65,7 +66,7 @@ export class Scratch {
   static async begin(folder: string, key: string): Promise<Scratch> {
     try {
       await rm(folder, { recursive: true, force: true });
-      await mkdir(folder, { recursive: true });
+      makeFolder(folder);
     } catch (error) {
       throw fileError(error, folder);
     }

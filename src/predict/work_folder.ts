@@ -4,12 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { BandliftError, EXIT } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { fileError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 import { type Lock, takeLock } from '../io/lock.js';
 import { cubePaths } from '../scenes/cube_description.js';
 import type { Scene } from '../scenes/types.js';
@@ -84,7 +85,7 @@ export async function beginWork(out: string, settings: Settings): Promise<void> 
   const folder = workFolder(out);
   try {
     await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     await writeFileAtomic(join(folder, 'settings.json'), `${JSON.stringify(settings)}\n`);
   } catch (error) {
     throw fileError(error, folder);

@@ -3,12 +3,13 @@
  * each other, and one report of them all.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openEnvi } from '../data/envi.js';
 import { BandliftError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { fileError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
 
 /** Raised when the same options give other patches than before. */
@@ -58,11 +59,7 @@ const folderOf = (out: string) => join(out, 'reports');
 const recordPath = (out: string, name: string) => join(folderOf(out), `${name}.json`);
 
 export async function writeRecord(out: string, name: string, record: SceneRecord | FailureRecord): Promise<void> {
-  try {
-    await mkdir(folderOf(out), { recursive: true });
-  } catch (error) {
-    throw fileError(error, folderOf(out));
-  }
+  makeFolder(folderOf(out));
   await writeFileAtomic(recordPath(out, name), `${JSON.stringify(record, null, 1)}\n`);
 }
 

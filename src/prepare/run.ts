@@ -1,11 +1,10 @@
 /** `prepare` of a list of scenes: several at once in threads, finished ones skipped, failures kept from the others. */
 import { existsSync, statSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { BandliftError, EXIT, type ExitCode } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 import { type Lock, waitForLock } from '../io/lock.js';
 import { workerUrl } from '../support/worker.js';
 import { PROCESS_BYTES } from './memory.js';
@@ -67,11 +66,7 @@ export async function prepareScenes(options: RunOptions): Promise<RunResult> {
   const { out, watch } = options;
   if (statSync(out, { throwIfNoEntry: false })?.isDirectory() === false)
     throw new BandliftError('is a file', { file: out, expected: 'a folder for the patch files' }, EXIT.usage);
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (error) {
-    throw fileError(error, out);
-  }
+  makeFolder(out, 'give another --out');
   const there = options.scenes.find(({ name }) => existsSync(join(out, `${name}.h5`)));
   if (there && !options.resume)
     throw new BandliftError(

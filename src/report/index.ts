@@ -1,8 +1,8 @@
 /** The report of an evaluation: one page for people, tables for programs, pictures for slides. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EvaluationResult } from '../evaluate/result.js';
 import { writeFileAtomic } from '../io/atomic.js';
+import { makeFolder } from '../io/folders.js';
 import { bandMetricsCsv, metricsCsv } from './csv.js';
 import { drawFigures } from './figures.js';
 import { renderPage } from './page.js';
@@ -15,7 +15,7 @@ import { renderPage } from './page.js';
  */
 export async function writeReport(result: EvaluationResult, outDir: string): Promise<string[]> {
   const pictures = join(outDir, 'pictures');
-  await mkdir(pictures, { recursive: true });
+  makeFolder(pictures, 'give another --out');
   const written: string[] = [];
   const write = async (path: string, content: string | Uint8Array) => {
     await writeFileAtomic(path, content);

@@ -2,10 +2,9 @@
  * The sample's 4 m part: the flight lines once more, a piece of each at 4 m, and what `prepare` makes of them: patches of
  * both grids with the real point spread function. And a Landsat image of a line that nobody trains on, for `predict`.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnviWriter } from '../data/envi.js';
-import { fileError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 import { prepareScene } from '../prepare/prepare.js';
 import { LANDSAT8_OLI } from '../spectra/response.js';
 import { lineCorner, lineHeader, SAMPLE_UNITS, type SampleBands, sampleBands } from './lines.js';
@@ -47,7 +46,7 @@ export async function generateFineSample(options: FineSampleOptions): Promise<Fi
   const { out, lines, patch } = options;
   const files: string[] = [];
   let patches = 0;
-  await makeFolders(out, ['cubes_4m', 'patches_4m']);
+  for (const name of ['cubes_4m', 'patches_4m']) makeFolder(join(out, name), 'give another --out');
   const bands = sampleBands();
   for (let line = 0; line < lines; line++) {
     const name = `line_${line + 1}`;
@@ -60,14 +59,6 @@ export async function generateFineSample(options: FineSampleOptions): Promise<Fi
     options.progress?.(line + 1, lines);
   }
   return { files, patches };
-}
-
-async function makeFolders(out: string, names: readonly string[]): Promise<void> {
-  try {
-    for (const name of names) await mkdir(join(out, name), { recursive: true });
-  } catch (error) {
-    throw fileError(error, out);
-  }
 }
 
 async function writeFineLine(options: FineSampleOptions, bands: SampleBands, line: number, path: string) {
@@ -112,7 +103,7 @@ export const LANDSAT_DEFAULTS = { seed: 1, line: 6, height: 96, width: 128 } as 
 /** Writes OUT/landsat/scene.img + .hdr: 7 bands at 30 m with OLI's noise. Returns the paths. */
 export async function generateLandsatSample(options: LandsatSampleOptions): Promise<string[]> {
   const { out, seed, line, height, width, units = 'reflectance' } = options;
-  await makeFolders(out, ['landsat']);
+  makeFolder(join(out, 'landsat'), 'give another --out');
   const bands = sampleBands();
   const { wavelength, fwhm, weights } = bands;
   const scene = new Scene({ seed, line, wavelength, fwhm, weights, units, pixelSize: COARSE });

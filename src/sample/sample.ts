@@ -18,12 +18,11 @@
  * be most of the problem; stage 1 learns 7 -> 340 bands on the same grid. (The 4 m part, for stage 2, is in fine.ts.)
  * Scores on the sample say that training works; they say nothing about real scenes.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnviWriter } from '../data/envi.js';
 import { PatchWriter } from '../data/patch_writer.js';
 import { BandliftError, EXIT } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 import { LANDSAT8_OLI } from '../spectra/response.js';
 import {
   lineCorner,
@@ -89,12 +88,7 @@ export async function generateSample(options: SampleOptions): Promise<SampleResu
       );
   const lines = Math.min(options.lines ?? SAMPLE_DEFAULTS.lines, patches);
   const files: string[] = [];
-  try {
-    await mkdir(join(out, 'cubes'), { recursive: true });
-    await mkdir(join(out, 'patches'), { recursive: true });
-  } catch (error) {
-    throw fileError(error, out);
-  }
+  for (const name of ['cubes', 'patches']) makeFolder(join(out, name), 'give another --out');
   const bands = sampleBands();
   for (let line = 0; line < lines; line++) {
     // the first lines take what does not divide evenly

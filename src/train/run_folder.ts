@@ -2,9 +2,10 @@
  * The folder of one run: config.yaml, split.json, environment.json, metrics.jsonl, tensorboard/, checkpoints/. A folder
  * that already holds a run is never written over: it is resumed, or another one is taken.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../errors.js';
+import { makeFolder } from '../io/folders.js';
 import { takeLock } from '../io/lock.js';
 
 export interface RunFolder {
@@ -64,13 +65,10 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
   const made: string[] = [];
   try {
     for (const folder of [path, join(path, 'checkpoints'), join(path, 'tensorboard')])
-      if (mkdirSync(folder, { recursive: true }) !== undefined) made.push(folder);
+      if (makeFolder(folder, 'choose a folder you may write to with --output-dir') !== undefined) made.push(folder);
   } catch (error) {
     removeEmpty(made);
-    throw new BandliftError(`cannot make the output folder (${(error as NodeJS.ErrnoException).code})`, {
-      file: path,
-      hint: 'choose a folder you may write to with --output-dir',
-    });
+    throw error;
   }
   let release = () => {};
   try {

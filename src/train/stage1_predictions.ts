@@ -5,7 +5,7 @@
  * its name when it is complete. MACHINE changes with a restart, after which nobody knows what had reached the disk.
  */
 import { createHash } from 'node:crypto';
-import { constants, mkdirSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { constants, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { contentHashes } from '../data/content_hash.js';
@@ -19,6 +19,7 @@ import type { Session } from '../engine/types.js';
 import { BandliftError, EXIT } from '../errors.js';
 import { writeAt, writeFileAtomic } from '../io/atomic.js';
 import { writeError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 import { waitForLock } from '../io/lock.js';
 import { processSpace } from '../io/process_lock.mjs';
 import type { Stage2Config } from './config.js';
@@ -49,16 +50,9 @@ function cacheKey(checkpoint: string, engine: string, set: PatchSet, contents: r
 const parentOf = (config: Stage2Config) =>
   config.cache_dir === '' ? join(dirname(config.output_dir), 'cache') : config.cache_dir;
 
-function makeFolder(config: Stage2Config, key: string): string {
+function makeCache(config: Stage2Config, key: string): string {
   const folder = join(parentOf(config), `stage1-${key}`);
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw new BandliftError(`cannot make the folder of the cache (${(error as NodeJS.ErrnoException).code})`, {
-      file: folder,
-      hint: 'give another --cache-dir',
-    });
-  }
+  makeFolder(folder, 'give another --cache-dir');
   return folder;
 }
 
@@ -89,7 +83,7 @@ export async function cacheStage1(
     if (sizeOf(path) >= LARGE) report.line(`reading ${path} to see whether its predictions are known`);
   });
   const engine = await engineIdentity(deviceOption(config));
-  const folder = makeFolder(config, cacheKey(stage1.hash, engine, landsat, contents));
+  const folder = makeCache(config, cacheKey(stage1.hash, engine, landsat, contents));
   const size = { height: landsat.inputHeight, width: landsat.inputWidth, bands: landsat.outBands };
   const files: CacheFile[] = landsat.files.map(({ path, patches }, i) => ({
     path: join(folder, `${i}-${basename(path)}.f32`),

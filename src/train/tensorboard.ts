@@ -3,12 +3,13 @@
  * protobufs. Field numbers from tensorflow/tsl: event.proto, summary.proto, tensor.proto. Scalars and images are written
  * as PyTorch's SummaryWriter does (simple_value, Image), because every reader lists these and drops them after a restart.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { crc32c } from '@node-rs/crc32';
 import { writeError } from '../io/files.js';
+import { makeFolder } from '../io/folders.js';
 
 /** Records wait until this many bytes are there, or flush() is called. */
 const BUFFER_BYTES = 1 << 16;
@@ -131,7 +132,7 @@ export class TensorBoardWriter {
 
   /** `resumeStep`: the step from which a run goes on; TensorBoard then drops what earlier files hold beyond it. */
   constructor(folder: string, options: { resumeStep?: number } = {}) {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     this.path = join(folder, nextFileName(folder));
     try {
       this.#fd = openSync(this.path, 'wx');

@@ -189,7 +189,8 @@ const FOLDERS: BrokenCase[] = [
       writeFileSync(join(folder, 'file'), 'precious');
     },
     exit: EXIT.badInput,
-    message: /file\/run: cannot make the output folder \(ENOTDIR\); choose a folder you may write to with --output-dir/,
+    message:
+      /file\/run: cannot make this folder: a file is in its place or above it; choose a folder you may write to with --output-dir/,
   },
   {
     name: 'resume without a run',
