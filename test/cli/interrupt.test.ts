@@ -86,8 +86,8 @@ describe('two processes on one run folder', () => {
     {
       what: 'resuming it',
       more: ['--resume'],
-      message: /shared: another process is training in this folder; found process \d+; wait/,
-      exit: EXIT.badInput,
+      message: /shared: another process is training in this folder; found process \d+ since [-\d]+ [:\d]+ UTC; wait/,
+      exit: EXIT.failure,
     },
     {
       what: 'starting anew',
