@@ -131,7 +131,7 @@ describe('patches as scenes', () => {
     await one.close();
     const flat = await writeHdf5(join(folder, 'flat.h5'), { landsat: { data: new Float32Array(20), shape: [4, 5] } });
     expect(await failure(flat)).toMatch(
-      /flat\.h5: landsat: has the wrong shape; found \(4,5\), expected \(N,H,W,bands\)/,
+      /flat\.h5: landsat: wrong number of dimensions; found \(4,5\), expected \(N,H,W,bands\)/,
     );
   });
 });
