@@ -129,7 +129,9 @@ export function bicubicMethod(
     kind: 'bicubic',
     inBands: bands,
     outBands: bands,
-    ...ratio,
+    // not all of it: a model's spec has a ratio too, and a kind and a projection of its own
+    up: ratio.up,
+    down: ratio.down,
     backProjections: count,
     ...(bounded ? { projection: { ...BOUNDS, floor: [0] } } : {}),
   };

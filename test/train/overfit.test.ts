@@ -8,7 +8,7 @@ import { type Batch, COMBINED_LOSS } from '../../src/engine/types.js';
 import { temporaryFolder } from '../support/cli.js';
 import { smallSample } from '../support/runs.js';
 
-const STEPS = 350;
+const STEPS = 500;
 
 it('falls below 3 % of the initial loss on 4 patches of the sample', async () => {
   const set = await openPatchSet([smallSample(temporaryFolder(), 8)]);
