@@ -60,7 +60,7 @@ describe('result cubes', () => {
     const output = await EnviOutput.create(path, description({ dataType, interleave }));
     await Promise.all([...tiles].reverse().map((t, i) => output.write(t.window, t.values, t.valid, i)));
     const report = await output.finish();
-    expect(report.counts).toEqual({ pixels: 63, nodata: 13, clamped: 0, notFinite: 0 });
+    expect(report.counts).toEqual({ pixels: 63, nodata: 13, bounded: 0, clamped: 0, notFinite: 0 });
     expect(
       readdirSync(folder)
         .filter((f) => f.startsWith(`order_${dataType}_${interleave}`))
@@ -92,7 +92,7 @@ describe('result cubes', () => {
       -0.00005,
     );
     await output.write({ y: 0, x: 0, height: 1, width: 2 }, values);
-    expect((await output.finish()).counts).toEqual({ pixels: 2, nodata: 0, clamped: 2, notFinite: 2 });
+    expect((await output.finish()).counts).toEqual({ pixels: 2, nodata: 0, bounded: 0, clamped: 2, notFinite: 2 });
     // halves go up: 0.5 -> 1, -0.5 -> 0 (float32's 0.00005 is a little below: 0.49999999 -> 0)
     const half = Math.round(Math.fround(0.00005) * 10000);
     expect([...(await readEnvi(path)).data]).toEqual([32767, -32767, 32767, -32767, -32768, -32768, half, 0]);
@@ -223,7 +223,7 @@ describe('result cubes', () => {
     for (const [i, t] of tiles.entries()) if (!output.done.has(i)) await output.write(t.window, t.values, t.valid, i);
     // the two tiles of the dead process have no pixel without data
     const missing = tiles.slice(2).reduce((sum, t) => sum + t.valid.filter((v) => v === 0).length, 0);
-    expect((await output.finish()).counts).toEqual({ pixels: 63, nodata: missing, clamped: 0, notFinite: 0 });
+    expect((await output.finish()).counts).toEqual({ pixels: 63, nodata: missing, bounded: 0, clamped: 0, notFinite: 0 });
     const { data } = await readEnvi(path);
     expect(data[0]).toBe(0.5);
     expect(data[(6 * WIDTH + 8) * BANDS]).toBe(isValid(6, 8) ? value(6, 8, 0) : -9999);
