@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { EnviWriter } from '../data/envi.js';
 import { makeFolder } from '../io/folders.js';
 import { prepareScene } from '../prepare/prepare.js';
+import { applyTaps } from '../resample/apply_taps.js';
+import { psfTaps } from '../resample/taps.js';
 import { LANDSAT8_OLI } from '../spectra/response.js';
 import { lineCorner, lineHeader, SAMPLE_UNITS, type SampleBands, sampleBands } from './lines.js';
 import { type SampleUnits, Scene } from './scene.js';
@@ -100,13 +102,43 @@ export interface LandsatSampleOptions {
 
 export const LANDSAT_DEFAULTS = { seed: 1, line: 6, height: 96, width: 128 } as const;
 
+/** Cells of the ground across a Landsat pixel, whose light the sensor's point spread function gathers. */
+const CELLS = 2;
+
+/**
+ * What OLI sees, [height, width, 7]: the ground in cells of 15 m under a point spread function whose FWHM is a pixel, as
+ * `prepare` and back-projection have it, and then OLI's noise.
+ */
+function asSeen(scene: Scene, height: number, width: number, bands: number): Float32Array {
+  const [lines, samples] = [CELLS * height, CELLS * width];
+  const ground = new Float32Array(lines * samples * bands);
+  const noise = new Float32Array(ground.length);
+  for (let y = 0; y < lines; y += BLOCK) {
+    const { landsat, landsatNoise } = scene.block(y, Math.min(BLOCK, lines - y), samples);
+    const at = y * samples * bands;
+    noise.set(landsatNoise, at);
+    ground.set(
+      landsat.map((v, i) => v - landsatNoise[i]!),
+      at,
+    );
+  }
+  const taps = (size: number) => psfTaps(CELLS * size, size, CELLS);
+  const seen = Float32Array.from(applyTaps(ground, bands, taps(height), taps(width)));
+  // every pixel has an error of its own: that of its first cell
+  for (let p = 0; p < height * width; p++) {
+    const cell = CELLS * (Math.floor(p / width) * samples + (p % width));
+    for (let b = 0; b < bands; b++) seen[p * bands + b]! += noise[cell * bands + b]!;
+  }
+  return seen;
+}
+
 /** Writes OUT/landsat/scene.img + .hdr: 7 bands at 30 m with OLI's noise. Returns the paths. */
 export async function generateLandsatSample(options: LandsatSampleOptions): Promise<string[]> {
   const { out, seed, line, height, width, units = 'reflectance' } = options;
   makeFolder(join(out, 'landsat'), 'give another --out');
   const bands = sampleBands();
   const { wavelength, fwhm, weights } = bands;
-  const scene = new Scene({ seed, line, wavelength, fwhm, weights, units, pixelSize: COARSE });
+  const scene = new Scene({ seed, line, wavelength, fwhm, weights, units, pixelSize: COARSE / CELLS });
   const path = join(out, 'landsat', 'scene.img');
   const { mapInfo = [], coordinateSystem = '' } = lineHeader(bands, scene.atmosphere, {
     seed,
@@ -128,8 +160,7 @@ export async function generateLandsatSample(options: LandsatSampleOptions): Prom
     other: { 'data units': SAMPLE_UNITS[units], 'sensor type': LANDSAT8_OLI.sensor },
   });
   try {
-    for (let y = 0; y < height; y += BLOCK)
-      await image.append(scene.block(y, Math.min(BLOCK, height - y), width).landsat);
+    await image.append(asSeen(scene, height, width, weights.length));
   } catch (error) {
     await image.discard();
     throw error;

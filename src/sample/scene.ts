@@ -26,6 +26,8 @@ export interface SceneOptions {
 export interface SceneBlock {
   /** [lines, samples, bands] */
   readonly cube: Float32Array;
+  /** Errors of Landsat's measurement in `landsat`, [lines, samples, 7]. */
+  readonly landsatNoise: Float32Array;
   /** [lines, samples, 7] */
   readonly landsat: Float32Array;
 }
@@ -129,6 +131,7 @@ export class Scene {
     const bands = wavelength.length;
     const cube = new Float32Array(lines * samples * bands);
     const landsat = new Float32Array(lines * samples * weights.length);
+    const landsatNoise = new Float32Array(landsat.length);
     const noise = Array.from(wavelength, spectrometerNoise);
     const surface = new Float64Array(bands);
     const radiance = new Float64Array(bands);
@@ -168,10 +171,12 @@ export class Scene {
           gain += w[b]! * light.gain[b]!;
         }
         const error = this.#random.normal() * sigmaAt(OLI_NOISE[k]!, seen);
-        landsat[p * weights.length + k] = value + (units === 'radiance' ? error : error / gain);
+        const inUnits = units === 'radiance' ? error : error / gain;
+        landsat[p * weights.length + k] = value + inUnits;
+        landsatNoise[p * weights.length + k] = inUnits;
       }
     }
-    return { cube, landsat };
+    return { cube, landsat, landsatNoise };
   }
 
   /**

@@ -223,7 +223,13 @@ describe('result cubes', () => {
     for (const [i, t] of tiles.entries()) if (!output.done.has(i)) await output.write(t.window, t.values, t.valid, i);
     // the two tiles of the dead process have no pixel without data
     const missing = tiles.slice(2).reduce((sum, t) => sum + t.valid.filter((v) => v === 0).length, 0);
-    expect((await output.finish()).counts).toEqual({ pixels: 63, nodata: missing, bounded: 0, clamped: 0, notFinite: 0 });
+    expect((await output.finish()).counts).toEqual({
+      pixels: 63,
+      nodata: missing,
+      bounded: 0,
+      clamped: 0,
+      notFinite: 0,
+    });
     const { data } = await readEnvi(path);
     expect(data[0]).toBe(0.5);
     expect(data[(6 * WIDTH + 8) * BANDS]).toBe(isValid(6, 8) ? value(6, 8, 0) : -9999);
