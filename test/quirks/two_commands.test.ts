@@ -1,4 +1,4 @@
-/** Whole commands started at the same moment on the same place: twenty pairs with BANDLIFT_FULL=1, one in the usual tests. */
+/** Whole commands started at the same moment on the same place: one pair in the usual tests, more in the long ones (test/support/together.ts). */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, vi } from 'vitest';
