@@ -41,8 +41,8 @@ describe('--max-memory', () => {
     expect(split.status).toBe(0);
     expect(split.stdout).toMatch(/batches of 4 computed [12] at a time/);
 
-    // The mean over a batch's pixels is the same sum in another order of float32 additions (6e-8 each): 1e-6. It stays so
-    // while few elements change sides: the loss's L1 and the ReLUs have steps in their gradients, and Adam turns a tiny
+    // The mean over a batch's pixels is the same sum in another order of float32 additions: about 1e-6 after one step, and an
+    // epoch has several, whose differences add up: 3e-6. It stays so while few elements change sides: the loss's L1 and the ReLUs have steps in their gradients, and Adam turns a tiny
     // gradient of the other sign into a whole step the other way. So later epochs agree to 1e-4 only.
     const [a, b] = [metricsOf(join(work, 'whole')), metricsOf(join(work, 'split'))];
     expect(a).toHaveLength(3);
@@ -52,7 +52,7 @@ describe('--max-memory', () => {
         for (const term of ['loss', 'l1', 'sam_rad', 'spectral_gradient']) {
           const tag = `${part}/${term}`;
           const off = Math.abs(b[i]![tag]! / line[tag]! - 1);
-          expect(off, `epoch ${i + 1} ${tag}`).toBeLessThan(i === 0 ? 1e-6 : 1e-4);
+          expect(off, `epoch ${i + 1} ${tag}`).toBeLessThan(i === 0 ? 3e-6 : 1e-4);
         }
     });
     const rows = testRowsOf(join(work, 'split'));

@@ -192,6 +192,8 @@ describePython('a run beside Python packages', () => {
     const names = modelParameters(model).flatMap(({ name, frozen }) =>
       (frozen ? ['param.', 'ema.'] : ['param.', 'ema.', 'adam.m.', 'adam.v.']).map((prefix) => prefix + name),
     );
+    // and sums over the training pixels, for baselines elsewhere
+    names.push('statistics.cross', 'statistics.gram');
     expect(Object.keys(tensors).sort()).toEqual(names.sort());
     const own = (await loadCheckpoint(file)).tensors;
     const groups = { 'param.': own.parameters, 'ema.': own.ema!, 'adam.m.': own.m!, 'adam.v.': own.v! };
