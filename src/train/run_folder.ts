@@ -63,15 +63,12 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
     throw new BandliftError('the output folder is a file', { file: path, hint: 'give another --output-dir' });
   checkRun(path, resume);
   const made: string[] = [];
-  try {
-    for (const folder of [path, join(path, 'checkpoints'), join(path, 'tensorboard')])
-      if (makeFolder(folder, 'choose a folder you may write to with --output-dir') !== undefined) made.push(folder);
-  } catch (error) {
-    removeEmpty(made);
-    throw error;
-  }
+  const make = (folder: string) => {
+    if (makeFolder(folder, 'choose a folder you may write to with --output-dir') !== undefined) made.push(folder);
+  };
   let release = () => {};
   try {
+    make(path);
     const lock = takeLock(
       join(path, '.lock'),
       'another process is training in this folder',
@@ -80,6 +77,8 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
     );
     release = lock.release;
     checkRun(path, resume); // another run may have begun and ended meanwhile
+    // only under the lock: who is refused removes what it made while it is empty, and it may not be its own by then
+    for (const name of ['checkpoints', 'tensorboard']) make(join(path, name));
   } catch (error) {
     release();
     removeEmpty(made);
