@@ -42,7 +42,9 @@ std::string name_of(Activation kind, const Shape& s, DType type) {
 }  // namespace
 
 TEST("elementwise: activations equal their formulas, also in place") {
-  for (const auto& [s, type] : stored(kShapes)) {
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     for (Activation kind : kKinds) {
       const Image x = Image::random(s, 1, -6, 6, type);
       everywhere(
@@ -92,7 +94,9 @@ TEST("elementwise: activations of huge and tiny numbers, infinities and NaN") {
 }
 
 TEST("elementwise: gradients of activations equal central differences, also in place") {
-  for (const auto& [s, type] : stored(kShapes)) {
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     for (Activation kind : kKinds) {
       const Image x = Image::random(s, 2, -4, 4), dy = Image::random(s, 3, -1, 1, type);
       Image y = Image::input(s, type);
@@ -119,7 +123,9 @@ TEST("elementwise: gradients of activations equal central differences, also in p
 }
 
 TEST("elementwise: add, also onto either operand") {
-  for (const auto& [s, type] : stored(kShapes)) {
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     const Image a = Image::random(s, 4, -1, 1, type),
                 b = Image::random({s.n, s.h, s.w, s.c, s.extra + 3}, 5, -1, 1, type);
     everywhere(
@@ -142,7 +148,9 @@ TEST("elementwise: add, also onto either operand") {
 }
 
 TEST("elementwise: fill of images and of f64") {
-  for (const auto& [s, type] : stored(kShapes)) {
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     everywhere(
         "fill " + text(s, type),
         [&](Backend& backend) {

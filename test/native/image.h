@@ -59,7 +59,8 @@ inline const std::vector<Shape> kShapes = {
 #endif
 };
 
-// Every shape in every type that images have here: for (const auto& [s, type] : stored(kShapes)) ...
+// Every shape in every type that images have here. Tests name both parts as variables: Clang before 16 does not let a
+// lambda capture a structured binding.
 struct StoredShape {
   Shape s;
   DType type;

@@ -13,6 +13,8 @@ int main(int argc, char** argv) {
     const bool wanted =
         is_part ? index++ % parts == part - 1 : argc < 2 || test.name.find(argv[1]) != std::string::npos;
     if (!wanted) continue;
+    std::printf("%s\n", test.name.c_str());
+    std::fflush(stdout);  // a sanitizer that ends the program leaves the name of the test behind
     try {
       test.body();
       ++passed;

@@ -23,7 +23,9 @@ Shape output_shape(const Shape& s) {
 }  // namespace
 
 TEST("quadratic features: x, then x_i x_j for i <= j, row by row") {
-  for (const auto& [s, type] : stored(kInputs)) {
+  for (const StoredShape& each : stored(kInputs)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     const Image x = Image::random(s, 31, -1, 1, type);
     everywhere(
         "features of " + text(s, type),
@@ -45,7 +47,9 @@ TEST("quadratic features: x, then x_i x_j for i <= j, row by row") {
 }
 
 TEST("quadratic features: gradient equals central differences") {
-  for (const auto& [s, type] : stored(kInputs)) {
+  for (const StoredShape& each : stored(kInputs)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     const Image x = Image::random(s, 32, -1, 1, type), dy = Image::random(output_shape(s), 33, -1, 1, type);
     everywhere(
         "gradient of features of " + text(s, type),

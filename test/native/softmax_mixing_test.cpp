@@ -43,7 +43,9 @@ constexpr int64_t kEndmembers[] = {1, 4, 13, 37};
 }  // namespace
 
 TEST("softmax mixing: abundances are a softmax and spectra their mixture") {
-  for (const auto& [s, type] : stored(kShapes))
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     for (int64_t k : kEndmembers) {
       const Shape a = {s.n, s.h, s.w, k, s.extra};
       const Image logits = Image::random(a, 21, -30, 30, type), endmembers = Image::random({1, 1, 1, k * s.c}, 22);
@@ -65,6 +67,7 @@ TEST("softmax mixing: abundances are a softmax and spectra their mixture") {
             }
           });
     }
+  }
 }
 
 TEST("softmax mixing: huge logits neither overflow nor lose their order") {
@@ -83,7 +86,9 @@ TEST("softmax mixing: huge logits neither overflow nor lose their order") {
 }
 
 TEST("softmax mixing: gradients equal central differences; those of the endmembers accumulate") {
-  for (const auto& [s, type] : stored(kShapes))
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     for (int64_t k : kEndmembers) {
       const Shape a = {s.n, s.h, s.w, k, s.extra};
       const auto c = static_cast<size_t>(s.c);
@@ -130,6 +135,7 @@ TEST("softmax mixing: gradients equal central differences; those of the endmembe
             }
           });
     }
+  }
 }
 
 #ifdef BANDLIFT_EMULATED

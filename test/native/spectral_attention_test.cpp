@@ -24,7 +24,9 @@ std::vector<double> means(const Shape& s, const std::vector<double>& x) {
 }  // namespace
 
 TEST("spectral attention: means over the pixels of each sample, and their gradient") {
-  for (const auto& [s, type] : stored(kShapes)) {
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     const Image x = Image::random(s, 11, -1, 1, type), dmean = Image::random(per_sample(s), 12);
     everywhere(
         "mean " + text(s, type),
@@ -50,7 +52,9 @@ TEST("spectral attention: means over the pixels of each sample, and their gradie
 }
 
 TEST("spectral attention: y = x gate (+ residual), also in place") {
-  for (const auto& [s, type] : stored(kShapes)) {
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     const Image x = Image::random(s, 13, -1, 1, type), gate = Image::random(per_sample(s), 14, 0, 1),
                 residual = Image::random(s, 15, -1, 1, type);
     everywhere(
@@ -75,7 +79,9 @@ TEST("spectral attention: y = x gate (+ residual), also in place") {
 
 // The loss is <x gate, dy> + <mean(x), dmean>: linear in x and in the gate.
 TEST("spectral attention: gradients of gate and input equal differences; masks close pixels; in place") {
-  for (const auto& [s, type] : stored(kShapes)) {
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     const Image x = Image::random(s, 16, -1, 1, type), gate = Image::random(per_sample(s), 17, 0, 1),
                 dy = Image::random(s, 18, -1, 1, type), dmean = Image::random(per_sample(s), 19),
                 mask = Image::random(s, 20, -1, 1, type);

@@ -156,7 +156,9 @@ TEST("spectral loss: every term equals its formula, and the gradient central dif
 
 TEST("spectral loss: images of every storage type, and a scale of the gradient alone") {
   const SpectralLossParams weights = {0.3f, 0.7f, 2, 0.4f};
-  for (const auto& [s, type] : stored(kShapes)) {
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     if (s.c == 1) continue;
     Problem p = problem(s, true, true, weights, type);
     for (double scale : {0.0, 256.0}) {
@@ -174,7 +176,9 @@ TEST("spectral loss: images of every storage type, and a scale of the gradient a
 // Up to and beyond what a GPU keeps of a pixel in registers: 2 and 12 bands for each of 32 lanes.
 TEST("spectral loss: any number of bands") {
   for (int64_t c : {64, 65, 384, 385, 425, 2500})
-    for (const auto& [s, type] : stored({{1, 1, 3, c}, {1, 2, 1, c, 8 - c % 8}})) {
+    for (const StoredShape& each : stored({{1, 1, 3, c}, {1, 2, 1, c, 8 - c % 8}})) {
+      const Shape& s = each.s;
+      const DType type = each.type;
       Problem p = problem(s, true, c % 2 == 0, {0.3f, 0.7f, 2, 0.4f}, type);
       std::fill(p.pixels.begin(), p.pixels.end(), 1);
       p.pixels.back() = 0;

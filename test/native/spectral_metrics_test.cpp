@@ -61,7 +61,9 @@ std::vector<double> expected_sums(const Problem& p) {
 }  // namespace
 
 TEST("spectral metrics: sums in physical units, with and without a mask") {
-  for (const auto& [s, type] : stored(kShapes))
+  for (const StoredShape& each : stored(kShapes)) {
+    const Shape& s = each.s;
+    const DType type = each.type;
     for (bool masked : {false, true}) {
       const Problem p = problem(s, masked, type);
       const std::vector<double> expected = expected_sums(p);
@@ -84,6 +86,7 @@ TEST("spectral metrics: sums in physical units, with and without a mask") {
             }
           });
     }
+  }
 }
 
 TEST("spectral metrics: numbers by hand") {
