@@ -3,8 +3,9 @@
  * turns, with decoded patches in memory and without.
  *   node dist/bench/quantiles.js FOLDER [DEVICE]
  */
+
+import { fitNormalization } from '../src/data/fit_normalization.js';
 import { openReader } from '../src/data/loader.js';
-import { fitNormalization } from '../src/data/normalize.js';
 import { openPatchSet } from '../src/data/patches.js';
 import type { Quantiles } from '../src/data/statistics.js';
 import { openDevice, parseDevice } from '../src/engine/device.js';

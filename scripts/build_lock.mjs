@@ -1,7 +1,7 @@
 // One process at a time installs and builds in a checkout; what starts meanwhile waits for it.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeHolder, holderHint, tryLock } from '../src/io/process_lock.mjs';
+import { describeHolder, holderHint, tryLock } from '../src/base/process_lock.mjs';
 
 /** Between looks at whether the other is done, ms. */
 const LOOK = 300;

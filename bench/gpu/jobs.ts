@@ -2,8 +2,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { projectRoot } from '../../src/base/version.js';
 import { PatchWriter } from '../../src/data/patch_writer.js';
-import { projectRoot } from '../../src/support/version.js';
 import { writeTwoGrids } from '../../test/support/two_grids.js';
 import { type BenchOptions, type Keep, short } from './timing.js';
 

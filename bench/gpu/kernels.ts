@@ -6,6 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { NativeDevice } from '../../bindings/addon.js';
+import { projectRoot } from '../../src/base/version.js';
 import { openDevice } from '../../src/engine/device.js';
 import { GraphRunner } from '../../src/engine/graph_runner.js';
 import { type Graph, GraphBuilder, nodeCost } from '../../src/graph/ir.js';
@@ -13,7 +14,6 @@ import { activation } from '../../src/graph/ops/activation.js';
 import { conv2d } from '../../src/graph/ops/conv2d.js';
 import { fill } from '../../src/graph/ops/fill.js';
 import { globalMean } from '../../src/graph/ops/global_mean.js';
-import { projectRoot } from '../../src/support/version.js';
 import { fillCase, type OpCase } from '../../test/cases/case.js';
 import { differentiatedCase } from '../../test/cases/differentiated.js';
 import { allCases } from '../../test/cases/index.js';

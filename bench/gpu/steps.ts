@@ -4,6 +4,7 @@
  * with an upload in every step (PyTorch's from pinned memory).
  */
 
+import { Random } from '../../src/base/random.js';
 import { DeviceSession } from '../../src/engine/device_session.js';
 import { createSession } from '../../src/engine/session.js';
 import {
@@ -16,7 +17,6 @@ import {
 } from '../../src/engine/types.js';
 import { outputSize } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
-import { Random } from '../../src/random.js';
 import { type BenchOptions, type Keep, median, short, withEnv } from './timing.js';
 import { TorchPeer } from './torch.js';
 

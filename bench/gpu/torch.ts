@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { projectRoot } from '../../src/support/version.js';
+import { projectRoot } from '../../src/base/version.js';
 
 /** BANDLIFT_PEERS_PYTHON, else python3, where it has a PyTorch that sees a GPU; else why not. */
 export function findTorch(): { python: string } | { reason: string } {

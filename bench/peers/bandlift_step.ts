@@ -3,11 +3,11 @@
  * memory. Usage: bandlift_step.js NET BATCH SIZE THREADS
  */
 import { createInterface } from 'node:readline';
+import { Random } from '../../src/base/random.js';
 import { createSession } from '../../src/engine/session.js';
 import { COMBINED_LOSS, SPATIAL_LOSS } from '../../src/engine/types.js';
 import { outputSize } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
-import { Random } from '../../src/random.js';
 
 const [net = 'spectral_sr', batchText = '1', sizeText = '256', threadsText = '2'] = process.argv.slice(2);
 const batch = Number(batchText);

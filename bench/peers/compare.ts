@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { projectRoot } from '../../src/support/version.js';
+import { projectRoot } from '../../src/base/version.js';
 
 const { values } = parseArgs({
   options: {

@@ -3,13 +3,13 @@
  * and shapes, `statistics.gram` and `statistics.cross` of the training pixels, and under the metadata key 'bandlift' everything else as JSON (schema.ts). A checkpoint is a
  * contract: it is checked when written, when read, and against the settings and data it is used with.
  */
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
+import { version } from '../base/version.js';
 import { readSafetensors, readSafetensorsHeader, type Tensor, writeSafetensors } from '../io/safetensors.js';
 import { modelParameters } from '../models/index.js';
 import type { ParameterInfo } from '../models/network.js';
 import { regressionFeatureCount } from '../models/regression.js';
 import type { ModelSpec } from '../models/spec.js';
-import { version } from '../support/version.js';
 import {
   type CheckpointContract,
   type CheckpointState,

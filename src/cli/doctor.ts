@@ -5,8 +5,8 @@ import { freemem, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import type { CudaReport } from '../../bindings/addon.js';
 import { addonPath, libraryFolders, loadAddon } from '../../bindings/load.js';
-import { EXIT } from '../errors.js';
-import { version } from '../support/version.js';
+import { EXIT } from '../base/errors.js';
+import { version } from '../base/version.js';
 import { bytes, Output } from './output.js';
 
 interface Finding {

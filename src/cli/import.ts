@@ -1,9 +1,9 @@
 /** `bandlift import`: a PyTorch checkpoint becomes a bandlift one. Tensors only; nothing in the file is executed. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { saveModel } from '../checkpoint/checkpoint.js';
-import { BandliftError, EXIT } from '../errors.js';
-import { importModel } from '../io/import_model.js';
+import { importModel } from '../checkpoint/import_model.js';
 import type { ModelKind } from '../models/spec.js';
 import { Output } from './output.js';
 

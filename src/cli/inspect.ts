@@ -1,10 +1,10 @@
 /** `bandlift inspect`: what a cube, patch file, checkpoint or model holds, and what training it would take. */
 import { existsSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import { createSession } from '../engine/session.js';
 import { COMBINED_LOSS } from '../engine/types.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { readSafetensorsHeader } from '../io/safetensors.js';
 import { readTorchState } from '../io/torch_pickle.js';
 import { modelParameters, parameterCount, receptiveField } from '../models/index.js';

@@ -1,20 +1,21 @@
 /** `inspect` of data: patches, folders, and every scene that predict or prepare reads, described in the same words. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasHeader, isHeaderName } from '../data/envi_pair.js';
-import { beginsLikeTiff, notEnvi } from '../data/foreign_files.js';
+import { BandliftError } from '../base/errors.js';
 import { listPatchFiles, openPatchSet } from '../data/patches.js';
 import type { PatchSet } from '../data/types.js';
-import { BandliftError } from '../errors.js';
-import { BlockCache } from '../scenes/block_cache.js';
-import { crsName } from '../scenes/crs.js';
+import { BlockCache } from '../raster/block_cache.js';
+import { crsName } from '../raster/crs.js';
+import { hasHeader, isHeaderName } from '../raster/envi_pair.js';
+import { beginsLikeTiff, notEnvi } from '../raster/foreign_files.js';
+import { pixelToMap } from '../raster/geo.js';
+import { readGeoReference } from '../raster/geotiff_keys.js';
+import { TiffRaster } from '../raster/tiff_raster.js';
+import type { GeoReference } from '../raster/types.js';
 import { EnviScene } from '../scenes/envi_scene.js';
-import { pixelToMap } from '../scenes/geo.js';
-import { readGeoReference } from '../scenes/geotiff_keys.js';
 import { holdsLandsat, isLandsatPart } from '../scenes/landsat.js';
 import { openScene } from '../scenes/open.js';
-import { TiffRaster } from '../scenes/tiff_raster.js';
-import type { GeoReference, Scene } from '../scenes/types.js';
+import type { Scene } from '../scenes/types.js';
 
 export type Facts = Record<string, unknown>;
 

@@ -4,7 +4,7 @@
  * way the exit code is 130. Without a listener for SIGUSR1, Node would open its debugger on a port.
  */
 import inspector from 'node:inspector';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../base/errors.js';
 
 export interface Interrupt {
   readonly requested: boolean;

@@ -1,14 +1,14 @@
 /** `bandlift predict`: from a Landsat scene to a cube of hundreds of bands at 30 m (stage 1) or 4 m (both stages). */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { EXIT } from '../base/errors.js';
+import { peakMemory } from '../base/peak_memory.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import type { DeviceChoice } from '../engine/device.js';
-import { EXIT } from '../errors.js';
 import { outputPath } from '../predict/outputs.js';
 import { type PredictOptions, type PredictResult, predict } from '../predict/predict.js';
 import { Interrupted } from '../predict/segment_run.js';
 import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
-import { peakMemory } from '../support/peak_memory.js';
 import { parseBytes } from '../train/config.js';
 import { DEVICE_HELP, type DeviceFlags, deviceChoice, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
 import { onInterrupt } from './interrupt.js';

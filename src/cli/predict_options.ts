@@ -1,5 +1,5 @@
 /** Which options of `predict` go together: what would be ignored is refused, by name, before anything is opened. */
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 
 export interface OptionsToCheck {
   readonly stage1?: string;

@@ -1,7 +1,7 @@
 /** `bandlift prepare`: airborne cubes (ENVI) to files of paired patches (HDF5), with an account of what was kept and dropped. */
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { DEFAULT_SIDE } from '../prepare/patch_grid.js';
 import { prepareScenes, type RunResult, type RunWatcher } from '../prepare/run.js';
 import { listScenes, parseShard } from '../prepare/scene_list.js';

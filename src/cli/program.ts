@@ -3,8 +3,8 @@
  * into one line on stderr and the exit code documented in README.md.
  */
 import { Command, CommanderError } from 'commander';
-import { BandliftError, EXIT } from '../errors.js';
-import { version } from '../support/version.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { version } from '../base/version.js';
 import { addCheckPipeline } from './check_pipeline.js';
 import { addDoctor } from './doctor.js';
 import { addEvaluate } from './evaluate.js';

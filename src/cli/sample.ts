@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { BandliftError, EXIT } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { writeFileAtomic } from '../base/atomic.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { FINE_DEFAULTS, generateFineSample, generateLandsatSample, LANDSAT_DEFAULTS } from '../sample/fine.js';
 import { generateSample, SAMPLE_DEFAULTS } from '../sample/sample.js';
 import type { SampleUnits } from '../sample/scene.js';

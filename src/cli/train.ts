@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { EXIT } from '../base/errors.js';
 import { checkDevice, parseDevice } from '../engine/device.js';
-import { EXIT } from '../errors.js';
 import {
   type Settings,
   STAGE1_SETTINGS,

@@ -1,7 +1,7 @@
 /** `bandlift verify`: the engine against numbers from PyTorch. */
 import type { Command } from 'commander';
-import { type VerifyRow, verifyGolden } from '../engine/verify.js';
-import { EXIT } from '../errors.js';
+import { EXIT } from '../base/errors.js';
+import { type VerifyRow, verifyGolden } from '../verify/verify.js';
 import { addDeviceOptions, type DeviceFlags, deviceChoice } from './device_options.js';
 import { Output } from './output.js';
 

@@ -5,7 +5,7 @@
  * no trainable parameter (or requested input) needs.
  */
 
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import {
   type GradientContext,
   type Graph,

@@ -1,5 +1,5 @@
 /** Pure functions from decoded patches to the arrays of a batch: validity, tiles, normalisation, flips and quarter turns. */
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import type { AffineNormalization, PatchFile } from './types.js';
 
 /** A patch as stored (before it is cut into tiles), physical units. */

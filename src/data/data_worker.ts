@@ -1,7 +1,7 @@
 /** The main thread's end of a data worker: questions and answers, and a clear error when the thread dies. */
 import { Worker } from 'node:worker_threads';
-import { BandliftError, EXIT, type ExitCode } from '../errors.js';
-import { workerUrl } from '../support/worker.js';
+import { BandliftError, EXIT, type ExitCode } from '../base/errors.js';
+import { workerUrl } from '../base/worker.js';
 import type { Answer, Envelope, Kind, Replies, Requests } from './worker_protocol.js';
 
 interface Waiting {

@@ -1,6 +1,6 @@
 /** Datasets of a patch file: found, and held against the size of the file before any pixel is read. */
 import { BrokenSoftLink, Dataset, ExternalLink, Group, type File as Hdf5File } from 'h5wasm/node';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import type { NumberType } from './hdf5_library.js';
 
 /** A patch is held in memory whole, more than once. */

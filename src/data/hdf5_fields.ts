@@ -1,6 +1,6 @@
 /** Small things in an HDF5 file: lists of numbers and attributes, checked. */
 import type { File as Hdf5File } from 'h5wasm/node';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { checkFilters, findDataset, show, typeName } from './hdf5_dataset.js';
 
 /** A small dataset of numbers (a value per band, two per patch). */

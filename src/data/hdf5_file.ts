@@ -1,7 +1,7 @@
 /** One HDF5 patch file, open for reading: checked when it is opened; patches are read in boxes of bounded size. */
 import { statSync } from 'node:fs';
 import type { File as Hdf5File } from 'h5wasm/node';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { cropped, degraded } from './degrade.js';
 import { findDataset } from './hdf5_dataset.js';
 import { describeLayout, type Layout, type StoredSide } from './hdf5_layout.js';

@@ -1,7 +1,7 @@
 /** Checks everything in a patch file's headers before any pixel is read, and describes the file (domain.md 4). */
 import { basename } from 'node:path';
 import type { Dataset, File as Hdf5File } from 'h5wasm/node';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { describeArray, findDataset, hasMask, type StoredArray, show } from './hdf5_dataset.js';
 import { list, numberAttribute, textAttribute } from './hdf5_fields.js';
 import type { CachedInput, PatchFile, Sides } from './types.js';

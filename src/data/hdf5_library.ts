@@ -4,8 +4,8 @@
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import h5wasm, { type File as Hdf5File } from 'h5wasm/node';
-import { BandliftError, EXIT } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 
 type Library = Awaited<typeof h5wasm.ready>;
 export type StoredNumbers = Float32Array | Float64Array | Int16Array | Uint16Array | Uint8Array;

@@ -3,8 +3,8 @@
  * patches for statistics. One request at a time, in order.
  */
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { BandliftError } from '../errors.js';
-import { Random } from '../random.js';
+import { BandliftError } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import {
   bandScaling,
   type DecodedPatch,

@@ -2,8 +2,8 @@
  * Reads patches through data workers and delivers batches ahead of the engine. Order, flips and turns follow from
  * (seed, epoch) alone, so that a resumed epoch is the same epoch; the number of workers changes nothing but the speed.
  */
-import { BandliftError, EXIT } from '../errors.js';
-import { Random } from '../random.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import { locate } from './patches.js';
 import { meanSpectra, type Quantiles, quantiles, type Spectra, sampleSpectra } from './statistics.js';
 import type { LoadedBatch, LoaderOptions, Normalization, PatchSet } from './types.js';

@@ -14,9 +14,9 @@
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import h5wasm, { type File as Hdf5File } from 'h5wasm/node';
-import { BandliftError, EXIT } from '../errors.js';
-import { diskFullError } from '../io/files.js';
-import { temporaryName } from '../io/temporary_file.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { diskFullError } from '../base/files.js';
+import { temporaryName } from '../base/temporary_file.js';
 import { GrowingDataset, type Numbers } from './growing_dataset.js';
 
 /** Version of our additions to the layout. */

@@ -1,8 +1,8 @@
 /** Patch files of one data set: found, checked against each other, and numbered. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BandliftError } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { BandliftError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 import { oneGrid } from './assemble.js';
 import { DataWorker } from './data_worker.js';
 import type { CachedInput, PatchFile, PatchSet, Sides } from './types.js';

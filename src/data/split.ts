@@ -3,8 +3,8 @@
  * or more; at most one of them is cut into blocks, where whole scenes miss the wanted fractions by far. A single scene is
  * cut into blocks. Fractions count patches, not files.
  */
-import { BandliftError } from '../errors.js';
-import { Random } from '../random.js';
+import { BandliftError } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import { type Blocks, cutScene, gapBetween, type Part, type Placed } from './split_blocks.js';
 import type { PatchSet, Split } from './types.js';
 

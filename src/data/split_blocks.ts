@@ -2,7 +2,7 @@
  * Cuts the patches of one scene into contiguous blocks, one for each part, with a guard band between them: patches nearer
  * to another part than half a patch are left out, or, where that would cost too many, only those that overlap one.
  */
-import { Random } from '../random.js';
+import { Random } from '../base/random.js';
 
 export type Part = 'train' | 'validation' | 'test';
 

@@ -1,5 +1,5 @@
 /** A split by the names of scenes, for data whose parts the user knows better: overlapping lines, one site to test on. */
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import type { PatchSet, Split } from './types.js';
 
 /** 'a, b' -> ['a', 'b'] */

@@ -1,7 +1,7 @@
 /** Stage 1's predictions for the patches of a file: raw float32 [patches, height, width, bands], read patch by patch. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { BandliftError } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { BandliftError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 import type { CachedInput } from './types.js';
 
 /** Bytes of one patch. */

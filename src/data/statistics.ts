@@ -1,6 +1,6 @@
 /** Numbers about many patches at once: quantiles, mean spectra, spectra drawn at random. Valid pixels only, physical units. */
-import { BandliftError } from '../errors.js';
-import { Random } from '../random.js';
+import { BandliftError } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import { normalizeValues } from './normalize.js';
 import { locate } from './patches.js';
 import { type CountPlan, type Counts, QuantileSearch } from './quantile.js';

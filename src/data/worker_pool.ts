@@ -1,6 +1,6 @@
 /** The data workers of a set: opened, and each patch with a worker of its own. */
 import { availableParallelism } from 'node:os';
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { DataWorker } from './data_worker.js';
 import { locate } from './patches.js';
 import type { PatchSet } from './types.js';

@@ -1,5 +1,5 @@
 /** A batch's arrays: checked against the session's sizes, and cut into micro-batches without copying. */
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { outputSize } from '../models/index.js';
 import type { Batch, SessionOptions } from './types.js';
 

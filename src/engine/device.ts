@@ -1,7 +1,7 @@
 /** The device that computes: options -> a native device, with a sentence on what was chosen. */
 import type { CudaReport, DeviceOptions, NativeDevice } from '../../bindings/addon.js';
 import { libraryFolders, loadAddon } from '../../bindings/load.js';
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { PRECISIONS, type Precision } from './precision.js';
 import type { SessionOptions } from './types.js';
 

@@ -3,12 +3,12 @@
  * after another (their gradients add up), then norm, clipping and Adam. Calls are queued: one runs at a time.
  */
 import type { NativeDevice, NativeProgram } from '../../bindings/addon.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { parts } from '../compiler/micro_batch.js';
-import { BandliftError, EXIT } from '../errors.js';
+import { checkLossWeights } from '../graph/combined_loss.js';
 import { SCALAR_COUNT, SCALARS } from '../graph/ops/optimizer.js';
 import { LOSS_TERMS } from '../graph/ops/spectral_loss.js';
 import { metricSumsLength } from '../graph/ops/spectral_metrics.js';
-import { checkLossWeights } from '../losses/combined.js';
 import { modelParameters, outputSize } from '../models/index.js';
 import { checkBatch, sampleViews } from './batch.js';
 import { HeldPatches, heldBytes, type PatchPart } from './held_patches.js';

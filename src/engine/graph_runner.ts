@@ -3,10 +3,10 @@
  * (Training shares buffers between several programs and has src/engine/session.ts.)
  */
 import type { NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
+import { BandliftError } from '../base/errors.js';
 import { lower, type Place } from '../compiler/lower.js';
 import { alignUp, planMemory } from '../compiler/plan.js';
 import { assignStorage } from '../compiler/storage_types.js';
-import { BandliftError } from '../errors.js';
 import { byteLength, elements, type Graph, type Value } from '../graph/ir.js';
 import { type Precision, storageRules } from './precision.js';
 

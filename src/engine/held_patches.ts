@@ -3,9 +3,9 @@
  * program fed from here is the streamed one with its input ports filled by gather_patches, so the numbers are the same.
  */
 import type { NativeBuffer, NativeDevice } from '../../bindings/addon.js';
+import { BandliftError } from '../base/errors.js';
 import type { PlannedProgram } from '../compiler/chain.js';
 import { lower, type Place } from '../compiler/lower.js';
-import { BandliftError } from '../errors.js';
 import { elements, GraphBuilder, type Shape } from '../graph/ir.js';
 import { gatherPatches, PLACE_COLUMNS } from '../graph/ops/gather_patches.js';
 import { outputSize } from '../models/index.js';

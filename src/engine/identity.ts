@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addonPath } from '../../bindings/load.js';
-import { version } from '../support/version.js';
+import { version } from '../base/version.js';
 import { type DeviceChoice, openDevice } from './device.js';
 
 /**

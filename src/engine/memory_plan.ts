@@ -3,11 +3,11 @@
 import { totalmem } from 'node:os';
 import { constrainedMemory } from 'node:process';
 import type { NativeDevice } from '../../bindings/addon.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { chooseMicroBatch } from '../compiler/micro_batch.js';
 import { type Plan, planMemory } from '../compiler/plan.js';
 import type { Instruction } from '../compiler/program_types.js';
 import { assignStorage, type StorageRules } from '../compiler/storage_types.js';
-import { BandliftError, EXIT } from '../errors.js';
 import type { Graph } from '../graph/ir.js';
 import { type Precision, storageRules } from './precision.js';
 import { optimizerProgram, type SampleProgram, sampleProgram } from './programs.js';

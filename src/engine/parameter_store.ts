@@ -1,9 +1,9 @@
 /** The numbers of a session that outlive a run, by PyTorch name: in and out of the flat buffers. */
 import type { NativeBuffer, NativeDevice } from '../../bindings/addon.js';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import { SCALAR_COUNT } from '../graph/ops/optimizer.js';
 import { initialValues } from '../models/network.js';
-import { Random } from '../random.js';
 import { atLeastOneLine, BUFFER, BUFFER_COUNT, type ParameterStorage } from './storage.js';
 import type { SessionOptions } from './types.js';
 

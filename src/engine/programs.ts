@@ -1,11 +1,11 @@
 /** The graphs a session runs, for any number of samples: from spec and loss to fused graph, with named inputs and outputs. */
 import { differentiate } from '../compiler/autodiff.js';
 import { fuse } from '../compiler/fuse.js';
+import { combinedLoss } from '../graph/combined_loss.js';
 import { type Graph, GraphBuilder, prune } from '../graph/ir.js';
 import { fillInto } from '../graph/ops/fill.js';
 import { optimizerStep, SCALAR_COUNT } from '../graph/ops/optimizer.js';
 import { spectralMetrics } from '../graph/ops/spectral_metrics.js';
-import { combinedLoss } from '../losses/combined.js';
 import { buildModel } from '../models/index.js';
 import type { AdamOptions, SessionOptions } from './types.js';
 

@@ -1,6 +1,6 @@
 /** A session's calls, one at a time in their order, and the one run that can be aborted. */
 import type { NativeProgram } from '../../bindings/addon.js';
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 
 type Numbers = Float32Array | Float64Array;
 

@@ -1,6 +1,6 @@
 /** Opens sessions: the engine's front door. */
 import type { NativeDevice } from '../../bindings/addon.js';
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { openDevice } from './device.js';
 import { DeviceSession } from './device_session.js';
 import type { Session, SessionOptions } from './types.js';

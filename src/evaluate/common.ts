@@ -1,10 +1,11 @@
 /** What evaluations of both stages share: options, what is said of data and models, opening and closing. */
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import { openReader, type PatchReader, type ReaderOptions } from '../data/loader.js';
 import type { PatchSet } from '../data/types.js';
-import { BandliftError, EXIT } from '../errors.js';
+import { bandRegions } from '../metrics/band_regions.js';
 import { modelParameters, parameterCount } from '../models/index.js';
-import { bandRegions } from './band_regions.js';
 import type { Chosen, KnownModel, SplitName } from './evaluation_data.js';
 import type { InputPicture } from './examples.js';
 import type { MeasuredData } from './measure.js';

@@ -1,9 +1,9 @@
 /** An evaluation worker: the loops over pixels and bands. One request at a time, in order. */
 import { parentPort } from 'node:worker_threads';
-import { spectralAngles } from './angles.js';
+import { spectralAngles } from '../metrics/angles.js';
+import { bandRange, patchMetrics } from '../metrics/patch_metrics.js';
 import { colours, stretchRanges } from './colours.js';
 import { predictNearest } from './nearest_library.js';
-import { bandRange, patchMetrics } from './patch_metrics.js';
 import type { Answer, Envelope, Kind, PredictedPatch, Replies, Requests } from './worker_protocol.js';
 
 const DEGREES = 180 / Math.PI;

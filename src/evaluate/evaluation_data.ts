@@ -1,9 +1,9 @@
 /** The data of an evaluation: those the checkpoint was trained with, its split, and nothing recomputed. */
 import { basename } from 'node:path';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { type CheckpointContract, checkCompatible, loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
 import { checkSplit } from '../data/split.js';
 import type { PatchSet } from '../data/types.js';
-import { BandliftError, EXIT } from '../errors.js';
 
 export type SplitName = 'test' | 'validation' | 'all';
 

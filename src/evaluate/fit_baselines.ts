@@ -1,9 +1,9 @@
 /** The closed-form baselines of a training split, in physical units: from sums over its pixels, which checkpoints keep. */
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import type { PatchReader } from '../data/loader.js';
-import { CovarianceFit } from '../engine/covariance_fit.js';
-import { DEFAULT_LAMBDA, RegressionFit } from '../engine/regression_fit.js';
-import { solveRidge } from '../engine/ridge_solve.js';
+import { CovarianceFit } from '../fit/covariance_fit.js';
+import { DEFAULT_LAMBDA, RegressionFit } from '../fit/regression_fit.js';
+import { solveRidge } from '../fit/ridge_solve.js';
 import { regressionFeatureCount } from '../models/regression.js';
 import { scaledMeanWeights } from './baselines.js';
 import { READING } from './measure.js';

@@ -1,9 +1,10 @@
 /** What the baselines and the oracle of an evaluation are fitted on. */
+
+import { BandliftError } from '../base/errors.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { Sides } from '../data/types.js';
-import { BandliftError } from '../errors.js';
 import { type EvaluationOptions, machineOf, readerOptions, withProgress } from './common.js';
 import { type Chosen, checkData, type KnownModel } from './evaluation_data.js';
 import { fitDirections, fitStatistics } from './fit_baselines.js';

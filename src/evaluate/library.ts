@@ -1,7 +1,9 @@
 /** Spectral libraries: ENVI files of reflectance, one spectrum a pixel, brought to the bands of the data. */
-import { type EnviCube, openEnvi, readEnviLines } from '../data/envi.js';
+
+import { BandliftError } from '../base/errors.js';
 import type { PatchFile } from '../data/types.js';
-import { BandliftError } from '../errors.js';
+import { openEnvi, readEnviLines } from '../raster/envi.js';
+import type { EnviCube } from '../raster/envi_cube.js';
 import { bandWeights, LANDSAT8_OLI, LANDSAT9_OLI2, type SensorResponse } from '../spectra/response.js';
 import { type NearestLibrary, nearestLibrary } from './nearest_library.js';
 

@@ -1,10 +1,11 @@
 /** One method over all patches: predictions by the engine, sums in workers, never more than a few patches in memory. */
+
+import { BandliftError } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import type { PatchReader } from '../data/loader.js';
-import { BandliftError } from '../errors.js';
-import { Random } from '../random.js';
-import type { BandRegion } from './band_regions.js';
+import type { BandRegion } from '../metrics/band_regions.js';
+import { type EvaluationSums, emptyEvaluation, mergeEvaluation } from '../metrics/sums.js';
 import type { Method } from './method.js';
-import { type EvaluationSums, emptyEvaluation, mergeEvaluation } from './sums.js';
 import type { EvaluationPool } from './worker_pool.js';
 import type { Replies, TruePatch } from './worker_protocol.js';
 

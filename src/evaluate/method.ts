@@ -2,8 +2,8 @@
 import type { AffineNormalization } from '../data/types.js';
 import { createSession } from '../engine/session.js';
 import { COMBINED_LOSS, type SessionOptions } from '../engine/types.js';
+import type { MethodResult } from '../metrics/types.js';
 import type { ModelSpec } from '../models/spec.js';
-import type { MethodResult } from './result.js';
 import type { PredictedPatch } from './worker_protocol.js';
 
 /** One patch as the reader gives it. */

@@ -1,6 +1,8 @@
 /** All methods of an evaluation as a table for people: the model beside every baseline and the oracle. */
-import type { EvaluationResult, MethodResult } from './result.js';
-import { figure } from './table.js';
+
+import { figure } from '../metrics/table.js';
+import type { MethodResult } from '../metrics/types.js';
+import type { EvaluationResult } from './result.js';
 
 const percent = (share: number | undefined): number | undefined => (share === undefined ? undefined : 100 * share);
 

@@ -1,5 +1,5 @@
 /** The oracle: what the best linear subspace of a few dimensions keeps of the true spectra themselves. */
-import type { Covariance } from '../engine/covariance_fit.js';
+import type { Covariance } from '../fit/covariance_fit.js';
 import { symmetricEigen } from './symmetric_eigen.js';
 
 /** Principal directions of the good bands. */

@@ -1,7 +1,7 @@
 /** Which pixels and patches a reader is shown: chosen, median and worst ones, and points for the scatter plots. */
-import { BandliftError, EXIT } from '../errors.js';
-import { Random } from '../random.js';
-import type { BandRegion } from './band_regions.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { Random } from '../base/random.js';
+import type { BandRegion } from '../metrics/band_regions.js';
 import type { Measured, MeasuredData, PatchRecord } from './measure.js';
 import type { ScatterSample } from './result.js';
 

@@ -1,8 +1,9 @@
 /** The table that ends a training run, measured as `evaluate` measures: the same methods give the same numbers. */
+
+import { methodMetrics } from '../metrics/region_metrics.js';
+import type { MetricRow } from '../metrics/types.js';
 import { type MeasuredData, measure } from './measure.js';
 import type { Method } from './method.js';
-import type { MetricRow } from './metrics.js';
-import { methodMetrics } from './region_metrics.js';
 import { EvaluationPool } from './worker_pool.js';
 
 /** A row of each method over the patches of `data`, good bands only; SSIM is left out. */

@@ -1,11 +1,12 @@
 /** An evaluation once data and methods are known: measure every method, pick examples, gather everything in one result. */
-import { version } from '../support/version.js';
+import { version } from '../base/version.js';
+import { methodMetrics } from '../metrics/region_metrics.js';
+import type { MethodResult } from '../metrics/types.js';
 import { Examples, type InputPicture } from './examples.js';
 import { type Measured, type MeasuredData, measure, targetRange } from './measure.js';
 import type { Method } from './method.js';
 import { type PixelChoice, pickPatches, pickPixels, scatterSamples, type TitledPixel } from './picks.js';
-import { methodMetrics } from './region_metrics.js';
-import type { EvaluationResult, MethodResult } from './result.js';
+import type { EvaluationResult } from './result.js';
 import type { EvaluationPool } from './worker_pool.js';
 
 /** What an evaluation tells while it runs. */

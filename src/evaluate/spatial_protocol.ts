@@ -5,15 +5,15 @@
  */
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { readEnvi } from '../data/envi.js';
-import { BandliftError } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { BandliftError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
+import { bandRegions } from '../metrics/band_regions.js';
+import { bandRange, patchMetrics } from '../metrics/patch_metrics.js';
+import { methodMetrics } from '../metrics/region_metrics.js';
+import type { RegionMetrics } from '../metrics/types.js';
+import { readEnvi } from '../raster/envi.js';
 import { applyTaps } from '../resample/apply_taps.js';
 import { areaTaps, gaussianKernel, type Taps } from '../resample/taps.js';
-import { bandRegions } from './band_regions.js';
-import { bandRange, patchMetrics } from './patch_metrics.js';
-import { methodMetrics } from './region_metrics.js';
-import type { RegionMetrics } from './result.js';
 
 const [UP, DOWN] = [15, 2];
 const FACTOR = UP / DOWN;

@@ -1,6 +1,7 @@
 /** `evaluate` of stage 1: the spectral model on the patches of its run, or on any others of the same bands. */
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import { openPatchSet } from '../data/patches.js';
-import { BandliftError, EXIT } from '../errors.js';
 import {
   aboutData,
   coarseInput,

@@ -1,9 +1,10 @@
 /** `evaluate` of stage 2: the spatial model on the degraded true cubes, or behind stage 1 from Landsat to the fine cube. */
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { PatchSet } from '../data/types.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { BOUNDED_ROUNDS } from '../models/bounded_projection.js';
 import { outputSize } from '../models/index.js';
 import type { CascadeSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';

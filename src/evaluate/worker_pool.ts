@@ -1,7 +1,7 @@
 /** The main thread's end of the evaluation workers: each question goes to the worker with the fewest open ones. */
 import { Worker } from 'node:worker_threads';
-import { BandliftError, EXIT } from '../errors.js';
-import { workerUrl } from '../support/worker.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { workerUrl } from '../base/worker.js';
 import type { Answer, Envelope, Kind, Replies, Requests } from './worker_protocol.js';
 
 interface Waiting {

@@ -1,6 +1,7 @@
 /** What the main thread asks of an evaluation worker, and what comes back. Large arrays are shared or handed over. */
+
+import type { EvaluationSums } from '../metrics/sums.js';
 import type { NearestLibrary } from './nearest_library.js';
-import type { EvaluationSums } from './sums.js';
 
 /** The truth of a patch, and which of its pixels count. */
 export interface TruePatch {

@@ -4,7 +4,7 @@
  * and only the memory plan knows that both are the same bytes.
  */
 
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 
 /** [n, h, w, c], channels last. Weights keep PyTorch's order: [co, ci, kh, kw]; vectors are [1, 1, 1, c]. */
 export type Shape = readonly [number, number, number, number];

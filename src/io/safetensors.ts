@@ -3,9 +3,10 @@
  * header {name: {dtype, shape, data_offsets: [begin, end]}, __metadata__: {string: string}}, then the tensors' bytes,
  * without gaps. Nothing in a file is believed before it was held against the file's size.
  */
-import { BandliftError } from '../errors.js';
-import { replaceFile, writeAll } from './atomic.js';
-import { allocate, type OpenFile, readAt, withFile } from './files.js';
+
+import { replaceFile, writeAll } from '../base/atomic.js';
+import { BandliftError } from '../base/errors.js';
+import { allocate, type OpenFile, readAt, withFile } from '../base/files.js';
 import { bfloat16ToFloat32, float16ToFloat32 } from './half.js';
 
 export type TypedArray =

@@ -3,8 +3,8 @@
  * machine, the object, the keys of its storages), then for each key the number of elements (int64) and the elements.
  * Source: torch/serialization.py, _legacy_save. Nothing is executed (unpickle.ts).
  */
-import { BandliftError } from '../errors.js';
-import { allocate, type OpenFile, readAt } from './files.js';
+import { BandliftError } from '../base/errors.js';
+import { allocate, type OpenFile, readAt } from '../base/files.js';
 import { type PickleValue, StorageRef, TensorRef } from './pickle_values.js';
 import { STORAGES } from './torch_storages.js';
 import { Unpickler } from './unpickle.js';

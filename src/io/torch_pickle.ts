@@ -3,8 +3,8 @@
  * tensors, and their numbers in `<name>/data/<key>`; before PyTorch 1.6 another format (torch_legacy.ts). Nothing in the file
  * is executed (unpickle.ts).
  */
-import { BandliftError } from '../errors.js';
-import { allocate, type OpenFile, readAt, withFile } from './files.js';
+import { BandliftError } from '../base/errors.js';
+import { allocate, type OpenFile, readAt, withFile } from '../base/files.js';
 import { type PickleValue, TensorRef } from './pickle_values.js';
 import type { Tensor, TypedArray } from './safetensors.js';
 import { readLegacy } from './torch_legacy.js';

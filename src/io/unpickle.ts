@@ -4,7 +4,7 @@
  * refused with its name. (npm's pickleparser calls what its name resolver returns, assigns attributes to it, and reads
  * negative long integers as positive ones.) Opcodes: Python's Lib/pickletools.py; protocols 2 to 5.
  */
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { ALLOWED, asStorage, asTensor, Global, type PickleValue, TensorRef } from './pickle_values.js';
 
 export class Unpickler {

@@ -5,8 +5,8 @@
 import { promisify } from 'node:util';
 import { inflateRaw } from 'node:zlib';
 import { crc32 } from '@node-rs/crc32';
-import { BandliftError } from '../errors.js';
-import { allocate, type OpenFile, readAt } from './files.js';
+import { BandliftError } from '../base/errors.js';
+import { allocate, type OpenFile, readAt } from '../base/files.js';
 
 interface ZipEntry {
   readonly name: string;

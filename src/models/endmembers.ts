@@ -3,8 +3,8 @@
  * no spectrum changes its cluster. The centres are returned through the inverse of softplus, ready to be written to
  * `endmembers` of a model with constraint 'softplus'.
  */
-import { BandliftError } from '../errors.js';
-import type { Random } from '../random.js';
+import { BandliftError } from '../base/errors.js';
+import type { Random } from '../base/random.js';
 import { inverseSoftplus } from './network.js';
 
 const ITERATIONS = 50;

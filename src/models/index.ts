@@ -1,5 +1,5 @@
 /** A model's graph from its spec: the only place that knows all networks. */
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { GraphBuilder, type Value } from '../graph/ir.js';
 import { projectionReach } from './bounded_projection.js';
 import { type NetworkUse, type ParameterInfo, ParameterScope, type ReceptiveField } from './network.js';

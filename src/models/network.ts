@@ -1,6 +1,7 @@
 /** What every network has in common: named parameters with PyTorch's shapes, and how they start. */
+
+import type { Random } from '../base/random.js';
 import { type GraphBuilder, type Shape, ShapeError, type Value } from '../graph/ir.js';
-import type { Random } from '../random.js';
 
 /** How a parameter starts (PyTorch's defaults): uniform in +-1/sqrt(fanIn), uniform in [0, 1), or zeros. */
 export type Init =

@@ -1,7 +1,7 @@
 /**
  * The closed-form path: y = W [x, x_i x_j (i <= j)] + b per pixel ('quadratic') or y = W x + b ('linear'), as a 1 x 1
  * convolution with frozen weights `regression.weight` [out, features] and `regression.bias` [out], fitted by
- * src/engine/regression_fit.ts before training. As a model of its own it is the ridge baseline (`ridge`,
+ * src/fit/regression_fit.ts before training. As a model of its own it is the ridge baseline (`ridge`,
  * `quadratic_ridge`).
  */
 

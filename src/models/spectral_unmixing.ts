@@ -4,7 +4,7 @@
  * negative; start them from training spectra with initEndmembers (endmembers.ts). With a regression path the endmembers
  * start at 0 and learn what the regression lacks, which only makes sense unconstrained.
  */
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import type { Value } from '../graph/ir.js';
 import { activation } from '../graph/ops/activation.js';
 import { conv2d } from '../graph/ops/conv2d.js';

@@ -1,5 +1,5 @@
 /** Whether a model may be applied to a scene: bands, wavelengths and units must be those it was trained on. */
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import type { Scene } from '../scenes/types.js';
 import type { StageModel } from './stage_model.js';
 

@@ -4,8 +4,8 @@
  */
 import { accessSync, constants, existsSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
-import { BandliftError, EXIT } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 import { cubePaths } from '../scenes/cube_description.js';
 import { isWorkFolder, workFolder } from './work_folder.js';
 

@@ -1,6 +1,7 @@
 /** The loops over pixels of a prediction: parts of regions, sums over valid pixels, physical values, which pixels are valid. */
-import type { Region } from '../compiler/footprint.js';
+
 import type { BandScaling } from '../data/assemble.js';
+import type { Region } from '../tiling/footprint.js';
 import { parentPixel } from './tiles.js';
 
 /** Copies region `part` of an array that holds region `stored`, [rows, columns, c], to `to`. */

@@ -2,9 +2,10 @@
  * Inputs that are read without a fault and are not what the model was trained on: values of another scale, pixels of
  * another size, a place that the result's header cannot tell. Each is a sentence, or an error where no result could be right.
  */
-import { BandliftError } from '../errors.js';
-import { mapInfoOf } from '../scenes/map_info.js';
-import type { GeoReference, Scene, Window } from '../scenes/types.js';
+import { BandliftError } from '../base/errors.js';
+import { mapInfoOf } from '../raster/map_info.js';
+import type { GeoReference, Window } from '../raster/types.js';
+import type { Scene } from '../scenes/types.js';
 import { plainUnits } from './checks.js';
 import type { StageModel } from './stage_model.js';
 

@@ -4,16 +4,17 @@
  */
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { version } from '../base/version.js';
 import { type DeviceChoice, type OpenDevice, openDevice } from '../engine/device.js';
 import { DEVICE_SHARE, formatBytes, machineMemory } from '../engine/memory_plan.js';
-import { TilePrograms } from '../engine/tile_programs.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { receptiveField } from '../models/index.js';
+import type { Window } from '../raster/types.js';
 import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
 import type { OutputReport } from '../scenes/envi_output.js';
 import { checkName } from '../scenes/output_file.js';
-import type { Scene, Window } from '../scenes/types.js';
-import { version } from '../support/version.js';
+import type { Scene } from '../scenes/types.js';
+import { TilePrograms } from '../tiling/tile_programs.js';
 import { Monitor } from './monitor.js';
 import { checkOutputs } from './outputs.js';
 import { checkPlace, checkValues } from './plausibility.js';

@@ -1,7 +1,7 @@
 /** A raster in a file, [height, width] pixels of a fixed number of bytes, read and written by regions. */
 import type { FileHandle } from 'node:fs/promises';
-import type { Region } from '../compiler/footprint.js';
-import { readAt, writeError } from '../io/files.js';
+import { readAt, writeError } from '../base/files.js';
+import type { Region } from '../tiling/footprint.js';
 
 export class RasterFile {
   readonly path: string;

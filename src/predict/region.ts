@@ -1,8 +1,9 @@
 /** The part of a scene that is predicted: a scene of its own. */
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import type { ReceptiveField } from '../models/network.js';
-import { checkWindow, cropGeo, mapWindow } from '../scenes/geo.js';
-import type { GeoReference, Scene, Window } from '../scenes/types.js';
+import { checkWindow, cropGeo, mapWindow } from '../raster/geo.js';
+import type { GeoReference, Window } from '../raster/types.js';
+import type { Scene } from '../scenes/types.js';
 
 export interface RegionChoice {
   /** Column and row of the first pixel, width and height. */

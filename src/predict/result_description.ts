@@ -1,12 +1,13 @@
 /** What the header of a predicted cube says. */
 import { basename } from 'node:path';
+import { version } from '../base/version.js';
 import { outputSize } from '../models/index.js';
 import type { ModelSpec } from '../models/spec.js';
+import { refine } from '../raster/geo.js';
+import type { GeoReference, Window } from '../raster/types.js';
 import type { CubeDescription } from '../scenes/cube_description.js';
-import { refine } from '../scenes/geo.js';
-import type { GeoReference, Scene, Window } from '../scenes/types.js';
+import type { Scene } from '../scenes/types.js';
 import { keepBands } from '../spectra/bands.js';
-import { version } from '../support/version.js';
 import type { StageModel } from './stage_model.js';
 
 export interface ResultFormat {

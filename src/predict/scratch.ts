@@ -6,9 +6,9 @@
 import { open, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomic } from '../io/atomic.js';
-import { fileError, writeError } from '../io/files.js';
-import { makeFolder } from '../io/folders.js';
+import { writeFileAtomic } from '../base/atomic.js';
+import { fileError, writeError } from '../base/files.js';
+import { makeFolder } from '../base/folders.js';
 import { RasterFile } from './raster_file.js';
 
 const count = z.int().min(0);

@@ -2,15 +2,16 @@
  * One pass over the scene: all tiles of a segment, one after another. While a tile is computed, the next one is read and the
  * one before is written. The order of tiles is fixed, so sums come out the same however often the pass was interrupted.
  */
-import { imageRegion, type Region } from '../compiler/footprint.js';
-import type { SegmentedGraph } from '../compiler/segments.js';
-import { type TileGraph, tileGraph } from '../compiler/tile_graph.js';
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import { type BandScaling, placePixels } from '../data/assemble.js';
-import type { TilePrograms } from '../engine/tile_programs.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { elements, type ValueId } from '../graph/ir.js';
 import type { EnviOutput } from '../scenes/envi_output.js';
 import type { Scene } from '../scenes/types.js';
+import { imageRegion, type Region } from '../tiling/footprint.js';
+import type { SegmentedGraph } from '../tiling/segments.js';
+import { type TileGraph, tileGraph } from '../tiling/tile_graph.js';
+import type { TilePrograms } from '../tiling/tile_programs.js';
 import { addValid, crop, cropBytes, firstNotFinite, meansOf, toPhysical, validOnGrid } from './pixels.js';
 import { type Scratch, VALID } from './scratch.js';
 import { NamedArrays, type Slab } from './slab.js';

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 import { loadModel } from '../checkpoint/checkpoint.js';
 import { physicalZero } from '../data/normalize.js';
 import type { AffineNormalization, Normalization } from '../data/types.js';
-import { BandliftError, EXIT } from '../errors.js';
-import { fileError } from '../io/files.js';
 import { BOUNDED_ROUNDS, BOUNDS } from '../models/bounded_projection.js';
 import type { ModelSpec, SpatialModelSpec } from '../models/spec.js';
 

@@ -2,15 +2,16 @@
  * How a stage will be computed, before anything is: its segments, the tiles of each and the memory they take. Tiles are as
  * large as the memory allows, because a halo costs less the larger its tile is.
  */
-import { area, type Region } from '../compiler/footprint.js';
-import { type Segment, type SegmentedGraph, segmentGraph } from '../compiler/segments.js';
-import { type TileGraph, tileGraph } from '../compiler/tile_graph.js';
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import { formatBytes } from '../engine/memory_plan.js';
-import type { TilePrograms } from '../engine/tile_programs.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { elements, type Graph, GraphBuilder, graphCost, prune, type ValueId } from '../graph/ir.js';
 import { buildModel } from '../models/index.js';
 import type { ModelSpec } from '../models/spec.js';
+import { area, type Region } from '../tiling/footprint.js';
+import { type Segment, type SegmentedGraph, segmentGraph } from '../tiling/segments.js';
+import { type TileGraph, tileGraph } from '../tiling/tile_graph.js';
+import type { TilePrograms } from '../tiling/tile_programs.js';
 import { makeGrid, shareOf, type TileGrid, tileCount, tileRegion } from './tiles.js';
 
 export interface SegmentPlan {

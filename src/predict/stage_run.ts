@@ -1,10 +1,11 @@
 /** One stage over its input: all passes, then the finished cube. */
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import { bandScaling } from '../data/assemble.js';
-import type { TilePrograms } from '../engine/tile_programs.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
 import { EnviOutput, isFinished, type OutputReport } from '../scenes/envi_output.js';
 import type { Scene } from '../scenes/types.js';
+import type { TilePrograms } from '../tiling/tile_programs.js';
 import { readScratch, Scratch } from './scratch.js';
 import { Interrupted, mapName, SegmentRun } from './segment_run.js';
 import type { Slab } from './slab.js';

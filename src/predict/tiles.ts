@@ -1,5 +1,5 @@
 /** The grid of tiles over a scene, and which part of every other grid belongs to a tile. */
-import type { Layout, Region } from '../compiler/footprint.js';
+import type { Layout, Region } from '../tiling/footprint.js';
 
 export interface TileGrid {
   /** Of the scene, in pixels. */

@@ -7,11 +7,11 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { BandliftError, EXIT } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
-import { fileError } from '../io/files.js';
-import { makeFolder } from '../io/folders.js';
-import { type Lock, takeLock } from '../io/lock.js';
+import { writeFileAtomic } from '../base/atomic.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { fileError } from '../base/files.js';
+import { makeFolder } from '../base/folders.js';
+import { type Lock, takeLock } from '../base/lock.js';
 import { cubePaths } from '../scenes/cube_description.js';
 import type { Scene } from '../scenes/types.js';
 

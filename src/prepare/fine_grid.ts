@@ -2,12 +2,12 @@
  * The fine grid of a pair: the scene's own pixels where they are 4 m (or are to be kept), else the scene averaged over exact
  * areas to 4 m. Landsat's pixels are 15/2 of it.
  */
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
+import { refine } from '../raster/geo.js';
+import { metresPerUnit } from '../raster/linear_units.js';
+import type { GeoReference, Window } from '../raster/types.js';
 import { areaTaps, type Taps } from '../resample/taps.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
-import { refine } from '../scenes/geo.js';
-import { metresPerUnit } from '../scenes/linear_units.js';
-import type { GeoReference, Window } from '../scenes/types.js';
 
 /** m */
 export const FINE_GSD = 4;

@@ -1,5 +1,5 @@
 /** What a scene takes in memory, so that a limit is kept or refused before anything is read. */
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 import { RATIO, readerBytes } from './degrade.js';
 import type { FineGrid } from './fine_grid.js';

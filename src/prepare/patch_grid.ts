@@ -1,5 +1,5 @@
 /** Where patches lie in a scene, and which of them have data enough. Reads validity alone: cheap where a line is empty. */
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { coarseSize, RATIO } from './degrade.js';
 import type { FineGrid } from './fine_grid.js';
 

@@ -3,10 +3,10 @@
  * Landsat would see of it through its real responses and point spread function on the exact 15/2 grid, nodata accounted for.
  */
 import { rm } from 'node:fs/promises';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { PatchWriter } from '../data/patch_writer.js';
-import { BandliftError, EXIT } from '../errors.js';
+import { cropGeo, pixelToMap } from '../raster/geo.js';
 import { EnviScene } from '../scenes/envi_scene.js';
-import { cropGeo, pixelToMap } from '../scenes/geo.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
 import { coarseSize, PatchReader, RATIO } from './degrade.js';

@@ -1,6 +1,6 @@
 /** One scene in a thread of its own: what its HDF5 library took is given back when the thread ends. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { prepareScene } from './prepare.js';
 import type { PrepareOptions, SceneReport } from './types.js';
 

@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openEnvi } from '../data/envi.js';
-import { BandliftError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
-import { fileError } from '../io/files.js';
-import { makeFolder } from '../io/folders.js';
+import { writeFileAtomic } from '../base/atomic.js';
+import { BandliftError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
+import { makeFolder } from '../base/folders.js';
+import { openEnvi } from '../raster/envi.js';
 import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
 
 /** Raised when the same options give other patches than before. */

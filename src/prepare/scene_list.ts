@@ -1,7 +1,7 @@
 /** Which scenes of a list are whose, and what their results are called. */
 import { resolve } from 'node:path';
-import { headerOf, isHeaderName } from '../data/envi_pair.js';
-import { BandliftError, EXIT } from '../errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { headerOf, isHeaderName } from '../raster/envi_pair.js';
 import { sceneName } from '../scenes/envi_scene.js';
 
 /** Part `index` (from 1) of `count`. */

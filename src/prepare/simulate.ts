@@ -1,7 +1,7 @@
 /** The Landsat side of a patch: bands from the spectrum, noise, and the coarse image on the fine grid. */
 
-import { BandliftError } from '../errors.js';
-import { Random } from '../random.js';
+import { BandliftError } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import { bicubicTaps } from '../resample/taps.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 import { type NoiseModel, OLI_NOISE, OLI_REFLECTANCE_NOISE, sigmaAt } from '../spectra/oli_noise.js';

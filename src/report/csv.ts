@@ -1,5 +1,6 @@
 /** The numbers as CSV (RFC 4180, one header line), at full precision; an empty cell where a value is not defined. */
-import type { Bands, EvaluationResult } from '../evaluate/result.js';
+import type { EvaluationResult } from '../evaluate/result.js';
+import type { Bands } from '../metrics/types.js';
 import { METRICS, missing, REGION_NAMES } from './format.js';
 
 type Cell = string | number | null | undefined;

@@ -1,5 +1,5 @@
 /** How numbers and names are written in the report. */
-import type { Bands, RegionMetrics } from '../evaluate/result.js';
+import type { Bands, RegionMetrics } from '../metrics/types.js';
 
 export type Metric = Exclude<keyof RegionMetrics, 'bands'>;
 

@@ -5,7 +5,8 @@
  *
  * Methods that differ by a few per cent lie on one line in a chart of RMSE; here they do not.
  */
-import type { EvaluationResult, MethodResult } from '../evaluate/result.js';
+import type { EvaluationResult } from '../evaluate/result.js';
+import type { MethodResult } from '../metrics/types.js';
 import type { BandAxis } from './axis.js';
 import { bandEncoding, gapLayer, LINES_WIDTH, lineLayers, type Series } from './lines.js';
 import { strokesOf } from './strokes.js';

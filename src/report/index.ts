@@ -1,8 +1,8 @@
 /** The report of an evaluation: one page for people, tables for programs, pictures for slides. */
 import { join } from 'node:path';
+import { writeFileAtomic } from '../base/atomic.js';
+import { makeFolder } from '../base/folders.js';
 import type { EvaluationResult } from '../evaluate/result.js';
-import { writeFileAtomic } from '../io/atomic.js';
-import { makeFolder } from '../io/folders.js';
 import { bandMetricsCsv, metricsCsv } from './csv.js';
 import { drawFigures } from './figures.js';
 import { renderPage } from './page.js';

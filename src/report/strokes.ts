@@ -1,5 +1,6 @@
 /** One line style for each method, the same in every chart: told apart by colour and by dashes. */
-import type { EvaluationResult, MethodResult } from '../evaluate/result.js';
+import type { EvaluationResult } from '../evaluate/result.js';
+import type { MethodResult } from '../metrics/types.js';
 
 export interface Stroke {
   readonly color: string;

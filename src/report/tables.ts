@@ -1,5 +1,6 @@
 /** The tables of the report: text of every cell, and which value is the best. */
-import type { Bands, EvaluationResult, MethodResult } from '../evaluate/result.js';
+import type { EvaluationResult } from '../evaluate/result.js';
+import type { Bands, MethodResult } from '../metrics/types.js';
 import {
   columnDigits,
   formatNumber,

@@ -1,5 +1,6 @@
 /** The result in plain words: the model against the best baseline, without flattery. */
-import type { EvaluationResult, MethodResult } from '../evaluate/result.js';
+import type { EvaluationResult } from '../evaluate/result.js';
+import type { MethodResult } from '../metrics/types.js';
 import { columnDigits, formatNumber, listed, type Metric, metricInfo, missing, unitText } from './format.js';
 
 export type Standing = 'ahead' | 'behind' | 'level' | 'unknown';

@@ -3,9 +3,9 @@
  * both grids with the real point spread function. And a Landsat image of a line that nobody trains on, for `predict`.
  */
 import { join } from 'node:path';
-import { EnviWriter } from '../data/envi.js';
-import { makeFolder } from '../io/folders.js';
+import { makeFolder } from '../base/folders.js';
 import { prepareScene } from '../prepare/prepare.js';
+import { EnviWriter } from '../raster/envi.js';
 import { applyTaps } from '../resample/apply_taps.js';
 import { psfTaps } from '../resample/taps.js';
 import { LANDSAT8_OLI } from '../spectra/response.js';

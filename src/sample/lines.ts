@@ -1,5 +1,5 @@
 /** What every generated flight line shares: its bands, its place on the map, its ENVI header. */
-import type { EnviHeader } from '../data/envi_header.js';
+import type { EnviHeader } from '../raster/envi_header.js';
 import { keepBands } from '../spectra/bands.js';
 import { bandWeights, LANDSAT8_OLI } from '../spectra/response.js';
 import { AVIRIS_NG_FWHM, AVIRIS_NG_WAVELENGTH } from '../spectra/tables/aviris_ng_2017.js';

@@ -19,10 +19,10 @@
  * Scores on the sample say that training works; they say nothing about real scenes.
  */
 import { join } from 'node:path';
-import { EnviWriter } from '../data/envi.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { makeFolder } from '../base/folders.js';
 import { PatchWriter } from '../data/patch_writer.js';
-import { BandliftError, EXIT } from '../errors.js';
-import { makeFolder } from '../io/folders.js';
+import { EnviWriter } from '../raster/envi.js';
 import { LANDSAT8_OLI } from '../spectra/response.js';
 import {
   lineCorner,

@@ -1,5 +1,5 @@
 /** One generated flight line: its map, its atmosphere, and the radiance of its pixels. */
-import { Random } from '../random.js';
+import { Random } from '../base/random.js';
 import { DROPPED_RANGES } from '../spectra/bands.js';
 import { type Absorption, absorptionAt } from './absorption.js';
 import { type AtmosphereOptions, type BandAtmosphere, bandAtmosphere } from './atmosphere.js';

@@ -1,9 +1,9 @@
 /** What a result cube is: sizes, numbers, georeference and everything its ENVI header tells. */
 import { basename } from 'node:path';
-import type { DataType, EnviHeader } from '../data/envi_header.js';
-import { BandliftError } from '../errors.js';
-import { mapInfoOf } from './map_info.js';
-import type { GeoReference } from './types.js';
+import { BandliftError } from '../base/errors.js';
+import type { DataType, EnviHeader } from '../raster/envi_header.js';
+import { mapInfoOf } from '../raster/map_info.js';
+import type { GeoReference } from '../raster/types.js';
 
 export interface CubeDescription {
   readonly height: number;

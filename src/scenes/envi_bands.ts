@@ -2,8 +2,9 @@
  * Which bands of an airborne cube are taken, in which order, which of them carry no data, and what stored values mean
  * "no data": what the header says, and what the instruments' own products do that their headers do not say.
  */
-import { DATA_TYPES, type EnviHeader } from '../data/envi_header.js';
-import { BandliftError } from '../errors.js';
+
+import { BandliftError } from '../base/errors.js';
+import { DATA_TYPES, type EnviHeader } from '../raster/envi_header.js';
 import { keepBands } from '../spectra/bands.js';
 
 /** More bands than any spectrometer has: a header that says so is wrong. */

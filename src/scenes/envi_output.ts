@@ -10,11 +10,13 @@
  */
 import { existsSync } from 'node:fs';
 import { type FileHandle, readFile, rename, rm, stat } from 'node:fs/promises';
-import { formatEnviHeader } from '../data/envi_header.js';
-import { BandliftError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
-import { writeError } from '../io/files.js';
-import { type Lock, takeLock } from '../io/lock.js';
+import { writeFileAtomic } from '../base/atomic.js';
+import { BandliftError } from '../base/errors.js';
+import { writeError } from '../base/files.js';
+import { type Lock, takeLock } from '../base/lock.js';
+import { formatEnviHeader } from '../raster/envi_header.js';
+import { checkWindow } from '../raster/geo.js';
+import type { Window } from '../raster/types.js';
 import {
   type CubeDescription,
   checkDescription,
@@ -25,10 +27,8 @@ import {
   scaleOf,
 } from './cube_description.js';
 import { addCounts, type Counts, noCounts, RowEncoder } from './cube_encoding.js';
-import { checkWindow } from './geo.js';
 import { checkName, type OutputOptions, openData, writeWindow } from './output_file.js';
 import { fromRanges, type Journal, readJournal, toRanges, writeJournal } from './output_journal.js';
-import type { Window } from './types.js';
 
 export type { CubeDescription } from './cube_description.js';
 export type { Counts } from './cube_encoding.js';

@@ -1,5 +1,5 @@
 /** What the survey of a cube says that the user should know: absurd bands, fill that no header declares, missing scales. */
-import type { EnviHeader } from '../data/envi_header.js';
+import type { EnviHeader } from '../raster/envi_header.js';
 import type { BandSurvey } from './envi_survey.js';
 
 /** Stored numbers around here are no reflectance of 0 to 1; unknown units are told only where they are far from it. */

@@ -1,18 +1,20 @@
 /** An ENVI cube as a scene: bands sorted by wavelength, physical units, nodata found, read by windows. */
 import { basename } from 'node:path';
-import { type EnviCube, openEnvi } from '../data/envi.js';
-import { type EnviHeader, geotransform } from '../data/envi_header.js';
-import { EnviWindows } from '../data/envi_window.js';
-import { BandliftError } from '../errors.js';
-import { allocate } from '../io/files.js';
+import { BandliftError } from '../base/errors.js';
+import { allocate } from '../base/files.js';
+import { openEnvi } from '../raster/envi.js';
+import { wktOfMapInfo } from '../raster/envi_crs.js';
+import type { EnviCube } from '../raster/envi_cube.js';
+import { type EnviHeader, geotransform } from '../raster/envi_header.js';
+import { EnviWindows } from '../raster/envi_window.js';
+import { checkWindow } from '../raster/geo.js';
+import { mapInfoOf } from '../raster/map_info.js';
+import type { GeoReference, Window } from '../raster/types.js';
 import type { BandCentres } from '../spectra/band_centres_csv.js';
 import { bandOrder, fillValues } from './envi_bands.js';
-import { wktOfMapInfo } from './envi_crs.js';
 import { surveyRemarks } from './envi_remarks.js';
 import { lowestValue, surveyBands } from './envi_survey.js';
-import { checkWindow } from './geo.js';
-import { mapInfoOf } from './map_info.js';
-import type { GeoReference, Pixels, Scene, Window } from './types.js';
+import type { Pixels, Scene } from './types.js';
 
 export interface EnviSceneOptions {
   /**

@@ -3,9 +3,9 @@
  * usually are. Headers often do not say: water vapour bands filled with -32768 or noise of 1500 beside reflectances of 0.2,
  * fill of -0.9999 times a factor of each band (AVIRIS-Classic), reflectance times 10,000 without a scale factor.
  */
-import type { EnviCube } from '../data/envi.js';
-import { DATA_TYPES, type EnviHeader } from '../data/envi_header.js';
-import { EnviWindows, everyBand, LARGEST_VALUE } from '../data/envi_window.js';
+import type { EnviCube } from '../raster/envi_cube.js';
+import { DATA_TYPES, type EnviHeader } from '../raster/envi_header.js';
+import { EnviWindows, everyBand, LARGEST_VALUE } from '../raster/envi_window.js';
 
 /** EMIT L2A and L2B: bands deep in water vapour. */
 const EMIT_DELETED = Math.fround(-0.01);

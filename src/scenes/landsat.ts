@@ -7,12 +7,12 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { BandliftError } from '../errors.js';
-import { fileError } from '../io/files.js';
-import { BlockCache } from './block_cache.js';
+import { BandliftError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
+import { BlockCache } from '../raster/block_cache.js';
+import { TiffRaster } from '../raster/tiff_raster.js';
 import { type LandsatMetadata, readLandsatMetadata } from './landsat_mtl.js';
 import { RasterScene } from './raster_scene.js';
-import { TiffRaster } from './tiff_raster.js';
 import type { Scene } from './types.js';
 
 export interface LandsatOptions {

@@ -3,8 +3,8 @@
  * are named are read: LEVEL1_RADIOMETRIC_RESCALING has factors of the same names that are not those of the surface reflectance.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { BandliftError } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { BandliftError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 
 export interface LandsatMetadata {
   readonly path: string;

@@ -1,10 +1,10 @@
 /** Opens whatever the user gives as a scene, by what the path is: a Landsat product, a GeoTIFF, an ENVI cube, a patch file. */
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { hasHeader } from '../data/envi_pair.js';
-import { beginsLikeTiff } from '../data/foreign_files.js';
-import { BandliftError, EXIT } from '../errors.js';
-import { fileError } from '../io/files.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { fileError } from '../base/files.js';
+import { hasHeader } from '../raster/envi_pair.js';
+import { beginsLikeTiff } from '../raster/foreign_files.js';
 import { openEnviScene } from './envi_scene.js';
 import { holdsLandsat, isLandsatPart, type LandsatOptions, openLandsatScene } from './landsat.js';
 import { openPatchScenes, type PatchSceneOptions } from './patch_scenes.js';

@@ -2,12 +2,12 @@
 import { existsSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { BandliftError, EXIT } from '../errors.js';
-import { writeAt } from '../io/atomic.js';
-import { fileError, writeError } from '../io/files.js';
+import { writeAt } from '../base/atomic.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { fileError, writeError } from '../base/files.js';
+import type { Window } from '../raster/types.js';
 import { type CubeDescription, cubePaths, VALUE_BYTES } from './cube_description.js';
 import type { Counts, RowEncoder } from './cube_encoding.js';
-import type { Window } from './types.js';
 
 export interface OutputOptions {
   /** Replace a finished cube of this name (at the end, when the new one is whole). Otherwise its presence is an error. */

@@ -4,9 +4,9 @@
  */
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { BandliftError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
-import { fileError } from '../io/files.js';
+import { writeFileAtomic } from '../base/atomic.js';
+import { BandliftError } from '../base/errors.js';
+import { fileError } from '../base/files.js';
 
 const whole = z.number().int().nonnegative();
 const schema = z.object({

@@ -2,13 +2,14 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { File as Hdf5File } from 'h5wasm/node';
+import { BandliftError } from '../base/errors.js';
 import { describeArray, findDataset, hasMask, type StoredArray } from '../data/hdf5_dataset.js';
 import { list, numberAttribute, textAttribute } from '../data/hdf5_fields.js';
 import { openHdf5, readBox, reason } from '../data/hdf5_library.js';
-import { BandliftError } from '../errors.js';
+import { checkWindow, type Geotransform, refine } from '../raster/geo.js';
+import type { GeoReference, Window } from '../raster/types.js';
 import { toNanometres } from '../spectra/units.js';
-import { checkWindow, type Geotransform, refine } from './geo.js';
-import type { GeoReference, Pixels, Scene, Window } from './types.js';
+import type { Pixels, Scene } from './types.js';
 
 export interface PatchSceneOptions {
   /**

@@ -2,13 +2,14 @@
  * A scene whose bands lie in one or several TIFF files of the same grid: stored numbers become physical values, and pixels
  * without data or under a cloud become invalid.
  */
-import { BandliftError } from '../errors.js';
-import { crsName } from './crs.js';
-import { readGeoReference } from './geotiff_keys.js';
-import type { SampleArray } from './tiff_layout.js';
-import { applyMask } from './tiff_mask.js';
-import type { TiffRaster } from './tiff_raster.js';
-import type { GeoReference, Pixels, Scene, Window } from './types.js';
+import { BandliftError } from '../base/errors.js';
+import { crsName } from '../raster/crs.js';
+import { readGeoReference } from '../raster/geotiff_keys.js';
+import type { SampleArray } from '../raster/tiff_layout.js';
+import { applyMask } from '../raster/tiff_mask.js';
+import type { TiffRaster } from '../raster/tiff_raster.js';
+import type { GeoReference, Window } from '../raster/types.js';
+import type { Pixels, Scene } from './types.js';
 
 export interface RasterSceneInfo {
   readonly path: string;

@@ -1,11 +1,11 @@
 /** One GeoTIFF with all bands: float reflectance, or integers with a scale. */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
-import { BandliftError } from '../errors.js';
-import { BlockCache } from './block_cache.js';
+import { BandliftError } from '../base/errors.js';
+import { BlockCache } from '../raster/block_cache.js';
+import { TiffRaster } from '../raster/tiff_raster.js';
+import type { TiffTags } from '../raster/tiff_tags.js';
 import { RasterScene } from './raster_scene.js';
-import { TiffRaster } from './tiff_raster.js';
-import type { TiffTags } from './tiff_tags.js';
 import type { Scene } from './types.js';
 
 export interface StackOptions {

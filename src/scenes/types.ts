@@ -1,21 +1,5 @@
 /** A raster on the ground, read by windows in physical units: what prepare and predict take in, whatever the file format. */
-
-export interface GeoReference {
-  /** GDAL's order: x of the corner, x per column, x per row, y of the corner, y per column, y per row. Rotation allowed. */
-  readonly geotransform: readonly [number, number, number, number, number, number];
-  /** Coordinate reference system as WKT; absent where the file does not say. */
-  readonly crsWkt?: string;
-  /** The entries of ENVI's `map info` as they stand in the source, if it is an ENVI file. */
-  readonly mapInfo?: readonly string[];
-}
-
-/** Pixels [y, y + height) x [x, x + width). */
-export interface Window {
-  readonly y: number;
-  readonly x: number;
-  readonly height: number;
-  readonly width: number;
-}
+import type { GeoReference, Window } from '../raster/types.js';
 
 export interface Pixels {
   /** [height, width, bands], physical units; 0 where not valid. */

@@ -1,6 +1,6 @@
 /** Band centres and widths from a table, for cubes whose headers lack them. */
 import { readFileSync, statSync } from 'node:fs';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { nanometreFactor, toNanometres } from './units.js';
 
 const LARGEST_FILE = 16 * 1024 * 1024;

@@ -1,15 +1,10 @@
 /** Relative spectral responses of multispectral sensors, and the weights that simulate them from narrow bands. */
+
 import { createHash } from 'node:crypto';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { LANDSAT8_OLI_TABLE } from './tables/landsat8_oli.js';
 import { LANDSAT9_OLI2_TABLE } from './tables/landsat9_oli2.js';
-
-/** A response as it lies in a table file: values[k] at start + k nm. */
-export interface ResponseTable {
-  readonly sensor: string;
-  readonly source: string;
-  readonly bands: readonly { readonly name: string; readonly start: number; readonly values: readonly number[] }[];
-}
+import type { ResponseTable } from './tables/types.js';
 
 export interface BandResponse {
   readonly name: string;

@@ -1,6 +1,6 @@
 /** Reads relative spectral responses of other sensors. */
 import { readFileSync, statSync } from 'node:fs';
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 import { type BandResponse, type SensorResponse, sensorResponse } from './response.js';
 import { nanometreFactor } from './units.js';
 

@@ -1,5 +1,5 @@
 /** Wavelengths are nm everywhere inside bandlift; files also come in micrometres and other units. */
-import { BandliftError } from '../errors.js';
+import { BandliftError } from '../base/errors.js';
 
 /** Above this no list of reflective bands can be in micrometres, below it none can be in nm. */
 const LARGEST_MICROMETRES = 100;

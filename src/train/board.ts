@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import type { LossTerms } from '../engine/types.js';
-import type { MetricRow } from '../evaluate/metrics.js';
+import type { MetricRow } from '../metrics/types.js';
 import { type Hyperparameter, TensorBoardWriter } from './tensorboard.js';
 
 /** By name: loss terms of a baseline on the validation split, in the space the model works in. */

@@ -7,8 +7,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { PRECISIONS } from '../engine/precision.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { BOUNDED_ROUNDS } from '../models/bounded_projection.js';
 
 const count = z.number().int().positive();

@@ -1,7 +1,7 @@
 /** What a run trains on: the patch set, its split, the normalisation fitted on the training part, the band mask. */
 import { oneGrid } from '../data/assemble.js';
+import { fitNormalization } from '../data/fit_normalization.js';
 import { openReader, type PatchReader } from '../data/loader.js';
-import { fitNormalization } from '../data/normalize.js';
 import { openPatchSet } from '../data/patches.js';
 import { checkSplit, splitPatches } from '../data/split.js';
 import { splitByNames } from '../data/split_named.js';

@@ -6,9 +6,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { writeFileAtomic } from '../base/atomic.js';
+import { projectRoot, version } from '../base/version.js';
 import type { Session } from '../engine/types.js';
-import { writeFileAtomic } from '../io/atomic.js';
-import { projectRoot, version } from '../support/version.js';
 
 interface Start {
   readonly started: string;

@@ -3,10 +3,10 @@
  * changes while it goes on in `Position`, which is also all that a checkpoint must hold besides the tensors.
  */
 
+import { BandliftError, EXIT } from '../base/errors.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { isInterruption } from '../data/worker_pool.js';
 import type { LossTerms, Session } from '../engine/types.js';
-import { BandliftError, EXIT } from '../errors.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
 import type { BatchSources, TrainingBatch } from './batch_source.js';

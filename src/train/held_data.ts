@@ -2,12 +2,13 @@
  * A run's patches on the device: written once before the first step, so that an epoch moves nothing but their numbers. Order,
  * turns and mixture are the loader's own, so a run ends with the same bits whether its patches are held or read anew.
  */
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import { type PatchReader, schedule } from '../data/loader.js';
 import type { LoadedBatch, LoaderOptions } from '../data/types.js';
 import { heldBytes } from '../engine/held_patches.js';
 import { formatBytes, roomForPatches } from '../engine/memory_plan.js';
 import type { Session } from '../engine/types.js';
-import { BandliftError, EXIT } from '../errors.js';
 import type { BatchSource, BatchSources, TrainingBatch } from './batch_source.js';
 import type { TrainConfig } from './config.js';
 import type { Mixture, TrainingData } from './data_setup.js';

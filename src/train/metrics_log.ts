@@ -4,9 +4,9 @@
  */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { BandliftError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
-import { fileError, writeError } from '../io/files.js';
+import { writeFileAtomic } from '../base/atomic.js';
+import { BandliftError } from '../base/errors.js';
+import { fileError, writeError } from '../base/files.js';
 
 export interface MetricsRecord {
   readonly step: number;

@@ -1,27 +1,17 @@
 /** From settings to a network: its specification, its closed-form start and its first parameters. */
 
+import { BandliftError } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import { normalizeValues } from '../data/normalize.js';
-import { parseDevice } from '../engine/device.js';
-import { RegressionFit } from '../engine/regression_fit.js';
 import { createSession } from '../engine/session.js';
 import type { Session, SessionOptions } from '../engine/types.js';
-import { BandliftError } from '../errors.js';
+import { RegressionFit } from '../fit/regression_fit.js';
 import { initEndmembers } from '../models/endmembers.js';
 import type { ModelSpec, RegressionPath } from '../models/spec.js';
-import { Random } from '../random.js';
 import type { Stage1Config, TrainConfig } from './config.js';
 import { parseBytes } from './config.js';
 import type { TrainingData } from './data_setup.js';
-
-/** 'cpu', 'auto', 'cuda:0' -> what the engine understands. */
-export function deviceOption(
-  config: Pick<TrainConfig, 'device' | 'threads' | 'precision'>,
-): NonNullable<SessionOptions['device']> {
-  return {
-    ...parseDevice(config.device, config.precision),
-    ...(config.threads > 0 ? { threads: config.threads } : {}),
-  };
-}
+import { deviceOption } from './device_option.js';
 
 /** The network that the settings describe, for data of these band counts. */
 export function specFromConfig(config: Stage1Config, inBands: number, outBands: number): ModelSpec {

@@ -1,6 +1,6 @@
 /** Writes what a run measures: TensorBoard, metrics.jsonl and lines for people. One place, so that the three agree. */
 import type { LossTerms } from '../engine/types.js';
-import type { MetricRow } from '../evaluate/metrics.js';
+import type { MetricRow } from '../metrics/types.js';
 import { type Board, degrees } from './board.js';
 import type { MetricsLog } from './metrics_log.js';
 import type { Reporter } from './reporter.js';

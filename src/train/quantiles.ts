@@ -7,9 +7,9 @@ import type { PatchReader } from '../data/loader.js';
 import type { CountPlan } from '../data/quantile.js';
 import { type CountPass, type Quantiles, searchQuantiles } from '../data/statistics.js';
 import { type OpenDevice, openDevice, resolvesToCuda } from '../engine/device.js';
-import { ValueCounter } from '../engine/value_counter.js';
+import { ValueCounter } from '../fit/value_counter.js';
 import type { TrainConfig } from './config.js';
-import { deviceOption } from './model_setup.js';
+import { deviceOption } from './device_option.js';
 
 /**
  * The quantiles for a run's settings. A batch's mask speaks for the target's grid: where the input has one of its own, only

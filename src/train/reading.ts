@@ -8,7 +8,7 @@ import type { ReaderOptions } from '../data/loader.js';
 import { resolvesToCuda } from '../engine/device.js';
 import { machineMemory } from '../engine/memory_plan.js';
 import type { TrainConfig } from './config.js';
-import { deviceOption } from './model_setup.js';
+import { deviceOption } from './device_option.js';
 
 const MOST_WORKERS = 16;
 /** Of the memory that is free; a mixture has two readers, and others live on the machine. */

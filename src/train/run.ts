@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFileAtomic } from '../base/atomic.js';
 import {
   type Checkpoint,
   checkCompatible,
@@ -17,8 +18,8 @@ import {
 import { isInterruption } from '../data/worker_pool.js';
 import type { Session } from '../engine/types.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
-import { formatMetricsTable, type MetricRow } from '../evaluate/metrics.js';
-import { writeFileAtomic } from '../io/atomic.js';
+import { formatMetricsTable } from '../metrics/metrics.js';
+import type { MetricRow } from '../metrics/types.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
 import { type Baselines, Board } from './board.js';

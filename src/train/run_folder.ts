@@ -4,9 +4,9 @@
  */
 import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BandliftError, EXIT } from '../errors.js';
-import { makeFolder } from '../io/folders.js';
-import { takeLock } from '../io/lock.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { makeFolder } from '../base/folders.js';
+import { takeLock } from '../base/lock.js';
 
 export interface RunFolder {
   readonly path: string;

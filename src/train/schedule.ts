@@ -2,8 +2,9 @@
  * Learning rate over time. `step` counts optimizer steps from 0. Every schedule is multiplied by a linear warm-up
  * (step + 1) / warmupSteps over the first steps. What a schedule remembers (only `plateau` does) goes into checkpoints.
  */
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import type { ScheduleKind, ScheduleState } from '../checkpoint/state.js';
-import { BandliftError, EXIT } from '../errors.js';
 
 export interface ScheduleOptions {
   readonly kind: ScheduleKind;

@@ -1,10 +1,10 @@
 /** Between a session and a checkpoint: which tensors are kept, and what a checkpoint says about where they belong. */
 import { basename } from 'node:path';
+import { version } from '../base/version.js';
 import type { Checkpoint, CheckpointContract } from '../checkpoint/checkpoint.js';
 import type { PatchSet } from '../data/types.js';
 import type { Session } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
-import { version } from '../support/version.js';
 import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 

@@ -1,10 +1,11 @@
 /** Stage 1: 7 Landsat bands to the bands of the spectrometer, on one grid. */
+
+import { BandliftError } from '../base/errors.js';
 import { loadModel } from '../checkpoint/checkpoint.js';
-import { BandliftError } from '../errors.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { baselinesOf, fitStatistics } from '../evaluate/fit_baselines.js';
-import type { MetricRow } from '../evaluate/metrics.js';
 import { spectralBaselines, spectralModel } from '../evaluate/stage1_methods.js';
+import type { MetricRow } from '../metrics/types.js';
 import { regressionFeatureCount } from '../models/regression.js';
 import type { Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';

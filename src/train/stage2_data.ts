@@ -3,56 +3,22 @@
  * both by turns; the target is always the fine cube. One normalisation serves both sides, because the network adds its input,
  * resized, to its output.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+
 import { basename } from 'node:path';
-import { type CheckpointContract, loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
+import { BandliftError, EXIT } from '../base/errors.js';
+import { Random } from '../base/random.js';
 import { openReader, type PatchReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { LoadedBatch, LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
-import { BandliftError, EXIT } from '../errors.js';
-import { Random } from '../random.js';
 import type { Stage2Config } from './config.js';
 import { type Known, type Mixture, readTrainingData, type TrainingData } from './data_setup.js';
 import { readerOptions } from './reading.js';
 import type { Reporter } from './reporter.js';
 import { sameFiles } from './snapshot.js';
+import { loadStage1, type Stage1Model } from './stage1_model.js';
 import { cacheStage1 } from './stage1_predictions.js';
 
 const SIMULATED = { input: 'aviris_lr', target: 'aviris' } as const;
-
-/** Stage 1's checkpoint with all that stage 2 needs of it. */
-export interface Stage1Model extends StoredModel {
-  readonly contract: CheckpointContract;
-  /** SHA-256 of the file. */
-  readonly hash: string;
-}
-
-/** Reads stage 1's checkpoint. Errors: a usage error when none is given, or one that cannot be a first stage. */
-export async function loadStage1(path: string): Promise<Stage1Model> {
-  if (path === '')
-    throw new BandliftError(
-      'stage 2 takes the predictions of a stage-1 model as its input',
-      { field: '--stage1', found: 'nothing', hint: 'give its checkpoint, or --input simulated' },
-      EXIT.usage,
-    );
-  const model = await loadModel(path);
-  const { contract } = model;
-  if ('up' in model.model || model.model.kind === 'cascade')
-    throw new BandliftError('is not a model of stage 1', { file: path, found: model.model.kind });
-  if (!contract)
-    throw new BandliftError('holds weights only: their normalisation is unknown', {
-      file: path,
-      hint: 'train stage 1 from it with --init, and give that checkpoint',
-    });
-  return { ...model, contract, hash: await fileHash(path) };
-}
-
-async function fileHash(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
 
 /**
  * Opens the data of a stage-2 run. `known` (from a checkpoint to resume) replaces split and normalisation; `interrupted` is

@@ -4,9 +4,9 @@
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { type CheckpointContract, inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import type { CheckpointState } from '../checkpoint/schema.js';
-import { BandliftError, EXIT } from '../errors.js';
 import {
   readConfigFile,
   readRunConfig,

@@ -8,8 +8,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { crc32c } from '@node-rs/crc32';
-import { writeError } from '../io/files.js';
-import { makeFolder } from '../io/folders.js';
+import { writeError } from '../base/files.js';
+import { makeFolder } from '../base/folders.js';
 
 /** Records wait until this many bytes are there, or flush() is called. */
 const BUFFER_BYTES = 1 << 16;

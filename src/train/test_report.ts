@@ -8,12 +8,12 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { measuredData } from '../evaluate/common.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
 import type { Machine, Method } from '../evaluate/method.js';
-import type { MetricRow } from '../evaluate/metrics.js';
 import { measureRows } from '../evaluate/rows.js';
 import type { EvaluationPool } from '../evaluate/worker_pool.js';
+import type { MetricRow } from '../metrics/types.js';
 import { parseBytes, type TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
-import { deviceOption } from './model_setup.js';
+import { deviceOption } from './device_option.js';
 
 /** Threads that compute metrics: each holds two patches. */
 const MOST_THREADS = 4;

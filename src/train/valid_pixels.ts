@@ -1,8 +1,9 @@
 /** Splits that can be trained, validated and tested on: a loss over no pixel at all is NaN, and says nothing of the model. */
+
+import { BandliftError } from '../base/errors.js';
 import type { PatchReader } from '../data/loader.js';
 import { locate } from '../data/patches.js';
 import type { PatchSet, Split } from '../data/types.js';
-import { BandliftError } from '../errors.js';
 
 const PARTS = ['train', 'validation', 'test'] as const;
 const NAMES = { train: 'training', validation: 'validation', test: 'test' } as const;

@@ -1,7 +1,8 @@
 /** The validation loss: what the best model, the schedule and the closed-form start are chosen by. */
+
+import { BandliftError, EXIT } from '../base/errors.js';
 import { interruption } from '../data/worker_pool.js';
 import type { Session } from '../engine/types.js';
-import { BandliftError, EXIT } from '../errors.js';
 import { Averages } from './averages.js';
 import type { BatchSource } from './batch_source.js';
 import type { TrainConfig } from './config.js';

@@ -1,7 +1,8 @@
 /** What a case table is made of; test/ops runs every case against the reference, bench/ops.ts times those with `bench`. */
+
+import { Random } from '../../src/base/random.js';
 import type { Graph, GraphBuilder, Shape } from '../../src/graph/ir.js';
 import { GraphBuilder as Builder, elements } from '../../src/graph/ir.js';
-import { Random } from '../../src/random.js';
 import type { Tolerance } from '../support/allclose.js';
 
 /** How the numbers of an input are made. */

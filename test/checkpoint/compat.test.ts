@@ -5,9 +5,9 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { projectRoot } from '../../src/base/version.js';
 import { loadCheckpoint, loadModel } from '../../src/checkpoint/checkpoint.js';
 import { createSession } from '../../src/engine/session.js';
-import { projectRoot } from '../../src/support/version.js';
 import { bandliftHere } from '../support/cli.js';
 import { metricsOf, testRowsOf } from '../support/runs.js';
 import { temporaryFolder } from '../support/temporary.js';

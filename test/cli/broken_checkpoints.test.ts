@@ -2,7 +2,7 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { EXIT } from '../../src/errors.js';
+import { EXIT } from '../../src/base/errors.js';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
 import { type BrokenCase, testBroken } from '../support/broken.js';
 import { bandlift, TINY, temporaryFolder } from '../support/cli.js';

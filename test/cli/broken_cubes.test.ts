@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { EXIT } from '../../src/errors.js';
+import { EXIT } from '../../src/base/errors.js';
 import { type BrokenCase, testBroken } from '../support/broken.js';
 import { temporaryFolder } from '../support/cli.js';
 

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { EXIT } from '../../src/errors.js';
+import { EXIT } from '../../src/base/errors.js';
 import { type BrokenCase, testBroken } from '../support/broken.js';
 import { TINY, temporaryFolder } from '../support/cli.js';
 import { type PatchShape, patchDatasets, writeHdf5 } from '../support/patch_files.js';

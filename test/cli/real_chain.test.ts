@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readEnvi } from '../../src/data/envi.js';
 import { openReader } from '../../src/data/loader.js';
 import { openPatchSet } from '../../src/data/patches.js';
+import { readEnvi } from '../../src/raster/envi.js';
 import { bandliftHere, temporaryFolder } from '../support/cli.js';
 import { testRowsOf } from '../support/runs.js';
 import { describeShared, sharedPath } from '../support/shared.js';

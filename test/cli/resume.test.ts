@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
-import { Random } from '../../src/random.js';
 import { bandlift, startBandlift, TINY, temporaryFolder } from '../support/cli.js';
 import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
-import { Random } from '../../src/random.js';
+import { Random } from '../../src/base/random.js';
 import { bandlift, startBandlift, TINY, temporaryFolder } from '../support/cli.js';
 import { hashOf, metricsOf } from '../support/runs.js';
 import { writeTwoGrids } from '../support/two_grids.js';

@@ -1,8 +1,8 @@
 import { copyFileSync, existsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EnviWriter, openEnvi, readEnvi, readEnviLines } from '../../src/data/envi.js';
-import { formatEnviHeader, geotransform, parseEnviHeader } from '../../src/data/envi_header.js';
+import { EnviWriter, openEnvi, readEnvi, readEnviLines } from '../../src/raster/envi.js';
+import { formatEnviHeader, geotransform, parseEnviHeader } from '../../src/raster/envi_header.js';
 import { describeShared } from '../support/shared.js';
 import { temporariesOf } from '../support/temporaries.js';
 import { temporaryFolder } from '../support/temporary.js';

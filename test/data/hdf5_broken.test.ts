@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { BandliftError, EXIT } from '../../src/base/errors.js';
+import { Random } from '../../src/base/random.js';
 import { Hdf5PatchFile } from '../../src/data/hdf5_file.js';
 import { openReader } from '../../src/data/loader.js';
 import { openPatchSet } from '../../src/data/patches.js';
-import { BandliftError, EXIT } from '../../src/errors.js';
-import { Random } from '../../src/random.js';
 import { type PatchShape, patchDatasets, type Written, writeHdf5 } from '../support/patch_files.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';

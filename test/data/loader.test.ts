@@ -2,12 +2,12 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { BandliftError } from '../../src/base/errors.js';
 import { sourcePixel } from '../../src/data/assemble.js';
 import { DataWorker } from '../../src/data/data_worker.js';
 import { openReader, type PatchReader, type ReaderOptions } from '../../src/data/loader.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import type { LoaderOptions } from '../../src/data/types.js';
-import { BandliftError } from '../../src/errors.js';
 import { avirisValue, landsatValue, type PatchShape, patchDatasets, writeHdf5 } from '../support/patch_files.js';
 import { temporaryFolder } from '../support/temporary.js';
 

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
+import { fitNormalization } from '../../src/data/fit_normalization.js';
 import { openReader } from '../../src/data/loader.js';
-import { denormalizeValues, fitNormalization, normalizeValues } from '../../src/data/normalize.js';
+import { denormalizeValues, normalizeValues } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import type { Normalization } from '../../src/data/types.js';
-import { Random } from '../../src/random.js';
 import { type PatchShape, patchDatasets, type Written, writeHdf5 } from '../support/patch_files.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { countLength, countValues, QuantileSearch } from '../../src/data/quantile.js';
-import { Random } from '../../src/random.js';
 
 /** The definition: sort, then interpolate linearly at f (n - 1). */
 function bySorting(values: Float32Array, fractions: readonly number[]): number[] {

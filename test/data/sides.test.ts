@@ -2,11 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { openReader } from '../../src/data/loader.js';
 import { PatchWriter } from '../../src/data/patch_writer.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import type { LoadedBatch, PatchSet } from '../../src/data/types.js';
-import { Random } from '../../src/random.js';
 import { writeHdf5 } from '../support/patch_files.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { makePatchSet } from '../../src/data/patches.js';
 import { checkSplit, splitPatches } from '../../src/data/split.js';
 import type { PatchFile, PatchSet, Split } from '../../src/data/types.js';
-import { Random } from '../../src/random.js';
 
 type Origin = readonly [row: number, column: number];
 const SIDE = 8;

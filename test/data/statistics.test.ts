@@ -1,10 +1,10 @@
 /** Statistics of a set with invalid pixels, a bad band and a dead one: valid training pixels and good bands only. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
+import { fitNormalization } from '../../src/data/fit_normalization.js';
 import { openReader, type PatchReader } from '../../src/data/loader.js';
-import { fitNormalization } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
-import { Random } from '../../src/random.js';
 import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';

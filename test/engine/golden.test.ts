@@ -3,7 +3,7 @@
  * more on the float64 reference, which tells an error of a kernel from one of the graph.
  */
 import { describe, expect, it } from 'vitest';
-import { verifyGolden } from '../../src/engine/verify.js';
+import { verifyGolden } from '../../src/verify/verify.js';
 import { SESSIONS } from '../support/devices.js';
 import { goldenPath } from '../support/golden.js';
 

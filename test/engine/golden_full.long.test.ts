@@ -6,15 +6,15 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createSession } from '../../src/engine/session.js';
 import { COMBINED_LOSS, SPATIAL_LOSS } from '../../src/engine/types.js';
+import { modelParameters, parameterCount } from '../../src/models/index.js';
+import type { ModelSpec } from '../../src/models/spec.js';
 import {
   type Allowance,
   compare,
   GRADIENT_ALLOWANCE,
   OUTPUT_ALLOWANCE,
   toChannelsLast,
-} from '../../src/engine/verify.js';
-import { modelParameters, parameterCount } from '../../src/models/index.js';
-import type { ModelSpec } from '../../src/models/spec.js';
+} from '../../src/verify/verify.js';
 import { goldenPath } from '../support/golden.js';
 
 interface FullSize {

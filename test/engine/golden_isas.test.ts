@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { loadAddon } from '../../bindings/load.js';
 import { createSession } from '../../src/engine/session.js';
 import type { SessionOptions } from '../../src/engine/types.js';
-import { verifyGolden } from '../../src/engine/verify.js';
+import { verifyGolden } from '../../src/verify/verify.js';
 import { goldenPath } from '../support/golden.js';
 
 /** Half a unit in the last place of a number just above a power of two, relative. */

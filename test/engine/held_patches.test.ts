@@ -1,5 +1,6 @@
 /** Patches held on the device: the same bits as patches that come with every batch, turned by the loader's own rule. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { sourcePixels } from '../../src/data/assemble.js';
 import { createSession } from '../../src/engine/session.js';
 import {
@@ -10,7 +11,6 @@ import {
   type SessionOptions,
 } from '../../src/engine/types.js';
 import { outputSize } from '../../src/models/index.js';
-import { Random } from '../../src/random.js';
 import { type OpenSession, SESSIONS } from '../support/devices.js';
 
 const STAGE1: SessionOptions = {

@@ -1,10 +1,10 @@
 /** Dynamic loss scaling: its arithmetic, and what a session does with it. */
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { DeviceSession } from '../../src/engine/device_session.js';
 import { INITIAL_LOSS_SCALE, nextLossScale } from '../../src/engine/loss_scale.js';
 import type { Batch, SessionOptions } from '../../src/engine/types.js';
 import { COMBINED_LOSS } from '../../src/engine/types.js';
-import { Random } from '../../src/random.js';
 import { ReferenceDevice } from '../support/reference_device.js';
 
 const OPTIONS: SessionOptions = {

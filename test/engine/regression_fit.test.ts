@@ -1,9 +1,9 @@
 /** The streamed closed form against the normal equations solved another way, and on data made by a known regression. */
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { openDevice } from '../../src/engine/device.js';
-import { RegressionFit } from '../../src/engine/regression_fit.js';
-import { cholesky, solveCholesky, solveRidge } from '../../src/engine/ridge_solve.js';
-import { Random } from '../../src/random.js';
+import { RegressionFit } from '../../src/fit/regression_fit.js';
+import { cholesky, solveCholesky, solveRidge } from '../../src/fit/ridge_solve.js';
 import { ReferenceDevice } from '../support/reference_device.js';
 
 const DEVICES = {

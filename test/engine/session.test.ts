@@ -1,12 +1,12 @@
 /** What a session promises beyond right numbers: micro-batches, masks, frozen parameters, averages, errors, abort. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import type { Instruction } from '../../src/compiler/program_types.js';
 import { DeviceSession } from '../../src/engine/device_session.js';
 import { createSession } from '../../src/engine/session.js';
 import type { Batch, MetricSums, Session, SessionOptions } from '../../src/engine/types.js';
 import { COMBINED_LOSS } from '../../src/engine/types.js';
 import type { SpectralSrSpec } from '../../src/models/spec.js';
-import { Random } from '../../src/random.js';
 import { expectClose } from '../support/allclose.js';
 import { type OpenSession, SESSIONS } from '../support/devices.js';
 import { ReferenceDevice } from '../support/reference_device.js';

@@ -2,8 +2,8 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { compare, toChannelsLast, verifyGolden } from '../../src/engine/verify.js';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
+import { compare, toChannelsLast, verifyGolden } from '../../src/verify/verify.js';
 import { SESSIONS } from '../support/devices.js';
 import { goldenPath } from '../support/golden.js';
 import { temporaryFolder } from '../support/temporary.js';

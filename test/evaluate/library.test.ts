@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import type { PatchFile } from '../../src/data/types.js';
 import { openLibrary, resampleBands } from '../../src/evaluate/library.js';
 import { nearestLibrary, predictNearest } from '../../src/evaluate/nearest_library.js';
-import { Random } from '../../src/random.js';
 import { LANDSAT8_OLI } from '../../src/spectra/response.js';
 import { AVIRIS_NG_WAVELENGTH } from '../../src/spectra/tables/aviris_ng_2017.js';
 import { describePython, runPython } from '../support/python.js';

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { scaledMeanWeights } from '../../src/evaluate/baselines.js';
-import { addPixels, emptySums, formatMetricsTable, summarize } from '../../src/evaluate/metrics.js';
-import { Random } from '../../src/random.js';
+import { addPixels, emptySums, formatMetricsTable, summarize } from '../../src/metrics/metrics.js';
 import { regionMask } from '../../src/spectra/bands.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';

@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { angleFromSums, spectralAngles } from '../../src/evaluate/angles.js';
-import { bandRegions } from '../../src/evaluate/band_regions.js';
-import { bandRange, patchMetrics } from '../../src/evaluate/patch_metrics.js';
-import { methodMetrics } from '../../src/evaluate/region_metrics.js';
-import { Ssim } from '../../src/evaluate/ssim.js';
-import { emptyEvaluation, mergeEvaluation } from '../../src/evaluate/sums.js';
-import { Random } from '../../src/random.js';
+import { Random } from '../../src/base/random.js';
+import { angleFromSums, spectralAngles } from '../../src/metrics/angles.js';
+import { bandRegions } from '../../src/metrics/band_regions.js';
+import { bandRange, patchMetrics } from '../../src/metrics/patch_metrics.js';
+import { methodMetrics } from '../../src/metrics/region_metrics.js';
+import { Ssim } from '../../src/metrics/ssim.js';
+import { emptyEvaluation, mergeEvaluation } from '../../src/metrics/sums.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';
 

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CovarianceFit } from '../../src/engine/covariance_fit.js';
+import { Random } from '../../src/base/random.js';
 import { principalDirections, projectionWeights } from '../../src/evaluate/pca.js';
 import { symmetricEigen } from '../../src/evaluate/symmetric_eigen.js';
-import { Random } from '../../src/random.js';
+import { CovarianceFit } from '../../src/fit/covariance_fit.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';
 

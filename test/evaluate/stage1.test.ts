@@ -1,12 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import type { EvaluationOptions } from '../../src/evaluate/common.js';
 import { metricsJson } from '../../src/evaluate/metrics_json.js';
-import type { EvaluationResult, MethodResult } from '../../src/evaluate/result.js';
+import type { EvaluationResult } from '../../src/evaluate/result.js';
 import { evaluateStage1 } from '../../src/evaluate/stage1.js';
-import { Random } from '../../src/random.js';
+import type { MethodResult } from '../../src/metrics/types.js';
 import { contractOf, splitOf, writeCheckpoint } from '../support/checkpoints.js';
 import { writeHdf5 } from '../support/patch_files.js';
 import { describePython, runPython } from '../support/python.js';

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { BandliftError } from '../../dist/src/errors.js';
+import { BandliftError } from '../../dist/src/base/errors.js';
 
 const { values: args } = parseArgs({
   options: {

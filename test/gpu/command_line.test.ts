@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { projectRoot } from '../../src/support/version.js';
+import { projectRoot } from '../../src/base/version.js';
 import { bandlift, temporaryFolder } from '../support/cli.js';
 import { emulated, report } from './support/gpu.js';
 

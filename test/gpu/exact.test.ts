@@ -4,13 +4,13 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import type { Precision } from '../../src/engine/precision.js';
 import { createSession } from '../../src/engine/session.js';
 import { type Batch, COMBINED_LOSS, type Session, type SessionOptions } from '../../src/engine/types.js';
 import { modelParameters } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { Interrupted } from '../../src/predict/segment_run.js';
-import { Random } from '../../src/random.js';
 import { checkpointOf, memoryScene, predicted, untiled } from '../predict/support.js';
 import { SMALL_NETWORKS } from '../support/networks.js';
 import { temporaryFolder } from '../support/temporary.js';

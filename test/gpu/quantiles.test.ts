@@ -1,8 +1,8 @@
 /** Quantiles counted on the GPU are those of sorting, to the last bit, whatever the precision. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fitNormalization } from '../../src/data/fit_normalization.js';
 import { openReader, type PatchReader } from '../../src/data/loader.js';
-import { fitNormalization } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { deviceQuantiles, quantilesFor } from '../../src/train/quantiles.js';
 import { sortedQuantiles, writeQuantilePatches } from '../support/quantile_patches.js';

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { replaceFile, writeAll, writeFileAtomic } from '../../src/io/atomic.js';
-import { processSpace } from '../../src/io/process_lock.mjs';
+import { replaceFile, writeAll, writeFileAtomic } from '../../src/base/atomic.js';
+import { processSpace } from '../../src/base/process_lock.mjs';
 import { temporaryFolder } from '../support/temporary.js';
 
 const folder = temporaryFolder();

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { saveModel } from '../../src/checkpoint/checkpoint.js';
-import { type ImportOptions, importModel } from '../../src/io/import_model.js';
+import { type ImportOptions, importModel } from '../../src/checkpoint/import_model.js';
 import { readSafetensors, type Tensor, writeSafetensors } from '../../src/io/safetensors.js';
 import { modelParameters } from '../../src/models/index.js';
 import type { ModelKind, ModelSpec } from '../../src/models/spec.js';

@@ -1,5 +1,6 @@
 /** What bounded back-projection promises, on generated scenes with dark water beside bright roofs. */
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { differentiate } from '../../src/compiler/autodiff.js';
 import { physicalZero } from '../../src/data/normalize.js';
 import { createSession } from '../../src/engine/session.js';
@@ -8,7 +9,6 @@ import { measureUpsampler, type SpatialPair, spatialPairs } from '../../src/eval
 import { prune } from '../../src/graph/ir.js';
 import { BOUNDED_ROUNDS, BOUNDS, projectionSteps } from '../../src/models/bounded_projection.js';
 import type { BicubicSpec, ModelSpec } from '../../src/models/spec.js';
-import { Random } from '../../src/random.js';
 import { applyTaps } from '../../src/resample/apply_taps.js';
 import { bandedInverse, bicubicTaps, composeTaps, psfTaps } from '../../src/resample/taps.js';
 import { directionalDerivatives } from '../support/gradcheck.js';

@@ -1,7 +1,7 @@
 /** k-means on spectra whose clusters are known. */
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { initEndmembers, kMeans } from '../../src/models/endmembers.js';
-import { Random } from '../../src/random.js';
 
 const CENTRES = [
   [0.1, 0.2, 0.3],

@@ -1,9 +1,9 @@
 /** Parameter names, shapes and numbers of the networks as in PyTorch checkpoints (domain.md 1), and how they start. */
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { modelParameters, outputSize, parameterCount, receptiveField } from '../../src/models/index.js';
 import { initialValues } from '../../src/models/network.js';
 import type { ModelSpec, SpectralSrSpec } from '../../src/models/spec.js';
-import { Random } from '../../src/random.js';
 import { lossGraph, networkFeeds } from '../support/networks.js';
 import { evaluateGraph } from '../support/reference.js';
 

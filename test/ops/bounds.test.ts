@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { differentiateFrom } from '../../src/compiler/autodiff.js';
 import { openDevice } from '../../src/engine/device.js';
 import { GraphRunner } from '../../src/engine/graph_runner.js';
 import { GraphBuilder, type Shape } from '../../src/graph/ir.js';
 import { cellTable, clamp, neighbourhoodBounds } from '../../src/graph/ops/bounds.js';
-import { Random } from '../../src/random.js';
 import { boundsCases } from '../cases/bounds.js';
 import { evaluateGraph } from '../support/reference.js';
 import { testOp } from '../support/run_cases.js';

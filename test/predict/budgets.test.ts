@@ -1,9 +1,9 @@
 /** Tiles under two limits: the process's memory, and that of a device which has its own. */
 import { describe, expect, it } from 'vitest';
-import type { TilePrograms } from '../../src/engine/tile_programs.js';
 import { elements } from '../../src/graph/ir.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { planStage } from '../../src/predict/stage_plan.js';
+import type { TilePrograms } from '../../src/tiling/tile_programs.js';
 
 const RIDGE: ModelSpec = { kind: 'ridge', inBands: 7, outBands: 100 };
 const SIDE = 512;

@@ -1,12 +1,12 @@
 /** The declared footprint of every network against what really moves an output pixel, and where networks are cut. */
 import { describe, expect, it } from 'vitest';
-import { neededRegions, type Region } from '../../src/compiler/footprint.js';
-import { type SegmentedGraph, segmentGraph } from '../../src/compiler/segments.js';
-import { tileGraph } from '../../src/compiler/tile_graph.js';
+import { Random } from '../../src/base/random.js';
 import { elements, type ValueId } from '../../src/graph/ir.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { sceneGraph, targetsOf } from '../../src/predict/stage_plan.js';
-import { Random } from '../../src/random.js';
+import { neededRegions, type Region } from '../../src/tiling/footprint.js';
+import { type SegmentedGraph, segmentGraph } from '../../src/tiling/segments.js';
+import { tileGraph } from '../../src/tiling/tile_graph.js';
 import { SMALL_NETWORKS } from '../support/networks.js';
 import { evaluateGraph } from '../support/reference.js';
 

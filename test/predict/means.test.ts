@@ -1,11 +1,11 @@
 /** Pixels without data: means leave them out, whatever the tiles; the result says nodata there. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { wholeRegion } from '../../src/compiler/footprint.js';
-import { segmentGraph } from '../../src/compiler/segments.js';
-import { tileGraph } from '../../src/compiler/tile_graph.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { sceneGraph, targetsOf } from '../../src/predict/stage_plan.js';
+import { wholeRegion } from '../../src/tiling/footprint.js';
+import { segmentGraph } from '../../src/tiling/segments.js';
+import { tileGraph } from '../../src/tiling/tile_graph.js';
 import { evaluateGraph } from '../support/reference.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { checkpointOf, memoryScene, predicted, randomValues } from './support.js';

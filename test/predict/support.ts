@@ -1,6 +1,7 @@
 /** Scenes in memory, checkpoints with random weights, and the untiled truth. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Random } from '../../src/base/random.js';
 import { saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import type { CheckpointContract } from '../../src/checkpoint/schema.js';
 import type { AffineNormalization } from '../../src/data/types.js';
@@ -10,9 +11,9 @@ import { modelParameters } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { type PredictOptions, predict } from '../../src/predict/predict.js';
 import type { Reporter } from '../../src/predict/reporter.js';
-import { Random } from '../../src/random.js';
+import type { Window } from '../../src/raster/types.js';
 import { openScene } from '../../src/scenes/open.js';
-import type { Scene, Window } from '../../src/scenes/types.js';
+import type { Scene } from '../../src/scenes/types.js';
 
 export interface MemoryScene extends Scene {
   /** [height, width, bands], 0 where not valid. */

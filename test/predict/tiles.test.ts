@@ -1,12 +1,12 @@
 /** Tiles computed through segments, in float64 on the reference, against the network on the whole scene. */
 import { describe, expect, it } from 'vitest';
-import type { Region } from '../../src/compiler/footprint.js';
-import { type SegmentedGraph, segmentGraph } from '../../src/compiler/segments.js';
-import { tileGraph } from '../../src/compiler/tile_graph.js';
+import { Random } from '../../src/base/random.js';
 import { elements, type Graph, GraphBuilder, prune } from '../../src/graph/ir.js';
 import { buildModel } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
-import { Random } from '../../src/random.js';
+import type { Region } from '../../src/tiling/footprint.js';
+import { type SegmentedGraph, segmentGraph } from '../../src/tiling/segments.js';
+import { tileGraph } from '../../src/tiling/tile_graph.js';
 import { SMALL_NETWORKS } from '../support/networks.js';
 import { evaluateGraph } from '../support/reference.js';
 

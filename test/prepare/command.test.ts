@@ -14,9 +14,9 @@ import {
 import { join } from 'node:path';
 import h5wasm, { type Dataset } from 'h5wasm/node';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/base/errors.js';
+import { processSpace } from '../../src/base/process_lock.mjs';
 import { openPatchSet } from '../../src/data/patches.js';
-import { EXIT } from '../../src/errors.js';
-import { processSpace } from '../../src/io/process_lock.mjs';
 import { expectOneError, fingerprint } from '../support/broken.js';
 import { bandliftHere, startBandlift, temporaryFolder } from '../support/cli.js';
 import { braces, utm, wavelengths, writeCube } from '../support/envi_cubes.js';

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { projectRoot } from '../../src/support/version.js';
+import { projectRoot } from '../../src/base/version.js';
 import { lockOf } from '../support/locks.js';
 import { quirks } from './table.js';
 
@@ -27,7 +27,7 @@ async function checkout(folder: string): Promise<string> {
   for (const name of ['scripts', 'src/io', 'src/cli', 'native', 'build/release/Release'])
     mkdirSync(join(root, name), { recursive: true });
   for (const name of SCRIPTS) cpSync(join(projectRoot(), `scripts/${name}.mjs`), join(root, `scripts/${name}.mjs`));
-  cpSync(join(projectRoot(), 'src/io/process_lock.mjs'), join(root, 'src/io/process_lock.mjs'));
+  cpSync(join(projectRoot(), 'src/base/process_lock.mjs'), join(root, 'src/base/process_lock.mjs'));
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'])
     cpSync(join(projectRoot(), name), join(root, name));
   mkdirSync(join(root, 'node_modules'));

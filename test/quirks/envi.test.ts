@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect } from 'vitest';
-import { openEnvi, readEnvi } from '../../src/data/envi.js';
+import { openEnvi, readEnvi } from '../../src/raster/envi.js';
 import { EnviScene } from '../../src/scenes/envi_scene.js';
 import { openScene } from '../../src/scenes/open.js';
 import { expectOneError } from '../support/broken.js';

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { openEnvi, readEnvi } from '../../src/data/envi.js';
+import { openEnvi, readEnvi } from '../../src/raster/envi.js';
 import { EnviScene } from '../../src/scenes/envi_scene.js';
 import { braces, writeCube } from '../support/envi_cubes.js';
 import { bare, cube, described, put, refused } from './envi_files.js';

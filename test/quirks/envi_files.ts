@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { openEnvi } from '../../src/data/envi.js';
+import { openEnvi } from '../../src/raster/envi.js';
 import { type CubeToWrite, enviHeader } from '../support/envi_cubes.js';
 
 export const SIZE = { lines: 2, samples: 3, bands: 4 } as const;

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { openEnvi } from '../../src/data/envi.js';
+import { openEnvi } from '../../src/raster/envi.js';
 import { bandWeights, LANDSAT8_OLI } from '../../src/spectra/response.js';
 import { expectOneError } from '../support/broken.js';
 import { bandliftHere } from '../support/cli.js';

@@ -2,8 +2,9 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { EvaluationResult, MethodResult } from '../../src/evaluate/result.js';
-import { projectRoot } from '../../src/support/version.js';
+import { projectRoot } from '../../src/base/version.js';
+import type { EvaluationResult } from '../../src/evaluate/result.js';
+import type { MethodResult } from '../../src/metrics/types.js';
 import { expectOneError, fingerprint } from '../support/broken.js';
 import { bandliftHere, type CliResult, TINY } from '../support/cli.js';
 import { printedTable, testRowsOf } from '../support/runs.js';

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { makeFolder } from '../../src/io/folders.js';
+import { makeFolder } from '../../src/base/folders.js';
 import { expectOneError } from '../support/broken.js';
 import { bandlift } from '../support/cli.js';
 import { type Quirk, quirks } from './table.js';

@@ -1,9 +1,9 @@
 /** Patch files in the storage forms that h5py and others write. */
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import type { BandliftError } from '../../src/base/errors.js';
 import { Hdf5PatchFile } from '../../src/data/hdf5_file.js';
 import type { PatchFile } from '../../src/data/types.js';
-import type { BandliftError } from '../../src/errors.js';
 import { openPatchScenes } from '../../src/scenes/patch_scenes.js';
 import { expectOneError } from '../support/broken.js';
 import { bandliftHere } from '../support/cli.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { peakMemory } from '../../src/support/peak_memory.js';
+import { peakMemory } from '../../src/base/peak_memory.js';
 import { bandliftHere } from '../support/cli.js';
 import { braces, utm } from '../support/envi_cubes.js';
 import { gdalInfo } from '../support/gdal.js';

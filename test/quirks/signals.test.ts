@@ -4,9 +4,9 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
+import { type BandliftError, EXIT } from '../../src/base/errors.js';
+import { projectRoot } from '../../src/base/version.js';
 import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
-import { type BandliftError, EXIT } from '../../src/errors.js';
-import { projectRoot } from '../../src/support/version.js';
 import type { Stage1Config } from '../../src/train/config.js';
 import { trainStage1 } from '../../src/train/stage1.js';
 import { cliPath, startBandlift, TINY } from '../support/cli.js';

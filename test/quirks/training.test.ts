@@ -1,9 +1,9 @@
 /** What data and settings do to training and to what is measured. */
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { bandRegions } from '../../src/evaluate/band_regions.js';
-import { patchMetrics } from '../../src/evaluate/patch_metrics.js';
-import { methodMetrics } from '../../src/evaluate/region_metrics.js';
+import { bandRegions } from '../../src/metrics/band_regions.js';
+import { patchMetrics } from '../../src/metrics/patch_metrics.js';
+import { methodMetrics } from '../../src/metrics/region_metrics.js';
 import { expectOneError } from '../support/broken.js';
 import { bandliftHere, TINY } from '../support/cli.js';
 import { writeHdf5 } from '../support/patch_files.js';

@@ -1,5 +1,6 @@
 /** Made-up evaluation results: smooth curves and invented landscapes, for looking at and for testing the report. */
-import type { Bands, EvaluationResult, MethodResult, PictureSet, RegionMetrics } from '../../src/evaluate/result.js';
+import type { EvaluationResult, PictureSet } from '../../src/evaluate/result.js';
+import type { Bands, MethodResult, RegionMetrics } from '../../src/metrics/types.js';
 import { DROPPED_RANGES, regionMask } from '../../src/spectra/bands.js';
 
 /** Numbers in [0, 1) from a seed (a linear congruential generator, Numerical Recipes' constants). */

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readEnvi } from '../../src/data/envi.js';
+import { readEnvi } from '../../src/raster/envi.js';
 import { generateSample } from '../../src/sample/sample.js';
 import { openLandsatScene } from '../../src/scenes/landsat.js';
 import { bandWeights, LANDSAT8_OLI } from '../../src/spectra/response.js';

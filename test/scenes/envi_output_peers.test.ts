@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { wktOfEpsg } from '../../src/scenes/crs.js';
+import { wktOfEpsg } from '../../src/raster/crs.js';
+import { cropGeo, type Geotransform, pixelToMap, refine } from '../../src/raster/geo.js';
+import type { GeoReference } from '../../src/raster/types.js';
 import { type CubeDescription, EnviOutput } from '../../src/scenes/envi_output.js';
-import { cropGeo, type Geotransform, pixelToMap, refine } from '../../src/scenes/geo.js';
-import type { GeoReference } from '../../src/scenes/types.js';
 import { describeGdal, gdalInfo, gdalValues } from '../support/gdal.js';
 import { describePython, runPython } from '../support/python.js';
 import { temporaryFolder } from '../support/temporary.js';

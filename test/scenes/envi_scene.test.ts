@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { mapToPixel } from '../../src/raster/geo.js';
 import { EnviScene, openEnviScene } from '../../src/scenes/envi_scene.js';
-import { mapToPixel } from '../../src/scenes/geo.js';
 import { braces, type CubeToWrite, enviHeader, utm, writeCube } from '../support/envi_cubes.js';
 import { describeGdal, gdalInfo } from '../support/gdal.js';
 import { describeShared } from '../support/shared.js';

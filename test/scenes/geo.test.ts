@@ -1,9 +1,9 @@
 /** Pixel and map coordinates by arithmetic that can be done by hand. */
 import { describe, expect, it } from 'vitest';
-import { geotransform as readMapInfo } from '../../src/data/envi_header.js';
-import { crsName, wktOfEpsg } from '../../src/scenes/crs.js';
-import { cropGeo, mapToPixel, mapWindow, pixelToMap, refine } from '../../src/scenes/geo.js';
-import { mapInfoOf } from '../../src/scenes/map_info.js';
+import { crsName, wktOfEpsg } from '../../src/raster/crs.js';
+import { geotransform as readMapInfo } from '../../src/raster/envi_header.js';
+import { cropGeo, mapToPixel, mapWindow, pixelToMap, refine } from '../../src/raster/geo.js';
+import { mapInfoOf } from '../../src/raster/map_info.js';
 
 const north = { geotransform: [300000, 30, 0, 4100000, 0, -30] as const };
 /** 5 m pixels turned so that a step of one column is (3, 4) and of one row (4, -3). */

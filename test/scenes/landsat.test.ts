@@ -2,7 +2,7 @@
 import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { pixelToMap } from '../../src/scenes/geo.js';
+import { pixelToMap } from '../../src/raster/geo.js';
 import { openLandsatScene } from '../../src/scenes/landsat.js';
 import type { Scene } from '../../src/scenes/types.js';
 import { describeGdal, gdalInfo, gdalValues, writeWithGdal } from '../support/gdal.js';

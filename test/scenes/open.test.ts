@@ -2,9 +2,9 @@
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { BandliftError } from '../../src/base/errors.js';
 import { PatchWriter } from '../../src/data/patch_writer.js';
-import { BandliftError } from '../../src/errors.js';
-import { wktOfEpsg } from '../../src/scenes/crs.js';
+import { wktOfEpsg } from '../../src/raster/crs.js';
 import { EnviOutput } from '../../src/scenes/envi_output.js';
 import { type OpenOptions, openScene } from '../../src/scenes/open.js';
 import { openPatchScenes } from '../../src/scenes/patch_scenes.js';

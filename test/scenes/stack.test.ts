@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { pixelToMap } from '../../src/scenes/geo.js';
+import { pixelToMap } from '../../src/raster/geo.js';
 import { openStackScene, type StackOptions } from '../../src/scenes/stack_scene.js';
 import { describeGdal, gdal, gdalInfo, gdalValues, type RasterToWrite, writeWithGdal } from '../support/gdal.js';
 import { temporaryFolder } from '../support/temporary.js';

@@ -3,7 +3,7 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { BandliftError } from '../../src/errors.js';
+import { BandliftError } from '../../src/base/errors.js';
 import { openStackScene } from '../../src/scenes/stack_scene.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { makeTiff, type TiffToMake } from '../support/tiff_bytes.mjs';

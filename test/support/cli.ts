@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
+import { projectRoot } from '../../src/base/version.js';
 import { runCommandLine } from '../../src/cli/program.js';
-import { projectRoot } from '../../src/support/version.js';
 
 export const cliPath = join(projectRoot(), 'dist/src/cli/main.js');
 

@@ -3,7 +3,7 @@
  * differentiated graph gives. Central differences of step h are off by O(h^2) and by rounding, 1e-16 |f| / h: about 1e-9
  * at h = 1e-6, while few ReLUs change sides within it.
  */
-import { Random } from '../../src/random.js';
+import { Random } from '../../src/base/random.js';
 import type { Feeds } from './reference.js';
 
 export interface DirectionalDerivative {

@@ -1,5 +1,5 @@
 // A process that takes locks when told to: {file, at} in, whether it holds it out; 'release' gives it free.
-import { tryLock } from '../../src/io/process_lock.mjs';
+import { tryLock } from '../../src/base/process_lock.mjs';
 
 let lock;
 process.on('message', (message) => {

@@ -1,5 +1,5 @@
 /** Lock files as other processes would leave them. */
-import { type Owner, thisProcess } from '../../src/io/process_lock.mjs';
+import { type Owner, thisProcess } from '../../src/base/process_lock.mjs';
 
 /** The content of a lock of this machine's process `pid`, or of another owner. */
 export function lockOf(owner: Partial<Owner>): string {

@@ -1,10 +1,10 @@
 /** Small networks with every variation, and training graphs of them, for the compiler's tests. */
 
+import { Random } from '../../src/base/random.js';
+import { combinedLoss } from '../../src/graph/combined_loss.js';
 import { elements, type Graph, GraphBuilder, type Shape } from '../../src/graph/ir.js';
-import { combinedLoss } from '../../src/losses/combined.js';
 import { buildModel } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
-import { Random } from '../../src/random.js';
 import type { Feeds } from './reference.js';
 
 export const SMALL_NETWORKS: Readonly<Record<string, ModelSpec>> = {

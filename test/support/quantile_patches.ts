@@ -1,6 +1,7 @@
 /** A patch file with all that quantiles must leave out, and its quantiles by sorting. */
+
+import { Random } from '../../src/base/random.js';
 import type { SideQuantiles } from '../../src/data/statistics.js';
-import { Random } from '../../src/random.js';
 import { writeHdf5 } from './patch_files.js';
 
 const [PATCHES, HEIGHT, WIDTH] = [5, 6, 7];

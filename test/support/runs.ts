@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MetricRow } from '../../src/evaluate/metrics.js';
+import type { MetricRow } from '../../src/metrics/types.js';
 import { resolveConfig, type Stage1Config } from '../../src/train/config.js';
 import type { TrainResult } from '../../src/train/run.js';
 import { trainStage1 } from '../../src/train/stage1.js';

@@ -1,7 +1,7 @@
 /** Scenes of a few pixels whose spectra a network can learn: files line_0.h5, line_1.h5, ... below a folder. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Random } from '../../src/random.js';
+import { Random } from '../../src/base/random.js';
 import { type Written, writeHdf5 } from './patch_files.js';
 
 export interface TinyScenes {

@@ -1,7 +1,7 @@
 /** Small scenes as `prepare` writes them: both grids, smooth spectra, Landsat bands that are mixtures of the fine ones. */
 import { join } from 'node:path';
+import { Random } from '../../src/base/random.js';
 import { PatchWriter } from '../../src/data/patch_writer.js';
-import { Random } from '../../src/random.js';
 import { applyTaps } from '../../src/resample/apply_taps.js';
 import { psfTaps } from '../../src/resample/taps.js';
 

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { projectRoot } from '../../src/support/version.js';
+import { projectRoot } from '../../src/base/version.js';
 import { temporaryFolder } from '../support/cli.js';
 import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 import { metricsOf, tinyConfig } from '../support/runs.js';

@@ -1,7 +1,7 @@
 /** A small model learns four patches of the sample by heart: the engine's gradients lead all the way down. */
 import { expect, it } from 'vitest';
+import { fitNormalization } from '../../src/data/fit_normalization.js';
 import { openReader } from '../../src/data/loader.js';
-import { fitNormalization } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { createSession } from '../../src/engine/session.js';
 import { type Batch, COMBINED_LOSS } from '../../src/engine/types.js';

@@ -1,8 +1,8 @@
 /** Quantiles counted on a device are those of the reader's workers, and of sorting, to the last bit. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fitNormalization } from '../../src/data/fit_normalization.js';
 import { openReader, type PatchReader } from '../../src/data/loader.js';
-import { fitNormalization } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { openDevice } from '../../src/engine/device.js';
 import { deviceQuantiles, quantilesFor } from '../../src/train/quantiles.js';

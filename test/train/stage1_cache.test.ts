@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { processSpace } from '../../src/io/process_lock.mjs';
+import { processSpace } from '../../src/base/process_lock.mjs';
 import { startBandlift, temporaryFolder } from '../support/cli.js';
 import { hashOf, tinyConfig, train } from '../support/runs.js';
 import { tinyStage2, trainSpatial } from '../support/stage2_runs.js';

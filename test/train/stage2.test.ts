@@ -12,13 +12,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { processSpace } from '../../src/base/process_lock.mjs';
 import { loadCheckpoint, loadModel } from '../../src/checkpoint/checkpoint.js';
 import { openReader } from '../../src/data/loader.js';
 import { denormalizeValues, normalizeValues } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { createSession } from '../../src/engine/session.js';
-import { addPixels, emptySums, summarize } from '../../src/evaluate/metrics.js';
-import { processSpace } from '../../src/io/process_lock.mjs';
+import { addPixels, emptySums, summarize } from '../../src/metrics/metrics.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { bicubicTaps, type Taps } from '../../src/resample/taps.js';
 import { generateFineSample } from '../../src/sample/fine.js';

@@ -2,12 +2,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.js';
 import { loadModel, type StoredModel } from '../../src/checkpoint/checkpoint.js';
 import { denormalizeValues } from '../../src/data/normalize.js';
 import type { AffineNormalization } from '../../src/data/types.js';
 import { createSession } from '../../src/engine/session.js';
 import { SPATIAL_LOSS } from '../../src/engine/types.js';
-import { Random } from '../../src/random.js';
 import { metricsOf, tinyConfig, train } from '../support/runs.js';
 import { tinyStage2, trainSpatial } from '../support/stage2_runs.js';
 import { temporaryFolder } from '../support/temporary.js';

@@ -10,7 +10,7 @@
  * [1,1,H,2] and columns [1,1,W,2]: the coarse row and column over each fine one, then 1 (tables of resample with one tap).
  * The bounds are constants of a step: no gradient flows through them. That of a clamped value is 0 (a subgradient).
  */
-import { BandliftError } from '../../errors.js';
+import { BandliftError } from '../../base/errors.js';
 import { type GraphBuilder, type OpDefinition, type Shape, ShapeError, type Value, type ValueType } from '../ir.js';
 import { expectShape, f32, required, streamingCost, traffic } from './common.js';
 

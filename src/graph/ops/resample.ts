@@ -8,7 +8,7 @@
  * The gradient is the same operator with the transposed tables; nothing is kept for it. The tables are constants.
  */
 
-import { BandliftError } from '../../errors.js';
+import { BandliftError } from '../../base/errors.js';
 import { type Taps, transposeTaps } from '../../resample/taps.js';
 import { type GraphBuilder, type OpDefinition, type Shape, ShapeError, type Value, type ValueType } from '../ir.js';
 import { expectShape, f32, required, traffic } from './common.js';

@@ -1,5 +1,5 @@
 /** Landsat 8 OLI: relative spectral response of the seven reflective bands. Written by scripts/make_spectra_tables.mjs. */
-import type { ResponseTable } from '../response.js';
+import type { ResponseTable } from './types.js';
 
 export const LANDSAT8_OLI_TABLE: ResponseTable = {
   sensor: 'Landsat 8 OLI',

@@ -1,5 +1,5 @@
 /** Landsat 9 OLI-2: relative spectral response of the seven reflective bands. Written by scripts/make_spectra_tables.mjs. */
-import type { ResponseTable } from '../response.js';
+import type { ResponseTable } from './types.js';
 
 export const LANDSAT9_OLI2_TABLE: ResponseTable = {
   sensor: 'Landsat 9 OLI-2',

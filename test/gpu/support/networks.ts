@@ -1,11 +1,11 @@
 /** Small networks and batches for tests of training on the GPU: odd channels, so that padding is at work. */
 
 import type { NativeDevice } from '../../../bindings/addon.js';
+import { Random } from '../../../src/base/random.js';
 import { DeviceSession } from '../../../src/engine/device_session.js';
 import type { Precision } from '../../../src/engine/precision.js';
 import { type Batch, COMBINED_LOSS, type SessionOptions, SPATIAL_LOSS } from '../../../src/engine/types.js';
 import { outputSize } from '../../../src/models/index.js';
-import { Random } from '../../../src/random.js';
 import { openGpu } from './gpu.js';
 
 export const STAGE1: SessionOptions = {

@@ -1,7 +1,7 @@
 /** A golden file's network on some device, and what it gave: output, losses, gradients, the losses of Adam steps. */
 import { createSession } from '../../../src/engine/session.js';
 import type { LossTerms, Session, SessionOptions } from '../../../src/engine/types.js';
-import { type VerifyResult, verifyGolden } from '../../../src/engine/verify.js';
+import { type VerifyResult, verifyGolden } from '../../../src/verify/verify.js';
 
 export interface Recorded {
   readonly verified: VerifyResult;

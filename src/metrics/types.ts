@@ -1,0 +1,61 @@
+/** What is measured of a method: its numbers over sets of bands. */
+import type { Region } from '../spectra/bands.js';
+
+/** 'all' and the regions of domain.md 8. */
+export type Bands = 'all' | Region;
+
+/** Metrics of domain.md 8 over a set of bands. NaN where undefined (stored as null). */
+export interface RegionMetrics {
+  /** Bands in the set. */
+  readonly bands: number;
+  readonly samDeg: number;
+  readonly rmse: number;
+  readonly mae: number;
+  /** Mean relative absolute error; pixels with a true value of 0 left out. */
+  readonly mrae: number;
+  /** dB, mean over bands of 20 log10(max_b / rmse_b). */
+  readonly psnr: number;
+  readonly ssim: number;
+  readonly ergas: number;
+  /** Mean over bands of Pearson's correlation. */
+  readonly cc: number;
+  /** Predicted values below 0, as a share of all. */
+  readonly negativeShare: number;
+}
+
+export interface MethodResult {
+  readonly label: string;
+  readonly role: 'model' | 'baseline' | 'oracle';
+  /** One sentence: how it predicts, fitted on what. */
+  readonly about: string;
+  readonly regions: Partial<Readonly<Record<Bands, RegionMetrics>>>;
+  /** Each of length bands. */
+  readonly byBand: {
+    readonly rmse: readonly number[];
+    readonly mae: readonly number[];
+    readonly psnr: readonly number[];
+    readonly ssim: readonly number[];
+    readonly cc: readonly number[];
+  };
+  readonly validPixels: number;
+  readonly zeroNormPixels: number;
+}
+
+/** One line of the table. Units of RMSE and MAE are those of the data. */
+export interface MetricRow {
+  readonly label: string;
+  /** Mean over pixels of the angle over all bands; zero-norm pixels are left out. NaN when there are none. */
+  readonly samDeg: number;
+  /** Over all valid pixels and bands. */
+  readonly rmse: number;
+  readonly mae: number;
+  /** dB, mean over bands of 20 log10(max_b / rmse_b); bands without any signal (no data) left out. */
+  readonly psnr: number;
+  readonly rmseByBand: readonly number[];
+  /** RMSE over the bands of a region; absent without wavelengths or without a band there. */
+  readonly rmseByRegion: Partial<Readonly<Record<Region, number>>>;
+  /** Angle over the clear bands alone, when sums of it were taken. */
+  readonly samClearDeg?: number;
+  readonly validPixels: number;
+  readonly zeroNormPixels: number;
+}
