@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { EXIT } from '../base/errors.js';
+import { silentReporter } from '../base/reporter.js';
 import { loadCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.js';
 import type { LoadedBatch } from '../data/types.js';
 import type { Session } from '../engine/types.js';
@@ -27,7 +28,6 @@ import {
 import { openTrainingData, type TrainingData } from '../train/data_setup.js';
 import { EarlyStopping } from '../train/early_stopping.js';
 import { dataDrivenParameters, openSession, specFromConfig } from '../train/model_setup.js';
-import type { Reporter } from '../train/reporter.js';
 import { scheduleOptions } from '../train/run.js';
 import { createSchedule } from '../train/schedule.js';
 import { describeCheckpoint, restoreSession } from '../train/snapshot.js';
@@ -53,8 +53,6 @@ const STAGE2: readonly Partial<Stage2Config>[] = [
   { model: 'bicubic' },
 ];
 
-const silent: Reporter = { line() {}, warn() {}, event() {}, progress: () => ({ update() {}, stop() {} }) };
-
 async function firstBatch(data: TrainingData): Promise<LoadedBatch> {
   const { input, target } = data.normalization;
   for await (const batch of data.reader.batches({
@@ -70,7 +68,7 @@ async function firstBatch(data: TrainingData): Promise<LoadedBatch> {
 async function checkStage1(settings: Partial<Stage1Config>, folder: string): Promise<string> {
   const tiny = { batch_size: 2, blocks: 1, hidden: 8, endmembers: 4, lr: 1e-6 };
   const config = resolveConfig({ data_dir: join(folder, 'patches'), ...tiny, ...settings });
-  const data = await openTrainingData(config, silent);
+  const data = await openTrainingData(config, silentReporter);
   const spec = specFromConfig(config, data.set.inBands, data.set.outBands);
   return checkNetwork(config, data, spec, await dataDrivenParameters(config, spec, data), folder);
 }
@@ -78,7 +76,7 @@ async function checkStage1(settings: Partial<Stage1Config>, folder: string): Pro
 async function checkStage2(settings: Partial<Stage2Config>, folder: string): Promise<string> {
   const tiny = { batch_size: 2, features: 4, groups: 1, blocks: 1, lr: 1e-6, input: 'simulated' };
   const config = resolveConfig({ data_dir: join(folder, 'patches_4m'), ...tiny, ...settings }, {}, STAGE2_SETTINGS);
-  const data = await openStage2Data(config, silent);
+  const data = await openStage2Data(config, silentReporter);
   return checkNetwork(config, data, spatialSpec(config, data.set.outBands), new Map(), folder);
 }
 
@@ -139,13 +137,13 @@ async function checkChain(folder: string): Promise<string> {
   const one = await trainStage1(
     resolveConfig({ ...tiny, output_dir: join(folder, 'one'), hidden: 6 }),
     false,
-    silent,
+    silentReporter,
     never,
   );
   const stage2 = { ...tiny, output_dir: join(folder, 'two'), stage1: one.best, features: 4, groups: 1 };
-  const two = await trainStage2(resolveConfig(stage2, {}, STAGE2_SETTINGS), false, silent, never);
+  const two = await trainStage2(resolveConfig(stage2, {}, STAGE2_SETTINGS), false, silentReporter, never);
   const [landsat] = await generateLandsatSample({ out: folder, seed: 5, line: 9, height: 8, width: 6 });
-  const hooks = { reporter: { ...silent, isTerminal: false }, openScene, interrupted: never };
+  const hooks = { reporter: silentReporter, openScene, interrupted: never };
   const cubes = [];
   for (const tile of [8, 3]) {
     const out = join(folder, `tiles_of_${tile}.img`);

@@ -3,14 +3,9 @@
  * object a line on stdout and nothing else there.
  */
 import { SingleBar } from 'cli-progress';
+import type { Progress, Reporter } from '../base/reporter.js';
 
-export interface Progress {
-  /** Done so far, and a few words on the current state. */
-  update(done: number, status: string): void;
-  stop(): void;
-}
-
-export class Output {
+export class Output implements Reporter {
   readonly json: boolean;
   #bar: SingleBar | undefined;
 
@@ -18,7 +13,10 @@ export class Output {
     this.json = json;
   }
 
-  /** A line for people. */
+  get isTerminal(): boolean {
+    return !this.json && process.stdout.isTTY === true;
+  }
+
   line(text = ''): void {
     if (this.json) return;
     // a line printed while a bar is drawn would land on the bar's row
@@ -31,14 +29,13 @@ export class Output {
     process.stderr.write(`warning: ${text}\n`);
   }
 
-  /** An object for machines. */
   event(kind: string, fields: Record<string, unknown>): void {
     if (this.json) process.stdout.write(`${JSON.stringify({ event: kind, ...fields })}\n`);
   }
 
   /** A bar with rate and time left on a terminal; elsewhere callers print their own plain lines. */
   progress(total: number, unit: string, start = 0): Progress {
-    if (this.json || !process.stdout.isTTY) return { update: () => {}, stop: () => {} };
+    if (!this.isTerminal) return { update: () => {}, stop: () => {} };
     const bar = new SingleBar({
       format: `{bar} {percentage}% | {value}/{total} ${unit} | {rate} | {eta_formatted} left | {status}`,
       hideCursor: true,

@@ -154,7 +154,7 @@ async function run(input: string[], flags: Flags, command: Command): Promise<voi
   try {
     const options = predictOptions(flags, scene, device);
     const result = await predict(scene, options, {
-      reporter: Object.assign(output, { isTerminal: process.stdout.isTTY === true && flags.json !== true }),
+      reporter: output,
       openScene: (path) => openScene(path, { enviBands: 'all' }),
       interrupted: () => interrupt.requested,
     });

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Progress } from '../base/reporter.js';
 import { DEFAULT_SIDE } from '../prepare/patch_grid.js';
 import { prepareScenes, type RunResult, type RunWatcher } from '../prepare/run.js';
 import { listScenes, parseShard } from '../prepare/scene_list.js';
@@ -12,7 +13,7 @@ import { loadResponseCsv } from '../spectra/response_csv.js';
 import { parseBytes } from '../train/config.js';
 import { onInterrupt } from './interrupt.js';
 import { integer, real } from './options.js';
-import { duration, Output, type Progress } from './output.js';
+import { duration, Output } from './output.js';
 
 interface Flags {
   out: string;

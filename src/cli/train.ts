@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import { checkDevice, parseDevice } from '../engine/device.js';
 import {
   type Settings,
@@ -12,7 +13,6 @@ import {
   type Stage2Config,
   type TrainConfig,
 } from '../train/config.js';
-import type { Reporter } from '../train/reporter.js';
 import type { TrainResult } from '../train/run.js';
 import { checkpointsOf, freeRunPath } from '../train/run_folder.js';
 import { trainStage1 } from '../train/stage1.js';

@@ -1,6 +1,7 @@
 /** What evaluations of both stages share: options, what is said of data and models, opening and closing. */
 
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import { openReader, type PatchReader, type ReaderOptions } from '../data/loader.js';
 import type { PatchSet } from '../data/types.js';
@@ -13,7 +14,6 @@ import type { Machine } from './method.js';
 import type { PixelChoice } from './picks.js';
 import type { EvaluationResult } from './result.js';
 import { compositeBands } from './rgb.js';
-import type { EvaluationReporter } from './run.js';
 import { EvaluationPool } from './worker_pool.js';
 
 export interface EvaluationOptions {
@@ -149,7 +149,7 @@ export async function withOpen<T>(
 
 /** Runs `work` under a progress bar over so many patches. */
 export async function withProgress<T>(
-  report: EvaluationReporter,
+  report: Reporter,
   total: number,
   status: string,
   work: (done: () => void) => Promise<T>,

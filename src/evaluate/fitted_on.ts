@@ -1,6 +1,7 @@
 /** What the baselines and the oracle of an evaluation are fitted on. */
 
 import { BandliftError } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
@@ -10,7 +11,6 @@ import { type Chosen, checkData, type KnownModel } from './evaluation_data.js';
 import { fitDirections, fitStatistics } from './fit_baselines.js';
 import type { MeasuredData } from './measure.js';
 import type { PrincipalDirections } from './pca.js';
-import type { EvaluationReporter } from './run.js';
 
 export interface FittedOn<T> {
   readonly fitted: T;
@@ -32,7 +32,7 @@ export async function baselineStatistics(
   own: boolean,
   sides: Sides,
   options: EvaluationOptions,
-  report: EvaluationReporter,
+  report: Reporter,
 ): Promise<FittedOn<TrainingStatistics>> {
   const { contract, stored, path } = model;
   const { baselinesFrom } = options;
@@ -66,7 +66,7 @@ export async function oracleDirections(
   { own, patches }: Chosen,
   data: MeasuredData,
   options: EvaluationOptions,
-  report: EvaluationReporter,
+  report: Reporter,
 ): Promise<FittedOn<PrincipalDirections>> {
   const chosen = own ? contract.split.train : patches;
   const fitted = await withProgress(report, chosen.length, 'oracle', (done) =>

@@ -1,4 +1,5 @@
 /** An evaluation once data and methods are known: measure every method, pick examples, gather everything in one result. */
+import type { Reporter } from '../base/reporter.js';
 import { version } from '../base/version.js';
 import { methodMetrics } from '../metrics/region_metrics.js';
 import type { MethodResult } from '../metrics/types.js';
@@ -8,13 +9,6 @@ import type { Method } from './method.js';
 import { type PixelChoice, pickPatches, pickPixels, scatterSamples, type TitledPixel } from './picks.js';
 import type { EvaluationResult } from './result.js';
 import type { EvaluationPool } from './worker_pool.js';
-
-/** What an evaluation tells while it runs. */
-export interface EvaluationReporter {
-  line(text?: string): void;
-  warn(text: string): void;
-  progress(total: number, unit: string): { update(done: number, status: string): void; stop(): void };
-}
 
 export interface EvaluationPlan extends Pick<EvaluationResult, 'stage' | 'models' | 'notes'> {
   readonly data: MeasuredData;
@@ -40,7 +34,7 @@ const SEED = 20;
 export async function runEvaluation(
   plan: EvaluationPlan,
   pool: EvaluationPool,
-  report: EvaluationReporter,
+  report: Reporter,
   pixels: readonly PixelChoice[] = [],
 ): Promise<EvaluationResult> {
   const { data, methods } = plan;

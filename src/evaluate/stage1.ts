@@ -1,6 +1,7 @@
 /** `evaluate` of stage 1: the spectral model on the patches of its run, or on any others of the same bands. */
 
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import { openPatchSet } from '../data/patches.js';
 import {
   aboutData,
@@ -21,7 +22,7 @@ import { definitionNotes, splitNotes, unitNotes } from './notes.js';
 import { overlapNotes, overlapOf } from './overlap.js';
 import { checkPixels } from './picks.js';
 import type { EvaluationResult } from './result.js';
-import { type EvaluationReporter, runEvaluation } from './run.js';
+import { runEvaluation } from './run.js';
 import { oracles, spectralBaselines, spectralModel } from './stage1_methods.js';
 
 /**
@@ -31,7 +32,7 @@ import { oracles, spectralBaselines, spectralModel } from './stage1_methods.js';
 export async function evaluateStage1(
   path: string,
   options: EvaluationOptions,
-  report: EvaluationReporter,
+  report: Reporter,
 ): Promise<EvaluationResult> {
   const model = await openModel(path);
   const { contract } = model;

@@ -1,6 +1,7 @@
 /** `evaluate` of stage 2: the spatial model on the degraded true cubes, or behind stage 1 from Landsat to the fine cube. */
 
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
@@ -37,7 +38,7 @@ import { overlapNotes, overlapOf } from './overlap.js';
 import { checkPixels } from './picks.js';
 import type { EvaluationResult } from './result.js';
 import { compositeBands } from './rgb.js';
-import { type EvaluationPlan, type EvaluationReporter, runEvaluation } from './run.js';
+import { type EvaluationPlan, runEvaluation } from './run.js';
 import { oracles, type PatchSize, usedParameters } from './stage1_methods.js';
 import {
   BACK_PROJECTIONS,
@@ -68,7 +69,7 @@ interface FineModel extends KnownModel {
 export async function evaluateStage2(
   paths: { readonly stage1?: string; readonly stage2: string },
   options: EvaluationOptions,
-  report: EvaluationReporter,
+  report: Reporter,
 ): Promise<EvaluationResult> {
   const model = await openFine(paths.stage2);
   const before = paths.stage1 === undefined ? undefined : await openSpectral(paths.stage1, model);
@@ -123,7 +124,7 @@ interface Job {
   readonly seen: readonly string[];
 }
 
-async function makePlan(job: Job, options: EvaluationOptions, report: EvaluationReporter): Promise<EvaluationPlan> {
+async function makePlan(job: Job, options: EvaluationOptions, report: Reporter): Promise<EvaluationPlan> {
   const { model, before, chosen, data, validity, seen } = job;
   const { contract, ratio } = model;
   const { set } = data.reader;

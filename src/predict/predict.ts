@@ -5,6 +5,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import { version } from '../base/version.js';
 import { type DeviceChoice, type OpenDevice, openDevice } from '../engine/device.js';
 import { DEVICE_SHARE, formatBytes, machineMemory } from '../engine/memory_plan.js';
@@ -19,7 +20,6 @@ import { Monitor } from './monitor.js';
 import { checkOutputs } from './outputs.js';
 import { checkPlace, checkValues } from './plausibility.js';
 import { chooseWindow, cropScene, edgeNotes, type RegionChoice, regionWarnings } from './region.js';
-import type { Reporter } from './reporter.js';
 import { Slab } from './slab.js';
 import { CLAMPED, planStage, type StagePlan } from './stage_plan.js';
 import { finishedStage, isResumable, runStage } from './stage_run.js';

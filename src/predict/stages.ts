@@ -1,12 +1,12 @@
 /** The stages of a prediction: their models, checked against the scene and each other, and the cubes they give. */
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import type { Window } from '../raster/types.js';
 import { type CubeDescription, cubePaths } from '../scenes/cube_description.js';
 import type { Scene } from '../scenes/types.js';
 import { checkInput } from './checks.js';
 import { cropScene } from './region.js';
-import type { Reporter } from './reporter.js';
 import { describeResult, type ResultFormat, type StageOutput, stageOutput } from './result_description.js';
 import { loadStageModel, type ProjectionChoice, type StageModel } from './stage_model.js';
 import { workFolder } from './work_folder.js';

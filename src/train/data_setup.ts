@@ -1,4 +1,6 @@
 /** What a run trains on: the patch set, its split, the normalisation fitted on the training part, the band mask. */
+
+import type { Reporter } from '../base/reporter.js';
 import { oneGrid } from '../data/assemble.js';
 import { fitNormalization } from '../data/fit_normalization.js';
 import { openReader, type PatchReader } from '../data/loader.js';
@@ -9,7 +11,6 @@ import type { LoaderOptions, Normalization, PatchSet, Split } from '../data/type
 import type { Stage1Config, TrainConfig } from './config.js';
 import { quantilesFor } from './quantiles.js';
 import { readerOptions } from './reading.js';
-import type { Reporter } from './reporter.js';
 import { checkValidPixels } from './valid_pixels.js';
 
 /** Training batches of two kinds of input, by turns. */

@@ -4,6 +4,7 @@
  */
 
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { isInterruption } from '../data/worker_pool.js';
 import type { LossTerms, Session } from '../engine/types.js';
@@ -16,7 +17,6 @@ import type { TrainingData } from './data_setup.js';
 import type { EarlyStopping } from './early_stopping.js';
 import { patchImages } from './images.js';
 import type { Monitor } from './monitor.js';
-import type { Reporter } from './reporter.js';
 import type { RunFolder } from './run_folder.js';
 import type { Schedule } from './schedule.js';
 import { describeCheckpoint } from './snapshot.js';

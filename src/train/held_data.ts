@@ -4,6 +4,7 @@
  */
 
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import { type PatchReader, schedule } from '../data/loader.js';
 import type { LoadedBatch, LoaderOptions } from '../data/types.js';
 import { heldBytes } from '../engine/held_patches.js';
@@ -12,7 +13,6 @@ import type { Session } from '../engine/types.js';
 import type { BatchSource, BatchSources, TrainingBatch } from './batch_source.js';
 import type { TrainConfig } from './config.js';
 import type { Mixture, TrainingData } from './data_setup.js';
-import type { Reporter } from './reporter.js';
 import { stageBatches } from './staged_batches.js';
 
 /** Where everything lies, once it is held. */

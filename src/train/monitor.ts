@@ -1,9 +1,10 @@
 /** Writes what a run measures: TensorBoard, metrics.jsonl and lines for people. One place, so that the three agree. */
+
+import type { Reporter } from '../base/reporter.js';
 import type { LossTerms } from '../engine/types.js';
 import type { MetricRow } from '../metrics/types.js';
 import { type Board, degrees } from './board.js';
 import type { MetricsLog } from './metrics_log.js';
-import type { Reporter } from './reporter.js';
 
 export interface EpochRecord {
   readonly epoch: number;

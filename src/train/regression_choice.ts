@@ -2,13 +2,14 @@
  * Which closed-form regression a new network starts from when the settings say 'auto': the one with the lower validation
  * loss. With few training pixels the quadratic one extrapolates badly; with enough of them it is the better start.
  */
+
+import type { Reporter } from '../base/reporter.js';
 import type { LossTerms } from '../engine/types.js';
 import type { RegressionPath } from '../models/spec.js';
 import type { Baselines } from './board.js';
 import type { Stage1Config } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import { fitRegression, openSession } from './model_setup.js';
-import type { Reporter } from './reporter.js';
 import { validationLoss } from './validation.js';
 
 const CANDIDATES = { quadratic: 'quadratic_ridge', linear: 'ridge' } as const;

@@ -5,8 +5,8 @@
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BandliftError } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import { type Checkpoint, inspectCheckpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
-import type { Reporter } from './reporter.js';
 import type { RunFolder } from './run_folder.js';
 
 export interface ResumeState {

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic.js';
+import type { Reporter } from '../base/reporter.js';
 import {
   type Checkpoint,
   checkCompatible,
@@ -34,7 +35,6 @@ import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
 import { openSession } from './model_setup.js';
 import { Monitor } from './monitor.js';
-import type { Reporter } from './reporter.js';
 import { type ResumeState, readState } from './resume_state.js';
 import { openRunFolder, type RunFolder } from './run_folder.js';
 import { createSchedule } from './schedule.js';

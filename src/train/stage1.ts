@@ -1,6 +1,7 @@
 /** Stage 1: 7 Landsat bands to the bands of the spectrometer, on one grid. */
 
 import { BandliftError } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
 import { loadModel } from '../checkpoint/checkpoint.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { baselinesOf, fitStatistics } from '../evaluate/fit_baselines.js';
@@ -11,7 +12,6 @@ import type { Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
 import { dataDrivenParameters, specFromConfig, withModel } from './model_setup.js';
 import { chooseRegression, regressionBaselines } from './regression_choice.js';
-import type { Reporter } from './reporter.js';
 import { type Stage, type TrainResult, trainRun } from './run.js';
 import { machineOf, testRows } from './test_report.js';
 

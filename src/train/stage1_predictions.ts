@@ -15,6 +15,7 @@ import { writeError } from '../base/files.js';
 import { makeFolder } from '../base/folders.js';
 import { waitForLock } from '../base/lock.js';
 import { processSpace } from '../base/process_lock.mjs';
+import type { Reporter } from '../base/reporter.js';
 import { openReader, type PatchReader } from '../data/loader.js';
 import { denormalizeValues } from '../data/normalize.js';
 import { cachedPatchBytes } from '../data/stage1_cache.js';
@@ -25,7 +26,6 @@ import type { Session } from '../engine/types.js';
 import type { Stage2Config } from './config.js';
 import { parseBytes } from './config.js';
 import { deviceOption } from './device_option.js';
-import type { Reporter } from './reporter.js';
 import type { Stage1Model } from './stage1_model.js';
 
 /** Of the layout of the cache. */

@@ -1,5 +1,6 @@
 /** Stage 2: the bands at 30 m to the same bands at 4 m; or, with finetune_stage1, Landsat's 7 bands to them in one network. */
 import { join } from 'node:path';
+import type { Reporter } from '../base/reporter.js';
 import { type Checkpoint, loadModel, saveCheckpoint } from '../checkpoint/checkpoint.js';
 import { IDENTITY, physicalZero } from '../data/normalize.js';
 import type { AffineNormalization } from '../data/types.js';
@@ -15,7 +16,6 @@ import type { Stage2Config } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import type { Run } from './epochs.js';
 import { notOfStage, openSession } from './model_setup.js';
-import type { Reporter } from './reporter.js';
 import { type Stage, type TrainResult, trainRun } from './run.js';
 import { checkpointsOf } from './run_folder.js';
 import { loadStage1 } from './stage1_model.js';

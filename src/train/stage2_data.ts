@@ -7,13 +7,13 @@
 import { basename } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { Random } from '../base/random.js';
+import type { Reporter } from '../base/reporter.js';
 import { openReader, type PatchReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { LoadedBatch, LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
 import type { Stage2Config } from './config.js';
 import { type Known, type Mixture, readTrainingData, type TrainingData } from './data_setup.js';
 import { readerOptions } from './reading.js';
-import type { Reporter } from './reporter.js';
 import { sameFiles } from './snapshot.js';
 import { loadStage1, type Stage1Model } from './stage1_model.js';
 import { cacheStage1 } from './stage1_predictions.js';

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.js';
+import { silentReporter } from '../../src/base/reporter.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import type { EvaluationOptions } from '../../src/evaluate/common.js';
 import { metricsJson } from '../../src/evaluate/metrics_json.js';
@@ -16,7 +17,6 @@ import { temporaryFolder } from '../support/temporary.js';
 const [PATCHES, SIDE, IN, OUT] = [9, 14, 7, 30];
 const split = splitOf([0, 1, 2, 3, 4], [5, 6], [7, 8]);
 const BAD_BAND = 4;
-const silent = { line() {}, warn() {}, progress: () => ({ update() {}, stop() {} }) };
 
 /** Mixtures of smooth spectra, a little noise, a coarse view of them; some pixels masked, one band bad. */
 function makeData() {
@@ -94,7 +94,7 @@ describe('evaluate stage 1', () => {
       ['regression.bias', bias],
     ]);
     checkpoint = await writeCheckpoint(join(work, 'model.safetensors'), contract, parameters);
-    result = await evaluateStage1(checkpoint, options, silent);
+    result = await evaluateStage1(checkpoint, options, silentReporter);
   });
 
   it('says what was evaluated', () => {
@@ -165,7 +165,7 @@ describe('evaluate stage 1', () => {
     const again = await evaluateStage1(
       checkpoint,
       { ...options, threads: 1, machine: { device: { kind: 'cpu', threads: 2 } } },
-      silent,
+      silentReporter,
     );
     expect(again.methods).toEqual(result.methods);
     expect(again.spectra).toEqual(result.spectra);
@@ -203,12 +203,12 @@ describe('evaluate stage 1', () => {
       ['regression.bias', bias],
     ]);
     const other = await writeCheckpoint(join(work, `${name}.safetensors`), contract, parameters);
-    await expect(evaluateStage1(other, options, silent)).rejects.toThrow(message);
+    await expect(evaluateStage1(other, options, silentReporter)).rejects.toThrow(message);
   });
 
   it('refuses pixels that are not there', async () => {
     const at = (patch: number, y: number) =>
-      evaluateStage1(checkpoint, { ...options, pixels: [{ patch, y, x: 0 }] }, silent);
+      evaluateStage1(checkpoint, { ...options, pixels: [{ patch, y, x: 0 }] }, silentReporter);
     await expect(at(2, 0)).rejects.toThrow(/found patch 2, expected one of the patches evaluated: 7, 8/);
     await expect(at(7, 14)).rejects.toThrow(/row 14/);
   });

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.js';
+import { silentReporter } from '../../src/base/reporter.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import type { EvaluationOptions } from '../../src/evaluate/common.js';
 import type { EvaluationResult } from '../../src/evaluate/result.js';
@@ -19,7 +20,6 @@ import { temporaryFolder } from '../support/temporary.js';
 
 const [PATCHES, COARSE, FINE, IN, BANDS] = [8, 4, 30, 7, 24];
 const split = splitOf([0, 1, 2, 3], [4, 5], [6, 7]);
-const silent = { line() {}, warn() {}, progress: () => ({ update() {}, stop() {} }) };
 const bicubicSpec: BicubicSpec = {
   kind: 'bicubic',
   inBands: BANDS,
@@ -129,7 +129,7 @@ describe('evaluate stage 2', () => {
   };
 
   it('measures the degraded true cubes', async () => {
-    const result = await evaluateStage2({ stage2 }, options, silent);
+    const result = await evaluateStage2({ stage2 }, options, silentReporter);
     expect(result.stage).toBe('stage 2');
     expect(result.methods.map((m) => m.label)).toEqual([
       'bicubic',
@@ -157,7 +157,7 @@ describe('evaluate stage 2', () => {
   });
 
   it('puts stage 1 before it, and a regression in its place', async () => {
-    const result = await evaluateStage2({ stage1, stage2 }, options, silent);
+    const result = await evaluateStage2({ stage1, stage2 }, options, silentReporter);
     expect(result.stage).toBe('end to end');
     expect(result.methods.map((m) => m.label)).toEqual([
       'ridge, bicubic',
@@ -192,7 +192,7 @@ describe('evaluate stage 2', () => {
     const spec = { kind: 'cascade', inBands: IN, outBands: BANDS, stage1: ridgeSpec, stage2: bicubicSpec } as const;
     const named = new Map([...ridge].map(([name, value]) => [`stage1.${name}`, value]));
     const cascade = await checkpoint('cascade', spec, named);
-    const result = await evaluateStage2({ stage2: cascade }, options, silent);
+    const result = await evaluateStage2({ stage2: cascade }, options, silentReporter);
     expect(result.stage).toBe('end to end');
     expect(result.methods.map((m) => m.label).slice(0, 4)).toEqual([
       'quadratic ridge, bicubic',
@@ -200,13 +200,15 @@ describe('evaluate stage 2', () => {
       'quadratic ridge, bicubic + 8 bounded back-projections',
       'both stages',
     ]);
-    const apart = await evaluateStage2({ stage1, stage2 }, options, silent);
+    const apart = await evaluateStage2({ stage1, stage2 }, options, silentReporter);
     expectMetrics(result, 'both stages', { ...apart.methods[1]!.regions.all! });
-    await expect(evaluateStage2({ stage1, stage2: cascade }, options, silent)).rejects.toThrow(/holds both stages/);
+    await expect(evaluateStage2({ stage1, stage2: cascade }, options, silentReporter)).rejects.toThrow(
+      /holds both stages/,
+    );
   });
 
   it('refuses what does not fit', async () => {
-    const evaluate = (paths: { stage1?: string; stage2: string }) => evaluateStage2(paths, options, silent);
+    const evaluate = (paths: { stage1?: string; stage2: string }) => evaluateStage2(paths, options, silentReporter);
     await expect(evaluate({ stage2: stage1 })).rejects.toThrow(/is no spatial model; found ridge/);
     await expect(evaluate({ stage1: stage2, stage2 })).rejects.toThrow(/is no spectral model; found bicubic/);
     const tripled = await checkpoint('tripled', { ...bicubicSpec, up: 3, down: 1 }, new Map());

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Random } from '../../src/base/random.js';
+import type { Reporter } from '../../src/base/reporter.js';
 import { saveCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import type { CheckpointContract } from '../../src/checkpoint/schema.js';
 import type { AffineNormalization } from '../../src/data/types.js';
@@ -10,7 +11,6 @@ import { SPATIAL_LOSS } from '../../src/engine/types.js';
 import { modelParameters } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { type PredictOptions, predict } from '../../src/predict/predict.js';
-import type { Reporter } from '../../src/predict/reporter.js';
 import type { Window } from '../../src/raster/types.js';
 import { openScene } from '../../src/scenes/open.js';
 import type { Scene } from '../../src/scenes/types.js';

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
 import { type BandliftError, EXIT } from '../../src/base/errors.js';
+import { silentReporter } from '../../src/base/reporter.js';
 import { projectRoot } from '../../src/base/version.js';
 import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import type { Stage1Config } from '../../src/train/config.js';
@@ -48,9 +49,9 @@ function catchesHangup(pid: number): boolean {
 
 const withoutRate = (line: Record<string, number>) => ({ ...line, 'train/patches_per_second': 0 });
 
-const silent = { line() {}, warn() {}, event() {}, progress: () => ({ update() {}, stop() {} }) };
 /** Trains in this process; `interrupted` is asked whenever the run does. */
-const asking = (config: Stage1Config, interrupted: () => boolean) => trainStage1(config, false, silent, interrupted);
+const asking = (config: Stage1Config, interrupted: () => boolean) =>
+  trainStage1(config, false, silentReporter, interrupted);
 
 async function listening(child: ChildProcess): Promise<void> {
   while (!catchesHangup(child.pid!)) await new Promise((resolve) => setTimeout(resolve, 2));

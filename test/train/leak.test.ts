@@ -17,9 +17,9 @@ const STEPS = 2000;
  * do for users.
  */
 const CHILD = `
+import { silentReporter } from ${JSON.stringify(pathToFileURL(join(projectRoot(), 'dist/src/base/reporter.js')).href)};
 import { trainStage1 } from ${JSON.stringify(pathToFileURL(join(projectRoot(), 'dist/src/train/stage1.js')).href)};
 const config = JSON.parse(process.argv[2]);
-const silent = { line() {}, warn() {}, event() {}, progress: () => ({ update() {}, stop() {} }) };
 const resident = {};
 let step = 0;
 // asked after every step: also where the run ends
@@ -28,7 +28,7 @@ const after = () => {
   if (step % 100 === 0) { gc(); resident[step] = process.memoryUsage().rss; }
   return step === ${STEPS};
 };
-const { interrupted } = await trainStage1(config, false, silent, after);
+const { interrupted } = await trainStage1(config, false, silentReporter, after);
 console.log(JSON.stringify({ resident, interrupted }));
 `;
 

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { silentReporter } from '../../src/base/reporter.js';
 import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { fitNormalization } from '../../src/data/fit_normalization.js';
 import { openReader } from '../../src/data/loader.js';
@@ -134,14 +135,13 @@ describe('stage 1 on a choice of grids', () => {
   });
 
   it('and is evaluated on the one it was trained on', async () => {
-    const report = { line() {}, warn() {}, progress: () => ({ update() {}, stop() {} }) };
     for (const [grid, side] of [
       ['30m', 4],
       ['patch', 30],
     ] as const) {
       const options = { data, split: 'test' as const, machine: { device: { kind: 'cpu' as const } }, threads: 1 };
       const checkpoint = join(work, `grid-${grid}`, 'checkpoints/best.safetensors');
-      expect((await evaluateStage1(checkpoint, options, report)).data.height).toBe(side);
+      expect((await evaluateStage1(checkpoint, options, silentReporter)).data.height).toBe(side);
     }
   });
 });

@@ -1,7 +1,0 @@
-/** Where a training run says what it does; the command line implements it for terminals, logs and machines. */
-export interface Reporter {
-  line(text?: string): void;
-  warn(text: string): void;
-  event(kind: string, fields: Record<string, unknown>): void;
-  progress(total: number, unit: string, start?: number): { update(done: number, status: string): void; stop(): void };
-}
