@@ -343,7 +343,7 @@ quirks('checkpoints', [
   masked('training', [0, 1], 'a brother'),
   {
     name: 'help of --resume and --regression',
-    source: 'newcomer, part 4',
+    source: 'a first trial by a new user',
     input: 'train stage1 --help',
     right: "--resume does not read as on by default, --regression takes a kind, not a 'path'",
     check: async (folder) => {

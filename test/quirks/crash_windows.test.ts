@@ -133,7 +133,7 @@ async function expected(): Promise<unknown> {
 const chosen = Object.entries(PLACES).filter(([name]) => FULL || OFTEN.includes(name));
 const rows: Quirk[] = chosen.map(([name, [killAt, input]]) => ({
   name,
-  source: 'review 6.9; cases/predict_crash_window: 6 of 7 reruns ended in "exists already"',
+  source: 'reading the sources: 6 of 7 reruns ended in "exists already"',
   input,
   right: 'the same line ends with the same bytes',
   check: async () => killedAt(base, await expected(), killAt),
@@ -145,7 +145,7 @@ quirks('predictions killed at one place', [
     ? [
         {
           name: 'every place',
-          source: 'review 6.9',
+          source: 'reading the sources',
           input: 'killed before each change of a file that the line makes',
           right: 'the same line ends with the same bytes',
           check: async () => {

@@ -59,7 +59,7 @@ async function refused(folder: string, args: readonly string[], exit: number, me
 
 const BAD = 4;
 const REVIEW = 'review of training, part 2';
-const NEWCOMER = 'newcomer, 2.A.6';
+const NEWCOMER = 'a first trial by a new user';
 
 quirks('evaluate', [
   {
@@ -221,7 +221,7 @@ quirks('evaluate', [
   },
   {
     name: 'near nodata, end to end',
-    source: 'review 6.7',
+    source: 'reading the sources',
     input: 'patches with a masked Landsat pixel: stage 1 predicts something there',
     right: "what it predicts there reaches no neighbour: evaluate equals stage 2's own table, to the bit",
     check: async (folder) => {

@@ -75,7 +75,7 @@ quirks('GeoTIFF: numbers', [
   },
   ...[true, false].map((little) => ({
     name: `predictor 2, float64, ${little ? 'little' : 'big'}-endian`,
-    source: 'reviews/input_files.md C20 (GDAL writes it)',
+    source: 'a review of input files (GDAL writes it)',
     input: '64-bit differences of the bits, with carries',
     right: '0.1, -0.25, 3.75e-5, 1/3',
     async check(folder: string) {
@@ -88,7 +88,7 @@ quirks('GeoTIFF: numbers', [
   })),
   {
     name: 'predictor 2, float64, by GDAL',
-    source: 'reviews/input_files.md C20',
+    source: 'a review of input files',
     input: 'gdal_translate -ot Float64 -co PREDICTOR=2',
     right: 'the values that GDAL reads',
     needs: 'GDAL',
@@ -127,7 +127,7 @@ quirks('GeoTIFF: numbers', [
   },
   ...([34887, 34925, 7] as const).map((compression) => ({
     name: `compression ${compression}`,
-    source: 'reviews/input_files.md C20 (LERC, LZMA, JPEG)',
+    source: 'a review of input files (LERC, LZMA, JPEG)',
     input: 'compressed in a way that is not read',
     right: 'refused with a gdal_translate line',
     async check(folder: string) {
@@ -198,7 +198,7 @@ quirks('GeoTIFF: pixels without data', [
     ] as const
   ).map(([nodata, stored]) => ({
     name: `nodata text ${nodata}`,
-    source: 'geotiffjs/geotiff.js #259; openlayers #13666; pspoerri/geotiff2pmtiles #45; cases/tiff_nodata_text',
+    source: 'geotiffjs/geotiff.js #259; openlayers #13666; pspoerri/geotiff2pmtiles #45',
     input: `float32 pixels of ${stored}`,
     right: '20 of 40 pixels are valid',
     async check(folder: string) {
@@ -217,7 +217,7 @@ quirks('GeoTIFF: pixels without data', [
   },
   {
     name: '-9999 without a tag',
-    source: 'cases/awkward_silent_input',
+    source: 'a review of input files',
     input: 'float32 and int16 pixels of -9999, no nodata tag',
     right: 'nodata, as in ENVI cubes',
     async check(folder) {
@@ -237,7 +237,7 @@ quirks('GeoTIFF: pixels without data', [
   },
   {
     name: 'nodata that the type cannot hold',
-    source: 'reviews/input_files.md C23',
+    source: 'a review of input files',
     input: 'uint16 with nodata -9999',
     right: 'all pixels are data',
     async check(folder) {
@@ -303,7 +303,7 @@ quirks('GeoTIFF: masks', [
   },
   {
     name: 'an internal mask by GDAL',
-    source: 'cases/awkward_silent_input',
+    source: 'a review of input files',
     input: 'gdal_translate -mask, deflated, tiled, with overviews of image and mask to skip',
     right: 'hidden pixels are not data',
     needs: 'GDAL',
@@ -367,7 +367,7 @@ quirks('GeoTIFF: masks', [
   },
   {
     name: 'an ENVI cube called .tif',
-    source: 'opera-adt/COMPASS #206; reviews/input_files.md A4',
+    source: 'opera-adt/COMPASS #206; a review of input files',
     input: 'scene.tif with scene.hdr, no TIFF inside',
     right: 'read as ENVI',
     async check(folder) {
@@ -381,7 +381,7 @@ quirks('GeoTIFF: masks', [
   },
   {
     name: 'nodata through predict',
-    source: 'cases/tiff_nodata_text',
+    source: 'a review of input files',
     input: 'nodata text -3.39999999999999996e+38 against the lowest float',
     right: 'these pixels are nodata of the result, the others their values',
     async check(folder) {

@@ -184,7 +184,7 @@ quirks('Landsat products: numbers', [
   },
   {
     name: 'bits of QA_PIXEL',
-    source: 'reviews/input_files.md B18',
+    source: 'a review of input files',
     input: 'fill, dilated cloud, cirrus, cloud, shadow, snow, water, clear by column',
     right: 'bits 0 to 4 are masked, snow and water kept; --clouds keep masks fill alone',
     async check(folder) {
@@ -224,7 +224,7 @@ quirks('Landsat products: names', [
   ...['LE07_L2SP', 'LT05_L2SP', 'LM05_L2SP', 'LC10_L2SP'].map(
     (start): Quirk => ({
       name: `${start}`,
-      source: 'reviews/input_files.md B17',
+      source: 'a review of input files',
       input: 'a product of another satellite',
       right: 'refused in one line',
       check: async (folder) =>
@@ -248,7 +248,7 @@ quirks('Landsat products: names', [
   },
   {
     name: 'every name of a product',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: 'folder, folder/, metadata, a band, QA_PIXEL, a list in any order, lower-case endings, a linked folder',
     right: 'the same values',
     async check(folder) {
@@ -273,7 +273,7 @@ quirks('Landsat products: names', [
   },
   {
     name: 'folder/* from the shell',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: 'all files of the product, ST, QA_RADSAT, AEROSOL, ANG and statistics among them; *.TIF alone',
     right: 'the product',
     async check(folder) {
@@ -305,7 +305,7 @@ quirks('Landsat products: names', [
   },
   {
     name: 'two products',
-    source: 'reviews/input_files.md N: only MTL.txt was there, the hint asked for _MTL.json',
+    source: 'a review of input files: only MTL.txt was there, the hint asked for _MTL.json',
     input: 'two products with _MTL.txt in one folder',
     right: 'refused; the hint names a file that is there and opens',
     async check(folder) {
@@ -320,7 +320,7 @@ quirks('Landsat products: names', [
   },
   {
     name: 'no QA_PIXEL',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: 'seven bands alone',
     right: 'read, and told that clouds are not left out',
     async check(folder) {
@@ -332,7 +332,7 @@ quirks('Landsat products: names', [
   },
   {
     name: 'a band is missing',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: 'no SR_B5',
     right: 'refused by its name',
     check: async (folder) =>
@@ -356,7 +356,7 @@ quirks('Landsat products: names', [
   ).map(
     ([name, text, message]): Quirk => ({
       name: `metadata ${name}`,
-      source: 'reviews/input_files.md B13',
+      source: 'a review of input files',
       input: 'a damaged _MTL.txt',
       right: 'refused, naming file and entry',
       check: async (folder) => {
@@ -369,7 +369,7 @@ quirks('Landsat products: names', [
   ...(['--input-scale', '--input-offset', '--patch', '--dataset'] as const).map(
     (option): Quirk => ({
       name: `${option} of a product`,
-      source: 'reviews/input_files.md N',
+      source: 'a review of input files',
       input: `a folder and ${option}`,
       right: 'refused by name',
       async check(folder) {
@@ -392,7 +392,7 @@ quirks('Landsat products: names', [
   ).map(
     ([name, start, message]): Quirk => ({
       name: `predict ${name}`,
-      source: 'opendatacube/eo-datasets LC09_L1TP...tar; WISER EMIT crop; reviews/input_files.md 2.6, 2.8',
+      source: 'opendatacube/eo-datasets LC09_L1TP...tar; WISER EMIT crop; a review of input files',
       input: 'a file of a format that is not read',
       right: 'told what it is and what to do, never "the header is missing"',
       async check(folder) {

@@ -28,7 +28,7 @@ async function refused(folder: string, exit: number, message: RegExp, ...args: s
 quirks('predict: where results go', [
   {
     name: 'a header of that name',
-    source: 'cases/exists_after_stage1',
+    source: 'a review of input files',
     input: 'out.hdr is there; both stages',
     right: 'told before stage 1 is computed',
     async check(folder) {
@@ -46,7 +46,7 @@ quirks('predict: where results go', [
   },
   {
     name: 'stage 1 kept under a name that is taken',
-    source: 'brother of cases/exists_after_stage1',
+    source: 'related to a case of the review of input files',
     input: 'out_stage1.img is there; --keep-stage1',
     right: 'told before anything is computed',
     async check(folder) {
@@ -57,7 +57,7 @@ quirks('predict: where results go', [
   },
   {
     name: '--plan tells a name that is taken',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: '--plan, out.img is there',
     right: 'exists already',
     async check(folder) {
@@ -67,7 +67,7 @@ quirks('predict: where results go', [
   },
   {
     name: '--plan tells a folder that is missing',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: '--plan --out nowhere/out',
     right: 'no such folder, exit 2',
     check: (folder) => refused(folder, 2, /nowhere: no such folder/, 'scene.img', '--out', 'nowhere/out', '--plan'),
@@ -85,7 +85,7 @@ quirks('predict: where results go', [
   },
   {
     name: '--plan tells a folder that cannot be written',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: '--plan, the folder has mode 0555 (root may write anywhere: then it must plan)',
     right: 'no permission',
     async check(folder) {
@@ -101,7 +101,7 @@ quirks('predict: where results go', [
   },
   {
     name: 'the result would be the input',
-    source: 'cases/overwrite_replaces_input',
+    source: 'a review of input files',
     input: '--out scene.img, scene, scene.hdr, with and without --overwrite and --plan',
     right: 'refused, the input stays',
     async check(folder) {
@@ -120,7 +120,7 @@ quirks('predict: where results go', [
   },
   {
     name: 'the input by another name',
-    source: 'cases/overwrite_replaces_input',
+    source: 'a review of input files',
     input: 'a symbolic link, a hard link, a linked folder to the input',
     right: 'refused, the input stays',
     async check(folder) {
@@ -169,7 +169,7 @@ quirks('predict: where results go', [
   },
   {
     name: 'a folder of the name of the result',
-    source: 'brother of cases/hdr_beside_folder',
+    source: 'related to a case of the review of input files',
     input: 'out.img is a folder, --overwrite',
     right: 'told before computing',
     async check(folder) {
@@ -199,7 +199,7 @@ quirks('predict: where results go', [
   },
   {
     name: '--out FOLDER/',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: 'a folder with a slash, and one without',
     right: 'FOLDER/scene_predicted.img and .hdr, nothing beside the folder',
     async check(folder) {
@@ -215,7 +215,7 @@ quirks('predict: where results go', [
   },
   {
     name: '--out x.tif',
-    source: 'reviews/input_files.md N; newcomer.md 2E',
+    source: 'a review of input files; a first trial by a new user',
     input: 'endings of formats that are not written',
     right: 'refused; gdal_translate is named',
     async check(folder) {
@@ -247,7 +247,7 @@ quirks('predict: where results go', [
   },
   {
     name: 'names as asked',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: '--out a, b.img, c.hdr, d.v2, e.dat with both stages and --keep-stage1',
     right: 'a.img, b.img, c.img, d.v2.img, e.dat, each with .hdr, and NAME_stage1 of each',
     async check(folder) {
@@ -316,7 +316,7 @@ quirks('predict: options that do not apply', [
     ] as [string, string[], RegExp][]
   ).map(([name, args, message]) => ({
     name,
-    source: 'reviews/input_files.md N, and its brothers',
+    source: 'a review of input files, and its brothers',
     input: args.join(' '),
     right: 'refused by name, exit 2',
     check: async (folder: string) => {
@@ -330,7 +330,7 @@ quirks('predict: options that do not apply', [
   })),
   {
     name: 'the hint of an integer stack',
-    source: 'cases/hint_names_wrong_options',
+    source: 'a review of input files',
     input: 'uint16 GeoTIFF of DN 10000 without a scale; then the hint is followed',
     right: '--input-scale and --input-offset are named; following it gives 0.075',
     async check(folder) {

@@ -34,7 +34,7 @@ const ETM = [478, 561, 661, 834, 1650, 2208, 710];
 quirks('predict: another scale, another sensor', [
   {
     name: 'reflectance times 10000, GeoTIFF',
-    source: 'cases/awkward_silent_input; ESAOpenSR/SEN2SR #3',
+    source: 'a review of input files; ESAOpenSR/SEN2SR #3',
     input: 'float32 values of 1000 to 2000',
     right: 'refused; the hint, followed, gives the reflectance',
     async check(folder) {
@@ -51,7 +51,7 @@ quirks('predict: another scale, another sensor', [
   },
   {
     name: 'reflectance times 10000, ENVI',
-    source: 'brother of cases/awkward_silent_input',
+    source: 'related to a case of the review of input files',
     input: 'int16 cube that says reflectance, and no scale factor; percent as well',
     right: 'refused; the entry of the header is named',
     async check(folder) {
@@ -64,7 +64,7 @@ quirks('predict: another scale, another sensor', [
   },
   {
     name: 'glint and snow',
-    source: 'reviews/input_files.md B15: SR up to 1.602213 is real',
+    source: 'a review of input files: SR up to 1.602213 is real',
     input: 'reflectance up to 1.6, a few pixels of 5',
     right: 'predicted without a word',
     async check(folder) {
@@ -75,7 +75,7 @@ quirks('predict: another scale, another sensor', [
   },
   {
     name: 'radiance of another unit',
-    source: 'brother of cases/awkward_silent_input',
+    source: 'related to a case of the review of input files',
     input: 'no units stated, values 1000 times those of the training',
     right: 'told with both numbers',
     async check(folder) {
@@ -93,7 +93,7 @@ quirks('predict: another scale, another sensor', [
   },
   {
     name: 'bands of Sentinel-2',
-    source: 'cases/awkward_silent_input',
+    source: 'a review of input files',
     input: 'an ENVI cube of 490 to 842 nm to a model of OLI',
     right: 'refused with band and wavelength; with --force-units told',
     async check(folder) {
@@ -109,7 +109,7 @@ quirks('predict: another scale, another sensor', [
   },
   {
     name: 'bands of Landsat 7',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: 'ETM+ to a model whose sensor is OLI, and to one that does not say',
     right: 'refused; told',
     async check(folder) {
@@ -123,7 +123,7 @@ quirks('predict: another scale, another sensor', [
   },
   {
     name: 'bands that are nearly the same',
-    source: 'brother of cases/awkward_silent_input: Sentinel-2 at 443 to 2190 nm',
+    source: 'related to a case of the review of input files: Sentinel-2 at 443 to 2190 nm',
     input: '443, 490, 560, 665, 865, 1610, 2190 nm',
     right: 'told: band 7 lies 11 nm off',
     async check(folder) {
@@ -167,7 +167,7 @@ quirks('predict: the grid of the input', [
   ).map(
     ([name, mapInfo, message]): Quirk => ({
       name,
-      source: 'reviews/input_files.md A1, B12, N; cases/awkward_silent_input',
+      source: 'a review of input files',
       input: mapInfo,
       right: 'predicted, and told with the number',
       check: async (folder) => expect((await told(folder, { 'map info': mapInfo })).join()).toMatch(message),
@@ -198,7 +198,7 @@ quirks('predict: the grid of the input', [
   ).map(
     ([lines, samples]): Quirk => ({
       name: `${lines} x ${samples} pixels at 15/2`,
-      source: 'reviews/input_files.md D24',
+      source: 'a review of input files',
       input: 'both stages',
       right: 'floor(7.5 n) pixels; 2 m that are left over are told, none where there are none',
       async check(folder) {
@@ -222,7 +222,7 @@ quirks('predict: the grid of the input', [
   ),
   {
     name: '--roi with stage 2',
-    source: 'reviews/input_files.md D25',
+    source: 'a review of input files',
     input: 'a region inside of the scene',
     right:
       'told how far from its edge pixels differ, and beyond that they are equal; no word for models of single pixels',
@@ -260,7 +260,7 @@ quirks('predict: the grid of the input', [
 quirks('predict: what a result says of itself', [
   {
     name: 'default bands',
-    source: 'newcomer.md 1: GDAL, QGIS and ENVI opened bands 1, 2, 3, a grey murk',
+    source: 'a first trial by a new user: GDAL, QGIS and ENVI opened bands 1, 2, 3, a grey murk',
     input: 'bands of OLI; green in the water vapour is not taken',
     right: 'red, green, blue: 4, 3, 2, counted from 1',
     async check(folder) {
@@ -278,7 +278,7 @@ quirks('predict: what a result says of itself', [
   },
   {
     name: 'band names in GDAL',
-    source: 'newcomer.md 1: "band 1 (376.86 nm) (376.86 Nanometers)"',
+    source: 'a first trial by a new user: "band 1 (376.86 nm) (376.86 Nanometers)"',
     input: 'a result of both stages, and of stage 2 alone over a cube whose names hold wavelengths',
     right: 'the wavelength once',
     needs: 'GDAL',
@@ -295,7 +295,7 @@ quirks('predict: what a result says of itself', [
   },
   {
     name: 'progress',
-    source: 'newcomer.md 4: it ended at 43.7 %',
+    source: 'a first trial by a new user: it ended at 43.7 %',
     input: 'both stages, no terminal, faster than the first line is due',
     right: '100.0 % of each stage',
     async check(folder) {
@@ -307,7 +307,7 @@ quirks('predict: what a result says of itself', [
   },
   {
     name: 'memory at most',
-    source: 'reviews/input_files.md N: the peak of a large parent was told as its own',
+    source: 'a review of input files: the peak of a large parent was told as its own',
     input: '/proc/self/status and getrusage',
     right: "the kernel's peak of this process's own memory (VmHWM)",
     check() {
@@ -336,7 +336,7 @@ quirks('predict: what a result says of itself', [
   },
   {
     name: 'all nodata',
-    source: 'reviews/input_files.md N: all cloudy, all fill',
+    source: 'a review of input files: all cloudy, all fill',
     input: 'every pixel -9999',
     right: 'a warning, and a result of nodata',
     async check(folder) {
@@ -349,7 +349,7 @@ quirks('predict: what a result says of itself', [
   },
   {
     name: 'odd paths',
-    source: 'reviews/input_files.md N',
+    source: 'a review of input files',
     input: 'spaces, umlauts and CJK in the names of input and result',
     right: 'the values of the input',
     async check(folder) {
@@ -361,7 +361,7 @@ quirks('predict: what a result says of itself', [
   },
   {
     name: 'a stack and a folder are one',
-    source: 'reviews/input_files.md N: GDAL scale and offset',
+    source: 'a review of input files: GDAL scale and offset',
     input: 'uint16 with the scale in the GDAL_METADATA tag',
     right: '10000 is 0.075, without options',
     async check(folder) {

@@ -127,7 +127,7 @@ const fill: Quirk[] = [
     [0, 1e-3].map(
       (odd): Quirk => ({
         name: `data ignore value = 0, ${interleave}, one pixel ${odd}`,
-        source: 'reading the sources: typescript.md 6.8',
+        source: 'reading the sources',
         input: 'one good band is 0 in lines 0-9 of 30, but for one pixel',
         right: 'lines 0-9 masked but for that pixel, in every interleave, run and tile',
         check: async (folder) => {
@@ -393,7 +393,7 @@ const ground: Quirk[] = [
   ).map(
     ([entry, size, metres]): Quirk => ({
       name: `${entry}, pixels of ${size.toPrecision(5)}`,
-      source: 'reading the sources: typescript.md 6.10; isofit, EnMAP-Box: State Plane in feet',
+      source: 'reading the sources; isofit, EnMAP-Box: State Plane in feet',
       input: 'map info in another unit of length',
       right: `${metres} m`,
       check: async (folder) => {

@@ -49,7 +49,7 @@ async function bothAsk(folder: string, left: (file: string) => void): Promise<vo
 const ended = (owner: Partial<Owner>) => hasEnded(JSON.parse(lockOf(owner)));
 const { host, boot, machine, space } = thisProcess();
 
-const REVIEW = 'review 6.4: 21 to 156 of 400 rounds had two holders';
+const REVIEW = 'reading the sources: 21 to 156 of 400 rounds had two holders';
 
 quirks('locks', [
   {
@@ -96,7 +96,7 @@ quirks('locks', [
   },
   {
     name: 'who has ended',
-    source: 'review 6.4 (other nodes, containers, reused process numbers); notes on clusters 3.1 (requeued jobs)',
+    source: 'reading the sources (other nodes, containers, reused process numbers); clusters (requeued jobs)',
     input: 'owners of ten kinds',
     right: 'only what has ended for certain is taken over',
     check: () => {
@@ -137,7 +137,7 @@ quirks('locks', [
   },
   {
     name: 'release',
-    source: 'review 6.4',
+    source: 'reading the sources',
     input: 'a lock that was removed by hand and taken by another process',
     right: 'the first holder leaves it alone',
     check: (folder) => {
@@ -152,7 +152,7 @@ quirks('locks', [
   },
   {
     name: 'run folder of another node',
-    source: 'review 6.4: a second node saw the process as dead and took over a live run',
+    source: 'reading the sources: a second node saw the process as dead and took over a live run',
     input: 'a lock of node7, whose process number is nobody here',
     right: 'refused; host, time and what to do are named',
     check: (folder) => {
@@ -187,7 +187,7 @@ quirks('locks', [
 quirks("the cache's key", [
   {
     name: 'equal names, sizes and times',
-    source: 'review 6.5: predictions of other patches were taken without a word',
+    source: 'reading the sources: predictions of other patches were taken without a word',
     input: 'a file that is written anew and given its old time',
     right: 'another hash; the old one when the old content comes back',
     check: async (folder) => {
@@ -212,7 +212,7 @@ quirks("the cache's key", [
   },
   {
     name: 'instruction set',
-    source: 'review 6.5: what computes changes the last bits, the key did not say it',
+    source: 'reading the sources: what computes changes the last bits, the key did not say it',
     input: 'each instruction set of this CPU; one thread and two',
     right: 'other keys; the same key',
     check: async () => {

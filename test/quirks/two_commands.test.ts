@@ -35,7 +35,7 @@ const allDone = (ended: readonly Ended[]) =>
 quirks('two commands at once', [
   {
     name: 'one run folder',
-    source: 'review 6.4',
+    source: 'reading the sources',
     input: 'two trainings into the same new folder',
     right: 'one trains, one is refused by name or finds the run; the run is whole',
     check: async (folder) => {
@@ -55,7 +55,7 @@ quirks('two commands at once', [
   },
   {
     name: 'one cache',
-    source: 'review 6.4: two writers appended to one file',
+    source: 'reading the sources: two writers appended to one file',
     input: 'two runs of stage 2 that need the same predictions',
     right: 'both end well, with the bytes of a run alone',
     check: async (folder) => {
@@ -93,7 +93,7 @@ quirks('two commands at once', [
   },
   {
     name: 'one report',
-    source: 'review 6.3; cases/prepare_shards: 1 job of 40 ended with exit 3 although all patches were there',
+    source: 'reading the sources: 1 job of 40 ended with exit 3 although all patches were there',
     input: 'two shards that end together, then the same shard twice',
     right: 'all end well; the report names every scene; a scene is prepared once and its file whole',
     check: async (folder) => {
@@ -138,7 +138,7 @@ quirks('two commands at once', [
   },
   {
     name: 'one result',
-    source: 'review 6.4 (output_journal.ts)',
+    source: 'reading the sources (output_journal.ts)',
     input: 'two predictions of the same name',
     right: 'one computes, one is refused by name or finds the result; the bytes are those of a run alone',
     check: async (folder) => {
