@@ -25,9 +25,9 @@ import { Output } from './output.js';
 import { defaultFineSample, defaultSample } from './sample.js';
 
 /**
- * Stage 1 on the sample: a run of a minute or two on two cores. The recipe of the documented runs (100 epochs of lr 1e-4, in
- * batches of 4) would take some hundred steps there and learn little, so this one takes many small steps, averages the
- * weights, and leaves out three of the four blocks.
+ * Stage 1 on the sample: a run of a minute or two on two cores. The recipe of the documented runs (docs/specification.md,
+ * section 3: 100 epochs of lr 1e-4, in batches of 4) would take some hundred steps there and learn little, so this one
+ * takes many small steps, averages the weights, and leaves out three of the four blocks.
  */
 export const SAMPLE = {
   epochs: 30,

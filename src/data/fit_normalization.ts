@@ -1,6 +1,7 @@
 /**
- * Normalisations fitted on the training split only, by exact quantiles in bounded memory (domain.md 6):
- *   percentile  one pair p1, p99 for each side over all good bands: clip((x - p1) / (p99 - p1 + 1e-8), 0, 1), as documented
+ * Normalisations fitted on the training split only, by exact quantiles in bounded memory (docs/specification.md, section
+ * 6):
+ *   percentile  one pair p1, p99 for each side over all good bands: clip((x - p1) / (p99 - p1 + 1e-8), 0, 1)
  *   per_band    p1, p99 of each band: (x - p1) / (p99 - p1 + 1e-8), not clipped
  *   none        physical values
  */

@@ -1,4 +1,4 @@
-/** One HDF5 dataset that grows along its first axis, a patch at a time; gzip as in the documented layout. */
+/** One HDF5 dataset that grows along its first axis, a patch at a time; gzip as in docs/specification.md, section 4. */
 import type { Dataset, File as Hdf5File } from 'h5wasm/node';
 
 const GZIP_LEVEL = 4;

@@ -1,4 +1,7 @@
-/** Checks everything in a patch file's headers before any pixel is read, and describes the file (domain.md 4). */
+/**
+ * Checks everything in a patch file's headers before any pixel is read, and describes the file (docs/specification.md,
+ * section 4).
+ */
 import { basename } from 'node:path';
 import type { Dataset, File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
@@ -27,7 +30,7 @@ export interface Layout {
   readonly target: StoredSide;
 }
 
-/** The documented layout's two datasets, on one grid. */
+/** The documented layout's two datasets (docs/specification.md, section 4), on one grid. */
 export const DEFAULT_SIDES: Sides = { input: 'landsat', target: 'aviris' };
 
 /** Landsat pixels of 15/2 fine pixels: the even number of them that fits. */

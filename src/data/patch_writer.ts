@@ -1,6 +1,7 @@
 /**
  * Writes patch files: HDF5 in the documented layout (`aviris`, `landsat`, float32, gzip 4, and four attributes), so that
- * existing tools read them, plus what they lack (domain.md 4). Patch by patch; memory is a patch or two.
+ * existing tools read them, plus what they lack (docs/specification.md, section 4). Patch by patch; memory is a patch or
+ * two.
  *
  *   datasets    aviris (N,H,W,B)      landsat (N,H,W,C)     mask (N,H,W) uint8, 1 = valid
  *               aviris_lr (N,h,w,B)   landsat_lr (N,h,w,C)  mask_lr (N,h,w) uint8

@@ -1,7 +1,7 @@
 /**
- * Training, validation and test patches such that no pixel is in two of them (domain.md 7). Whole scenes where there are two
- * or more; at most one of them is cut into blocks, where whole scenes miss the wanted fractions by far. A single scene is
- * cut into blocks. Fractions count patches, not files.
+ * Training, validation and test patches such that no pixel is in two of them (docs/specification.md, section 7). Whole
+ * scenes where there are two or more; at most one of them is cut into blocks, where whole scenes miss the wanted fractions
+ * by far. A single scene is cut into blocks. Fractions count patches, not files.
  */
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';

@@ -10,10 +10,10 @@ export interface LossWeights {
   readonly gradient: number;
 }
 
-/** Stage 1's documented combination (domain.md 2). */
+/** Stage 1's combination (docs/specification.md, section 2). */
 export const COMBINED_LOSS: LossWeights = { l1: 1, l2: 0, sam: 0.1, gradient: 0.1 };
 
-/** Stage 2's (domain.md 2). */
+/** Stage 2's (docs/specification.md, section 2). */
 export const SPATIAL_LOSS: LossWeights = { l1: 1, l2: 0, sam: 0.05, gradient: 0 };
 
 export interface AdamOptions {
@@ -112,7 +112,7 @@ export interface StepResult extends LossTerms {
   readonly firstBad?: { readonly patch: number; readonly y: number; readonly x: number; readonly band: number };
 }
 
-/** Accumulated over batches in physical units; see domain.md 8. */
+/** Accumulated over batches in physical units; see docs/specification.md, section 8. */
 export interface MetricSums {
   samRad: number;
   samPixels: number;

@@ -1,6 +1,6 @@
 /**
  * The combined loss as one node: weighted L1, L2, spectral angle and spectral gradient in a single pass over each pixel
- * (formulas: src/graph/ops/spectral_loss.ts, domain.md 2).
+ * (formulas: src/graph/ops/spectral_loss.ts, docs/specification.md, section 2).
  */
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { GraphBuilder, Value } from './ir.js';

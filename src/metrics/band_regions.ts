@@ -1,4 +1,4 @@
-/** Which bands count: the good ones, all together and by the regions of domain.md 8. */
+/** Which bands count: the good ones, all together and by the regions of docs/specification.md, section 8. */
 import { REGIONS, type Region, regionMask } from '../spectra/bands.js';
 import type { Bands } from './types.js';
 

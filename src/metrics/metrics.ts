@@ -1,4 +1,6 @@
-/** Metrics of domain.md 8 from accumulated sums, in physical units, and the table that ends every run. */
+/**
+ * Metrics of docs/specification.md, section 8 from accumulated sums, in physical units, and the table that ends every run.
+ */
 
 import type { MetricSums } from '../engine/types.js';
 import { REGIONS, type Region, regionMask } from '../spectra/bands.js';

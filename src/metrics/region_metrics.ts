@@ -1,4 +1,4 @@
-/** The metrics of domain.md 8 from sums, by band and by region. */
+/** The metrics of docs/specification.md, section 8 from sums, by band and by region. */
 import type { BandRegion } from './band_regions.js';
 import type { EvaluationSums } from './sums.js';
 import type { Bands, MethodResult, RegionMetrics } from './types.js';

@@ -1,4 +1,7 @@
-/** What the metrics of domain.md 8 are made of: sums over patches, in double precision, merged in the order of the patches. */
+/**
+ * What the metrics of docs/specification.md, section 8 are made of: sums over patches, in double precision, merged in the
+ * order of the patches.
+ */
 
 export interface EvaluationSums {
   readonly bands: number;

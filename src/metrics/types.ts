@@ -1,10 +1,10 @@
 /** What is measured of a method: its numbers over sets of bands. */
 import type { Region } from '../spectra/bands.js';
 
-/** 'all' and the regions of domain.md 8. */
+/** 'all' and the regions of docs/specification.md, section 8. */
 export type Bands = 'all' | Region;
 
-/** Metrics of domain.md 8 over a set of bands. NaN where undefined (stored as null). */
+/** Metrics of docs/specification.md, section 8 over a set of bands. NaN where undefined (stored as null). */
 export interface RegionMetrics {
   /** Bands in the set. */
   readonly bands: number;

@@ -1,6 +1,6 @@
 /**
- * spatial_lightweight (domain.md 1): a few 3 x 3 convolutions with ReLU on the coarse grid, doublings by pixel shuffle, and a
- * reconstruction added to the bicubic of the input.
+ * spatial_lightweight (docs/specification.md, section 1): a few 3 x 3 convolutions with ReLU on the coarse grid, doublings
+ * by pixel shuffle, and a reconstruction added to the bicubic of the input.
  */
 import type { Value } from '../graph/ir.js';
 import { activation } from '../graph/ops/activation.js';

@@ -1,6 +1,7 @@
 /**
- * spatial_sr (domain.md 1), of RCAN's type: residual groups of channel-attention blocks on the coarse grid, doublings by
- * pixel shuffle, and a reconstruction that is resized to the fine grid and added to the bicubic of the input.
+ * spatial_sr (docs/specification.md, section 1), of RCAN's type: residual groups of channel-attention blocks on the coarse
+ * grid, doublings by pixel shuffle, and a reconstruction that is resized to the fine grid and added to the bicubic of the
+ * input.
  *
  *     RCAB:  y = conv2( ReLU( conv1(x) ) );   y * sigmoid( ca.3( ReLU( ca.1( mean over pixels of y ) ) ) ) + x
  */

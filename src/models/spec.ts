@@ -54,7 +54,7 @@ interface SpatialSpec {
   readonly features: number;
   readonly up: number;
   readonly down: number;
-  /** Back-projections at the end of the network (accuracy: a network should end in them); 0 in existing checkpoints. */
+  /** Back-projections at the end of the network (docs/specification.md, section 1.5); 0 in existing checkpoints. */
   readonly backProjections: number;
   readonly projection?: BoundedProjection;
 }

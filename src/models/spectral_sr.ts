@@ -1,6 +1,6 @@
 /**
- * spectral_sr (domain.md 1): 3 x 3 expansion to the output bands, residual blocks of 1-D convolutions, spectral attention,
- * 3 x 3 output convolution over the gated blocks plus the expansion.
+ * spectral_sr (docs/specification.md, section 1): 3 x 3 expansion to the output bands, residual blocks of 1-D convolutions,
+ * spectral attention, 3 x 3 output convolution over the gated blocks plus the expansion.
  *
  * `axis` is the direction of the blocks' 1-D convolutions:
  * - raster: along the flattened image, k = 3, all bands mixed (the last pixel of a row and the first of the next are

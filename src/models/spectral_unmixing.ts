@@ -1,8 +1,8 @@
 /**
- * spectral_unmixing (domain.md 1): a small 3 x 3 network gives each pixel's abundances of K endmembers (softmax), the
- * spectrum is their mixture. With constraint 'softplus' the endmember spectra are softplus(`endmembers`) and so never
- * negative; start them from training spectra with initEndmembers (endmembers.ts). With a regression path the endmembers
- * start at 0 and learn what the regression lacks, which only makes sense unconstrained.
+ * spectral_unmixing (docs/specification.md, section 1): a small 3 x 3 network gives each pixel's abundances of K endmembers
+ * (softmax), the spectrum is their mixture. With constraint 'softplus' the endmember spectra are softplus(`endmembers`) and
+ * so never negative; start them from training spectra with initEndmembers (endmembers.ts). With a regression path the
+ * endmembers start at 0 and learn what the regression lacks, which only makes sense unconstrained.
  */
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Value } from '../graph/ir.js';

@@ -1,6 +1,7 @@
 /**
- * `prepare`: one airborne cube to one file of paired patches (domain.md 5): bands kept and sorted, the fine grid, what
- * Landsat would see of it through its real responses and point spread function on the exact 15/2 grid, nodata accounted for.
+ * `prepare`: one airborne cube to one file of paired patches (docs/specification.md, section 5): bands kept and sorted, the
+ * fine grid, what Landsat would see of it through its real responses and point spread function on the exact 15/2 grid,
+ * nodata accounted for.
  */
 import { rm } from 'node:fs/promises';
 import { BandliftError, EXIT } from '../base/errors.js';

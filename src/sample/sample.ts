@@ -68,9 +68,9 @@ const ACROSS = 2;
 const PIXEL = 30;
 
 /**
- * Writes OUT/cubes/line_K.img + .hdr (float32 BIP, 425 bands) and OUT/patches/line_K.h5 (340 bands, documented layout and
- * ours). Same options, same numbers, bit for bit. Errors: BandliftError when a size makes no sense or the folder cannot be
- * written.
+ * Writes OUT/cubes/line_K.img + .hdr (float32 BIP, 425 bands) and OUT/patches/line_K.h5 (340 bands, layout of
+ * docs/specification.md, section 4, and ours). Same options, same numbers, bit for bit. Errors: BandliftError when a size
+ * makes no sense or the folder cannot be written.
  */
 export async function generateSample(options: SampleOptions): Promise<SampleResult> {
   const { out, seed, patchSize, patches, units = 'reflectance' } = options;

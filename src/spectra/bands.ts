@@ -8,7 +8,7 @@ export const DROPPED_RANGES: readonly (readonly [number, number])[] = [
 ];
 
 /**
- * Numbers of the bands to keep: 425 -> 340 on AVIRIS-NG of 2017, 426 -> 339 on NEON (domain.md 5).
+ * Numbers of the bands to keep: 425 -> 340 on AVIRIS-NG of 2017, 426 -> 339 on NEON (docs/specification.md, section 5).
  * @param wavelength band centres in nm
  */
 export function keepBands(wavelength: ArrayLike<number>): Int32Array {
@@ -18,7 +18,7 @@ export function keepBands(wavelength: ArrayLike<number>): Int32Array {
   return Int32Array.from(kept);
 }
 
-/** Band regions that metrics are reported for (nm, both ends included); domain.md 8. */
+/** Band regions that metrics are reported for (nm, both ends included); docs/specification.md, section 8. */
 export const REGIONS = {
   vnir: [[400, 1000]],
   swir: [[1000, 2400]],

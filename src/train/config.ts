@@ -71,7 +71,7 @@ export const stage1Schema = z.strictObject({
   axis: z.enum(['row', 'raster', 'spectral']).default('row'),
   endmembers: count.default(16),
   endmember_constraint: z.enum(['softplus', 'none']).default('softplus'),
-  /** Path that starts from the closed-form regression; 'none' for the documented networks as they are. */
+  /** Closed-form start (docs/specification.md, section 1.5); 'none' for the networks of the documented runs. */
   regression: z.enum(['auto', 'none', 'linear', 'quadratic']).default('auto'),
   /** Penalty of the closed-form regressions, relative to the features' variance. */
   ridge_lambda: z.number().positive().default(1e-6),
@@ -88,7 +88,7 @@ export const stage2Schema = z.strictObject({
   input: z.enum(['stage1', 'simulated', 'mix']).default('stage1'),
   /** mix: share of training patches whose input is the true cube. */
   mix_share: z.number().min(0).max(1).default(0.5),
-  /** 0: the documented 64, or 16 of the lightweight network. */
+  /** 0: 64, or 16 of the lightweight network (docs/specification.md, section 1). */
   features: z.number().int().min(0).default(0),
   groups: z.number().int().min(0).default(4),
   blocks: z.number().int().min(0).default(4),

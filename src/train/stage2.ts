@@ -25,7 +25,7 @@ import { validationLoss } from './validation.js';
 
 /** Two Landsat pixels are fifteen of 4 m. */
 const RATIO = { up: 15, down: 2 } as const;
-/** Channels of the documented networks. */
+/** Features of the documented networks (docs/specification.md, section 1). */
 const DEFAULT_FEATURES = { spatial_sr: 64, spatial_lightweight: 16, bicubic: 1 } as const;
 /** Back-projections of the baselines that a spatial network has to beat, and whether they are bounded. */
 const BASELINES = [

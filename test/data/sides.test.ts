@@ -1,4 +1,7 @@
-/** Patches whose sides lie on grids of their own: stored, or made of the documented layout's two datasets. */
+/**
+ * Patches whose sides lie on grids of their own: stored, or made of the documented layout's two datasets
+ * (docs/specification.md, section 4).
+ */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

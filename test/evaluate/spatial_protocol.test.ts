@@ -14,7 +14,7 @@ import { bicubicTaps, psfTaps } from '../../src/resample/taps.js';
 import { describePython, runPython } from '../support/python.js';
 import { describeShared } from '../support/shared.js';
 
-/** PSNR dB / SAM deg of bicubic, + 5, + 20 back-projections, measured before with scipy (notes on accuracy, section 3). */
+/** PSNR dB / SAM deg of bicubic, + 5, + 20 back-projections, from a SciPy version of the same protocol. */
 const MEASURED: Record<string, readonly (readonly [number, number])[]> = {
   'airport-1': [
     [21.66, 3.27],

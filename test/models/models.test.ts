@@ -1,4 +1,7 @@
-/** Parameter names, shapes and numbers of the networks as in PyTorch checkpoints (domain.md 1), and how they start. */
+/**
+ * Parameter names, shapes and numbers of the networks as in PyTorch checkpoints (docs/specification.md, section 1), and how
+ * they start.
+ */
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.js';
 import { modelParameters, outputSize, parameterCount, receptiveField } from '../../src/models/index.js';

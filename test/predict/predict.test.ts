@@ -62,7 +62,7 @@ function expectSame(actual: ArrayLike<number>, expected: Float32Array): void {
     high = Math.max(high, expected[i]!);
     worst = Math.max(worst, Math.abs(actual[i]! - expected[i]!));
   }
-  // the promise of domain.md 9; float32 itself gives about 1e-6
+  // the promise of docs/specification.md, section 9; float32 itself gives about 1e-6
   expect(worst / (high - low)).toBeLessThan(1e-5);
 }
 

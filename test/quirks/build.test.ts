@@ -65,7 +65,8 @@ const BUILT = 'compiling TypeScript ...\n';
 quirks('builds', [
   {
     name: 'two starts, a copy, an edit',
-    source: 'reading the sources (jobs of an array build into one dist); a first trial by a new user (cp -r rebuilt everything)',
+    source:
+      'reading the sources (jobs of an array build into one dist); a first trial by a new user (cp -r rebuilt everything)',
     input: 'two starts in a fresh checkout; cp -r of it, all times new; an edited source; a source that has gone',
     right: 'one builds while the other waits; nothing is built in the copy; what was edited is',
     check: async (folder) => {
@@ -121,7 +122,8 @@ quirks('builds', [
   },
   {
     name: "somebody else's checkout",
-    source: 'a first trial by a new user: with a newer source file `--version` died with "ninja: error: ... Permission denied"',
+    source:
+      'a first trial by a new user: with a newer source file `--version` died with "ninja: error: ... Permission denied"',
     input: 'a checkout that cannot be written to, with sources edited after the build; one that was never built',
     right: 'what was built runs, with a warning; a line that says who can build it',
     check: async (folder) => {

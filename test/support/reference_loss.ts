@@ -1,4 +1,7 @@
-/** Float64 reference of the one-pass loss and metrics: the plain formulas of domain.md 2 and 8, pixel by pixel. */
+/**
+ * Float64 reference of the one-pass loss and metrics: the plain formulas of docs/specification.md, sections 2 and 8, pixel
+ * by pixel.
+ */
 import type { Kernel } from './reference.js';
 
 const EPSILON = 1e-8;

@@ -131,7 +131,7 @@ describe('stage 2', () => {
 });
 
 describe('configs', () => {
-  // domain.md 1: parameters of the documented networks of 340 bands
+  // docs/specification.md, section 1: parameters of the documented networks of 340 bands
   for (const [file, parameters] of [
     ['stage2_documented.yaml', 2_210_836],
     ['stage2_lightweight.yaml', 135_396],

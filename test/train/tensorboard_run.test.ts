@@ -184,7 +184,7 @@ describePython('a run beside Python packages', () => {
     expect(version).toBe(JSON.parse(readFileSync('package.json', 'utf8')).version);
     expect(state.progress.best).toBe(Math.min(...metrics.map((line) => line['validation/loss']!), state.progress.best));
 
-    // a few shapes by hand (domain.md 1: conv 3x3 7->6, 6->340, Conv1d 340->340 of 3), then all names
+    // a few shapes by hand (docs/specification.md, section 1: conv 3x3 7->6, 6->340, Conv1d 340->340 of 3), then all names
     expect(tensors['param.spectral_expand.0.weight']![0]).toEqual([6, 7, 3, 3]);
     expect(tensors['adam.m.spectral_expand.2.weight']![0]).toEqual([340, 6, 3, 3]);
     expect(tensors['ema.attention.fc.0.weight']![0]).toEqual([85, 340]);

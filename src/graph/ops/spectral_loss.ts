@@ -1,6 +1,6 @@
 /**
- * All loss terms in one pass over each pixel (domain.md 2). p prediction, t target, means over the valid pixels of the
- * whole batch and the good bands:
+ * All loss terms in one pass over each pixel (docs/specification.md, section 2). p prediction, t target, means over the
+ * valid pixels of the whole batch and the good bands:
  *
  *     L1 = mean |p - t|      L2 = mean (p - t)^2      SAM = mean over pixels of acos( <p,t> / (|p||t| + 1e-8) )
  *     gradient = mean over neighbouring band pairs of | (p[c+1] - p[c]) - (t[c+1] - t[c]) |

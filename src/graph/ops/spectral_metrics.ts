@@ -1,5 +1,6 @@
 /**
- * Sums for the metrics of domain.md 8, in physical units: p = pred[c] scale[c] + offset[c]; the target is physical already.
+ * Sums for the metrics of docs/specification.md, section 8, in physical units: p = pred[c] scale[c] + offset[c]; the target
+ * is physical already.
  * -> sums f64 [6 + 5 c]: sam_rad, sam pixels, zero-norm pixels, valid pixels, 0, 0, then five vectors of length c:
  * sum (p-t)^2, sum |p-t|, sum t, sum t^2, max t. Not differentiated.
  */
