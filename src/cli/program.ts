@@ -23,7 +23,8 @@ const oneLine = (text: string) =>
     .replace(/\.?\s*\n\s*/g, ' ')
     .replace(/\.$/, '');
 
-function commands(): Command {
+/** The definitions of all commands; nothing runs before they are given a command line. */
+export function commands(): Command {
   const program = new Command('bandlift')
     .description('Landsat 8/9 (7 bands) to AVIRIS-NG (hundreds of bands): train, verify and inspect.')
     .version(version())
