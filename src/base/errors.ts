@@ -7,7 +7,7 @@ export interface ErrorDetail {
   hint?: string;
 }
 
-/** Exit codes of the command line; documented in README.md. */
+/** Exit codes of the command line; documented in docs/reference/runs.md. */
 export const EXIT = {
   ok: 0,
   failure: 1,

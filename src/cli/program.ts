@@ -1,6 +1,6 @@
 /**
  * All commands. Each lives in its own file and throws a BandliftError for what the user can mend; this file turns errors
- * into one line on stderr and the exit code documented in README.md.
+ * into one line on stderr and the exit code documented in docs/reference/runs.md.
  */
 import { Command, CommanderError } from 'commander';
 import { BandliftError, EXIT } from '../base/errors.js';

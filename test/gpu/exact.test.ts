@@ -148,7 +148,7 @@ describeGpu('predictions in 16 bits', () => {
       });
     });
 
-    it('a trained last layer without a start gives 16 bits, as README says', async () => {
+    it('a trained last layer without a start gives 16 bits, as docs/how-to/gpu.md says', async () => {
       chooseProvider(undefined);
       const options = optionsOf(SMALL_NETWORKS['spectral_sr raster']!);
       const { input, size } = batchOf(options);

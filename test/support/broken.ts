@@ -10,7 +10,7 @@ export interface BrokenCase {
   /** Run in a folder of the case's own, in which `prepare` has made what is broken. */
   readonly args: readonly string[];
   readonly prepare?: (folder: string) => unknown;
-  /** Exit code; see README.md. */
+  /** Exit code; see docs/reference/runs.md. */
   readonly exit: number;
   /** Must name the file or field, and what was found or what to do. */
   readonly message: RegExp;
