@@ -19,7 +19,11 @@ export function addDeviceOptions(command: Command): Command {
   return command
     .option('--device <name>', DEVICE_HELP, 'auto')
     .addOption(new Option('--precision <name>', PRECISION_HELP).choices(PRECISION_CHOICES).default('auto'))
-    .option('--threads <n>', 'threads that compute on the CPU; results do not depend on it', integer(1));
+    .option(
+      '--threads <n>',
+      'threads that compute on the CPU (default: BANDLIFT_THREADS, else all cores); results do not depend on it',
+      integer(1),
+    );
 }
 
 /** Throws (exit 2) on a name that is none, and for a device that cannot be used: no data are read for it then. */

@@ -5,6 +5,8 @@ import { BandliftError, EXIT } from '../base/errors.js';
 import { PRECISIONS, type Precision } from './precision.js';
 import type { SessionOptions } from './types.js';
 
+const MOST_THREADS = 1024;
+
 export type DeviceChoice = NonNullable<SessionOptions['device']>;
 
 export interface OpenDevice {
@@ -68,9 +70,22 @@ function checkCpu({ kind, precision = 'fp32' }: DeviceChoice, reason: string): v
   );
 }
 
+/** BANDLIFT_THREADS: threads where a command does not say how many, for machines that are shared. */
+function threadsOfEnvironment(): number | undefined {
+  const text = process.env.BANDLIFT_THREADS;
+  if (text === undefined || text === '') return undefined;
+  if (/^[1-9]\d{0,3}$/.test(text) && Number(text) <= MOST_THREADS) return Number(text);
+  const expected = `a whole number from 1 to ${MOST_THREADS}`;
+  throw new BandliftError(
+    'is not a number of threads',
+    { field: 'BANDLIFT_THREADS', found: text, expected },
+    EXIT.usage,
+  );
+}
+
 function openCpu(choice: DeviceChoice, reason: string): OpenDevice {
   checkCpu(choice, reason);
-  const { precision = 'fp32', threads, isa } = choice;
+  const { precision = 'fp32', threads = threadsOfEnvironment(), isa } = choice;
   const device = loadAddon().createDevice({
     kind: 'cpu',
     ...(threads === undefined ? {} : { threads }),

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/base/errors.js';
 import { loadCheckpoint } from '../../src/checkpoint/checkpoint.js';
 import { expectOneError, fingerprint } from '../support/broken.js';
-import { bandlift, cliPath, startBandlift, TINY, temporaryFolder } from '../support/cli.js';
+import { bandlift, bandliftHere, cliPath, startBandlift, TINY, temporaryFolder } from '../support/cli.js';
 import { lockOf } from '../support/locks.js';
 import { patchDatasets, writeHdf5 } from '../support/patch_files.js';
 
@@ -198,8 +198,8 @@ describe('--help', () => {
     ],
     ['check-pipeline', [/--json/]],
     ['doctor', [/--json/]],
-  ] as const)('bandlift %s --help', (command, contents) => {
-    const result = bandlift([...command.split(' ').filter(Boolean), '--help'], work);
+  ] as const)('bandlift %s --help', async (command, contents) => {
+    const result = await bandliftHere([...command.split(' ').filter(Boolean), '--help'], work);
     expect(result.status).toBe(EXIT.ok);
     expect(result.stderr).toBe('');
     const words = result.stdout.replace(/\s+/g, ' '); // commander breaks lines

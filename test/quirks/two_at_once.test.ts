@@ -1,4 +1,4 @@
-/** Two processes at once: locks, caches, temporary names. What is computed by whole commands is in two_commands.test.ts. */
+/** Two processes at once: locks, caches, temporary names. What is computed by whole commands is in two_commands.long.test.ts. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';

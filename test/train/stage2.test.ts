@@ -25,6 +25,7 @@ import { generateFineSample } from '../../src/sample/fine.js';
 import { resolveConfig, STAGE2_SETTINGS, type Stage2Config } from '../../src/train/config.js';
 import { trainStage2 } from '../../src/train/stage2.js';
 import { temporaryFolder } from '../support/cli.js';
+import { describeLong } from '../support/long.js';
 import { afterSteps, hashOf, metricsOf, testRowsOf, tinyConfig, train } from '../support/runs.js';
 
 const work = temporaryFolder();
@@ -138,7 +139,7 @@ function enlarge(image: Float32Array, side: number, bands: number): Float32Array
   return out;
 }
 
-describe("the cache of stage 1's predictions", () => {
+describeLong("the cache of stage 1's predictions", () => {
   const folders = () => readdirSync(at('cache')).filter((name) => name.startsWith('stage1-'));
   const files = () =>
     folders().flatMap((folder) =>
@@ -190,7 +191,7 @@ describe("the cache of stage 1's predictions", () => {
   });
 });
 
-describe('--finetune-stage1', () => {
+describeLong('--finetune-stage1', () => {
   it('improves on both stages as given, and its halves predict what it predicts', async () => {
     const settings = { finetune_stage1: true, epochs: 6, lr: 1e-3, output_dir: at('cascade') };
     // a network in front: the closed form has nothing to train
