@@ -13,6 +13,10 @@ const full = process.argv.includes('--full') || process.env.CI === 'true';
 const asan = process.argv.includes('--asan') || process.env.CI === 'true';
 const total = { passed: 0, failed: 0, skipped: 0 };
 const summary = [];
+/** What failed, told once more at the end, where it is found. */
+const failures = [];
+/** Lines of a failed program that are told again. */
+const TOLD = 30;
 
 function stage(name, counts, seconds) {
   for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
@@ -27,16 +31,23 @@ function run(name, command, args, { env = {}, count } = {}) {
   const result = spawnSync(command, args, {
     cwd: root,
     env: { ...process.env, ...env },
-    stdio: count ? ['ignore', 'pipe', 'inherit'] : ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   });
-  if (count) process.stdout.write(result.stdout ?? '');
-  let counts = count?.(result.stdout ?? '') ?? {
+  const { stdout = '', stderr = '' } = result;
+  process.stdout.write(stdout);
+  process.stderr.write(stderr);
+  let counts = count?.(stdout) ?? {
     passed: result.status === 0 ? 1 : 0,
     failed: result.status === 0 ? 0 : 1,
   };
   if (result.status !== 0 && !counts.failed) counts = { ...counts, failed: 1 };
+  if (counts.failed > 0) {
+    const ended = result.signal === null ? `exit ${result.status}` : `signal ${result.signal}`;
+    const lines = `${stdout}\n${stderr}`.split('\n').filter((line) => line.trim() !== '');
+    failures.push(`-- ${name}: ${result.error?.message ?? ended}\n${lines.slice(-TOLD).join('\n')}`);
+  }
   stage(name, counts, (Date.now() - started) / 1000);
 }
 
@@ -47,6 +58,10 @@ const countOf = (programs) => (text) => {
   return { passed: sum(1), failed: sum(2) + (found.length === programs ? 0 : 1) };
 };
 const nativeCount = countOf(1);
+
+/** The halves of a test program side by side on two cores, and how each ended. */
+const inHalves = (program) =>
+  `"${program}" 1/2 & first=$!; "${program}" 2/2; second=$?; wait $first; echo "the halves ended with $? and $second"`;
 
 /** Why tests were skipped: the titles of skipped groups say so. */
 function printSkips(data) {
@@ -70,7 +85,7 @@ run('clang-format', node, ['scripts/clang_format.mjs']);
 run('types', node, [bin('typescript/bin/tsc'), '-p', 'tsconfig.json', '--noEmit', '--incremental', 'false']);
 run('imports point one way', node, ['scripts/check_imports.mjs']);
 run('instruction-set symbols', node, ['scripts/check_isa_symbols.mjs']);
-run('native tests', join(root, 'build/release/native_tests'), [], { count: nativeCount });
+run('native tests', 'sh', ['-c', inHalves(join(root, 'build/release/native_tests'))], { count: countOf(2) });
 if (cuda) {
   run('CUDA build', node, ['scripts/check_cubins.mjs'], { count: nativeCount });
   run('archive for GPU machines', node, ['scripts/pack_gpu.mjs', '--no-build', '--check', '--out', scratch]);
@@ -93,7 +108,7 @@ if (asan) {
   ]);
   // the CUDA sources as C++ (test/native/emulation), half of the tests on each of two cores
   const emulated = join(root, 'build/emulated-asan/emulated_tests');
-  run('CUDA kernels, emulated', 'sh', ['-c', `"${emulated}" 1/2 & "${emulated}" 2/2; wait`], {
+  run('CUDA kernels, emulated', 'sh', ['-c', inHalves(emulated)], {
     count: countOf(2),
     env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
   });
@@ -117,6 +132,13 @@ function runVitest(name, args, env = {}) {
       data.numFailedTests + (data.numFailedTestSuites > 0 && data.numFailedTests === 0 ? data.numFailedTestSuites : 0);
     counts.skipped = data.numPendingTests + data.numTodoTests;
     printSkips(data);
+    for (const file of data.testResults) {
+      for (const test of file.assertionResults.filter(({ status }) => status === 'failed'))
+        failures.push(`-- ${file.name}: ${test.fullName}\n${(test.failureMessages?.[0] ?? '').slice(0, 2000)}`);
+      // a file that could not be loaded has no tests
+      if (file.status === 'failed' && file.assertionResults.length === 0)
+        failures.push(`-- ${file.name}\n${(file.message ?? '').slice(0, 2000)}`);
+    }
   }
   if (result.status !== 0 && counts.failed === 0) counts.failed = 1;
   stage(name, counts, (Date.now() - started) / 1000);
@@ -141,7 +163,7 @@ function testClang() {
       '-c',
       `cmake -S . -B build/${folder} -DCMAKE_CXX_COMPILER=${clang} -DCMAKE_CXX_FLAGS=-Werror -DBANDLIFT_TESTS=ON ${options} >/dev/null && cmake --build build/${folder} --target ${targets} --parallel 2 >/dev/null`,
     ]);
-    run(`${kind} native tests`, 'sh', ['-c', `${tests} 1/2 & ${tests} 2/2; wait`], {
+    run(`${kind} native tests`, 'sh', ['-c', inHalves(tests)], {
       count: countOf(2),
       env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
     });
@@ -162,6 +184,7 @@ run('pipeline check', node, ['scripts/bandlift.mjs', 'check-pipeline'], {
   env: { BANDLIFT_ADDON: join(root, 'build/release/Release/bandlift.node') },
 });
 
+if (failures.length > 0) console.log(`\n== what failed\n${failures.join('\n\n')}`);
 console.log(`\n${summary.join('\n')}\n`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
