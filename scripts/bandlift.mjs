@@ -15,28 +15,33 @@ const scripts = dirname(fileURLToPath(import.meta.url));
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
 const INTERRUPTED = 130;
 
-// a process group of its own, so that a signal ends compilers as well
-const builder = spawn(process.execPath, [join(scripts, 'build.mjs'), '--quiet'], {
-  stdio: ['ignore', 2, 2],
-  detached: true,
-});
+let builder;
 const stop = () => {
   try {
-    process.kill(-builder.pid, 'SIGTERM');
+    if (builder !== undefined) process.kill(-builder.pid, 'SIGTERM');
   } catch {
     // it is done, or never started
   }
   process.exit(INTERRUPTED);
 };
 for (const signal of SIGNALS) process.on(signal, stop);
-const code = await new Promise((resolve) => {
-  builder.on('error', (error) => {
-    process.stderr.write(`error: cannot start ${process.execPath}: ${error.message}\n`);
-    resolve(1);
+
+const { isBuilt } = await import('./build.mjs');
+if (!isBuilt()) {
+  // a process group of its own, so that a signal ends compilers as well
+  builder = spawn(process.execPath, [join(scripts, 'build.mjs'), '--quiet'], {
+    stdio: ['ignore', 2, 2],
+    detached: true,
   });
-  builder.on('close', (code) => resolve(code ?? INTERRUPTED));
-});
-if (code !== 0) process.exit(code);
+  const code = await new Promise((resolve) => {
+    builder.on('error', (error) => {
+      process.stderr.write(`error: cannot start ${process.execPath}: ${error.message}\n`);
+      resolve(1);
+    });
+    builder.on('close', (code) => resolve(code ?? INTERRUPTED));
+  });
+  if (code !== 0) process.exit(code);
+}
 
 // the command line's own listeners first, so that no moment is without
 // both of one version: dist is a link that a build may turn at any moment

@@ -140,24 +140,37 @@ function buildTypeScript() {
     );
 }
 
-export function build({ tests = false, cuda = false } = {}) {
+/** Each looks what is there, and returns what is to be done where it is not up to date. */
+const steps = ({ tests, cuda }) => [
+  installPackages,
+  buildNative,
+  ...(tests ? [buildNativeTests] : []),
+  ...(cuda ? [buildCuda] : []),
+  buildTypeScript,
+];
+
+/** Why bandlift cannot run here; undefined where it can. */
+function unsupported() {
   if (process.platform !== 'linux')
-    stop(`bandlift runs on Linux (x86-64 or arm64), this is ${process.platform}: use a Linux machine or a container`);
+    return `bandlift runs on Linux (x86-64 or arm64), this is ${process.platform}: use a Linux machine or a container`;
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 17))
-    stop(`Node ${process.versions.node} is too old: bandlift needs Node 20.17 or newer`);
-  // each looks what is there, and returns what is to be done where it is not up to date
-  const steps = [
-    installPackages,
-    buildNative,
-    ...(tests ? [buildNativeTests] : []),
-    ...(cuda ? [buildCuda] : []),
-    buildTypeScript,
-  ];
-  if (steps.every((step) => step() === undefined)) return;
+    return `Node ${process.versions.node} is too old: bandlift needs Node 20.17 or newer`;
+  return undefined;
+}
+
+const isUpToDateFor = (parts) => steps(parts).every((step) => step() === undefined);
+
+/** Whether the command line can run as it is; found out in a few hundredths of a second. */
+export const isBuilt = () => unsupported() === undefined && isUpToDateFor({});
+
+export function build(parts = {}) {
+  const reason = unsupported();
+  if (reason !== undefined) stop(reason);
+  if (isUpToDateFor(parts)) return;
   const lock = lockBuild(root, say, stop);
   if (lock === undefined) return useOldBuild();
-  for (const step of steps) step()?.(); // looks again: another process may have done it meanwhile
+  for (const step of steps(parts)) step()?.(); // looks again: another process may have done it meanwhile
   lock.release();
 }
 
