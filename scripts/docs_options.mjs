@@ -91,6 +91,6 @@ export function optionsPage(program) {
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   build({ quiet: true });
   const { commands } = await import(pathToFileURL(join(root, 'dist/src/cli/program.js')).href);
-  writeFileSync(join(root, PAGE), optionsPage(commands()));
+  writeFileSync(join(root, PAGE), optionsPage(await commands()));
   console.log(`wrote ${PAGE}`);
 }

@@ -32,3 +32,6 @@ export function realAbove(least: number): (text: string) => number {
     return value;
   };
 }
+
+/** The setting of a flag: batchSize -> batch_size. */
+export const snake = (name: string) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);

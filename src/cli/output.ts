@@ -2,7 +2,8 @@
  * What commands print: people get lines and a progress bar on a terminal, plain lines elsewhere; `--json` gets one JSON
  * object a line on stdout and nothing else there.
  */
-import { SingleBar } from 'cli-progress';
+import { createRequire } from 'node:module';
+import type { SingleBar } from 'cli-progress';
 import type { Progress, Reporter } from '../base/reporter.js';
 
 export class Output implements Reporter {
@@ -36,6 +37,8 @@ export class Output implements Reporter {
   /** A bar with rate and time left on a terminal; elsewhere callers print their own plain lines. */
   progress(total: number, unit: string, start = 0): Progress {
     if (!this.isTerminal) return { update: () => {}, stop: () => {} };
+    // loaded where a bar is drawn, and nowhere else
+    const { SingleBar } = createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
     const bar = new SingleBar({
       format: `{bar} {percentage}% | {value}/{total} ${unit} | {rate} | {eta_formatted} left | {status}`,
       hideCursor: true,

@@ -1,49 +1,9 @@
-/** `bandlift predict`: from a Landsat scene to a cube of hundreds of bands at 30 m (stage 1) or 4 m (both stages). */
+/** `bandlift predict`: the options; predict_run.ts does what they say. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { EXIT } from '../base/errors.js';
-import { peakMemory } from '../base/peak_memory.js';
-import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
-import type { DeviceChoice } from '../engine/device.js';
-import { outputPath } from '../predict/outputs.js';
-import { type PredictOptions, type PredictResult, predict } from '../predict/predict.js';
-import { Interrupted } from '../predict/segment_run.js';
-import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
-import type { Scene } from '../scenes/types.js';
-import { parseBytes } from '../train/config.js';
-import { DEVICE_HELP, type DeviceFlags, deviceChoice, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
-import { onInterrupt } from './interrupt.js';
+import { DEVICE_HELP, deviceChoice, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
 import { integer, real, realAbove } from './options.js';
-import { bytes, duration, Output } from './output.js';
 import { checkCombination } from './predict_options.js';
-
-interface Flags extends DeviceFlags {
-  readonly stage1?: string;
-  readonly stage2?: string;
-  readonly stage1Stats?: string;
-  readonly stage2Stats?: string;
-  readonly backProjections?: number;
-  readonly projection?: 'bounded' | 'plain';
-  readonly out: string;
-  readonly format: 'float32' | 'int16';
-  readonly scale?: number;
-  readonly interleave: 'bip' | 'bil';
-  readonly roi?: [number, number, number, number];
-  readonly roiMap?: [number, number, number, number];
-  readonly clouds: 'mask' | 'keep';
-  readonly patch?: number;
-  readonly dataset?: 'landsat_lr' | 'landsat' | 'aviris_lr' | 'aviris';
-  readonly inputScale?: number;
-  readonly inputOffset?: number;
-  readonly forceUnits?: boolean;
-  readonly keepStage1?: boolean;
-  readonly tile?: number;
-  readonly maxMemory?: string;
-  readonly resume?: boolean;
-  readonly restart?: boolean;
-  readonly overwrite?: boolean;
-  readonly plan?: boolean;
-  readonly json?: boolean;
-}
+import type { PredictFlags } from './predict_run.js';
 
 function four(expected: string, isValid: (values: number[]) => boolean) {
   return (text: string): number[] => {
@@ -61,12 +21,8 @@ const pixelRegion = four(
 );
 const mapRegion = four('four numbers xmin,ymin,xmax,ymax', ([x0, y0, x1, y1]) => x0! < x1! && y0! < y1!);
 
-export function addPredict(program: Command): void {
-  program
-    .command('predict')
-    .description(
-      'apply trained models to a whole scene: 7 Landsat bands to hundreds at 30 m (stage 1) and 4 m (stage 2)',
-    )
+export function definePredict(command: Command): void {
+  command
     .argument(
       '<input...>',
       'Landsat Collection-2 level-2 folder or files, stacked GeoTIFF, ENVI cube or patch file; for --stage2 alone a 30 m cube',
@@ -142,119 +98,12 @@ the scene ended at its edges: within the reach of the network, which a warning t
 those of the whole scene. Where 7.5 times the size of the input is no whole number, the last half pixel is cut off. Ctrl-C finishes the tile and exits 130; the
 same command then goes on. While it runs, PATH.work holds what is needed for that.`,
     )
-    .action(run);
+    .action(start);
 }
 
-async function run(input: string[], flags: Flags, command: Command): Promise<void> {
-  const output = new Output(flags.json === true);
+async function start(input: string[], flags: PredictFlags, command: Command): Promise<void> {
   checkCombination(flags);
   const device = deviceChoice(flags);
-  const scene = await openInput(input, flags, command.getOptionValueSource('clouds') === 'cli');
-  const interrupt = onInterrupt('stopping after this tile');
-  try {
-    const options = predictOptions(flags, scene, device);
-    const result = await predict(scene, options, {
-      reporter: output,
-      openScene: (path) => openScene(path, { enviBands: 'all' }),
-      interrupted: () => interrupt.requested,
-    });
-    if (result !== undefined) tell(result, output);
-  } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    process.stderr.write('interrupted; the same command goes on from here\n');
-    output.event('interrupted', { out: flags.out });
-    process.exitCode = EXIT.interrupted;
-  } finally {
-    interrupt.dispose();
-    await scene.close();
-  }
-}
-
-/** The input; for stage 2 alone of an airborne cube only the bands kept for stage 1, where that is what the model takes. */
-async function openInput(input: string[], flags: Flags, cloudsGiven: boolean): Promise<Scene> {
-  const path = input.length === 1 ? input[0]! : input;
-  const options = openOptions(input, flags, cloudsGiven);
-  const scene = await openScene(path, options);
-  if (flags.stage1 !== undefined || flags.stage2 === undefined || flags.stage2 === 'bicubic') return scene;
-  try {
-    const { model } = await inspectCheckpoint(flags.stage2);
-    if (scene.bands === model.inBands) return scene;
-  } catch (error) {
-    await scene.close();
-    throw error;
-  }
-  await scene.close();
-  return openScene(path, { ...options, enviBands: 'kept' });
-}
-
-function openOptions(input: string[], flags: Flags, cloudsGiven: boolean): OpenOptions {
-  const narrow = flags.stage1 === undefined && input.every(isPatchFile);
-  const dataset = flags.dataset ?? (narrow ? 'aviris_lr' : undefined);
-  return {
-    ...(cloudsGiven ? { clouds: flags.clouds } : {}),
-    enviBands: 'all',
-    ...(flags.maxMemory === undefined
-      ? {}
-      : { cacheBytes: Math.min(2 ** 26, parseBytes(flags.maxMemory, 'max-memory') / 16) }),
-    ...(flags.patch === undefined ? {} : { patch: flags.patch }),
-    ...(dataset === undefined ? {} : { dataset }),
-    ...(flags.inputScale === undefined ? {} : { scale: flags.inputScale }),
-    ...(flags.inputOffset === undefined ? {} : { offset: flags.inputOffset }),
-  };
-}
-
-function predictOptions(flags: Flags, scene: Scene, device: DeviceChoice): PredictOptions {
-  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, projection, roi, roiMap, tile, scale } = flags;
-  return {
-    ...(stage1 === undefined ? {} : { stage1 }),
-    ...(stage2 === undefined ? {} : { stage2 }),
-    ...(stage1Stats === undefined ? {} : { stage1Stats }),
-    ...(stage2Stats === undefined ? {} : { stage2Stats }),
-    ...(backProjections === undefined ? {} : { backProjections }),
-    ...(projection === undefined ? {} : { projection }),
-    ...(roi === undefined ? {} : { roi }),
-    ...(roiMap === undefined ? {} : { roiMap }),
-    ...(tile === undefined ? {} : { tile }),
-    ...(flags.maxMemory === undefined ? {} : { maxMemory: parseBytes(flags.maxMemory, 'max-memory') }),
-    out: outputPath(flags.out, scene.name, flags.interleave),
-    format: { dataType: flags.format, interleave: flags.interleave, ...(scale === undefined ? {} : { scale }) },
-    device,
-    keepStage1: flags.keepStage1 === true,
-    forceUnits: flags.forceUnits === true,
-    overwrite: flags.overwrite === true,
-    resume: flags.resume ? 'require' : flags.restart ? 'restart' : 'auto',
-    planOnly: flags.plan === true,
-    inputKey: JSON.stringify([flags.clouds, flags.patch, flags.dataset, flags.inputScale, flags.inputOffset]),
-  };
-}
-
-function tell({ output: cube, stage1, description, seconds, bounded }: PredictResult, output: Output): void {
-  const { counts } = cube;
-  const values = counts.pixels * description.bands;
-  if (counts.clamped > 0)
-    output.warn(
-      `${counts.clamped} values (${((100 * counts.clamped) / values).toFixed(3)} %) lie beyond int16 at scale ${description.scale} and were cut off; give a smaller --scale`,
-    );
-  if (counts.nodata === counts.pixels) output.warn('no pixel of the input is valid: the whole result is nodata');
-  const valid = (counts.pixels - counts.nodata) * description.bands;
-  if (bounded)
-    output.line(
-      `${valid === 0 ? '0' : ((100 * counts.bounded) / valid).toFixed(2)} % of the values were held at a bound of what the input allows`,
-    );
-  const peak = peakMemory();
-  const rate = counts.pixels / seconds;
-  output.line(
-    `wrote ${cube.dataPath}: ${bytes(cube.bytes)}, ${((100 * counts.nodata) / counts.pixels).toFixed(1)} % nodata, in ${duration(seconds)} (${rate.toFixed(0)} px/s), ${bytes(peak)} of memory at most`,
-  );
-  if (stage1) output.line(`wrote ${stage1.dataPath}: ${bytes(stage1.bytes)}`);
-  output.event('done', {
-    data: cube.dataPath,
-    header: cube.headerPath,
-    bytes: cube.bytes,
-    ...counts,
-    bounded_share: bounded && valid > 0 ? counts.bounded / valid : null,
-    seconds,
-    peak_rss_bytes: peak,
-    ...(stage1 ? { stage1: stage1.dataPath } : {}),
-  });
+  const { runPredict } = await import('./predict_run.js');
+  await runPredict(input, flags, { device, cloudsGiven: command.getOptionValueSource('clouds') === 'cli' });
 }

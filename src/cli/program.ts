@@ -1,20 +1,76 @@
 /**
- * All commands. Each lives in its own file and throws a BandliftError for what the user can mend; this file turns errors
- * into one line on stderr and the exit code documented in docs/reference/runs.md.
+ * All commands. NAME.ts holds a command's options and loads little, NAME_run.ts does the work and is loaded when the options
+ * are right: `--help` and wrong options are answered at once. Each throws a BandliftError for what the user can mend; this
+ * file turns errors into one line on stderr and the exit code documented in docs/reference/runs.md.
  */
 import { Command, CommanderError } from 'commander';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { version } from '../base/version.js';
-import { addCheckPipeline } from './check_pipeline.js';
-import { addDoctor } from './doctor.js';
-import { addEvaluate } from './evaluate.js';
-import { addImport } from './import.js';
-import { addInspect } from './inspect.js';
-import { addPredict } from './predict.js';
-import { addPrepare } from './prepare.js';
-import { addSample } from './sample.js';
-import { addTrain } from './train.js';
-import { addVerify } from './verify.js';
+
+interface CommandEntry {
+  readonly name: string;
+  readonly description: string;
+  /** Loads the file with its options, and adds them. */
+  define(command: Command): Promise<void>;
+}
+
+const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'train',
+    description: 'train a model',
+    define: async (command) => (await import('./train.js')).defineTrain(command),
+  },
+  {
+    name: 'sample',
+    description:
+      'write generated flight lines (ENVI cubes at 30 m and 4 m), their patch files and a Landsat scene: seeded, no download',
+    define: async (command) => (await import('./sample.js')).defineSample(command),
+  },
+  {
+    name: 'prepare',
+    description: 'airborne cubes (ENVI) to files of paired patches: fine spectra and what Landsat would see of them',
+    define: async (command) => (await import('./prepare.js')).definePrepare(command),
+  },
+  {
+    name: 'import',
+    description: 'convert a PyTorch checkpoint (.pth, .pt or .safetensors) to a bandlift checkpoint',
+    define: async (command) => (await import('./import.js')).defineImport(command),
+  },
+  {
+    name: 'predict',
+    description:
+      'apply trained models to a whole scene: 7 Landsat bands to hundreds at 30 m (stage 1) and 4 m (stage 2)',
+    define: async (command) => (await import('./predict.js')).definePredict(command),
+  },
+  {
+    name: 'evaluate',
+    description:
+      "measure a trained model on its run's test split or on patches it has never seen, beside baselines fitted on its training split and an oracle",
+    define: async (command) => (await import('./evaluate.js')).defineEvaluate(command),
+  },
+  {
+    name: 'verify',
+    description: 'hold the engine against numbers from PyTorch: output, loss terms, gradients, parameters after Adam',
+    define: async (command) => (await import('./verify.js')).defineVerify(command),
+  },
+  {
+    name: 'inspect',
+    description:
+      'what a file or folder holds: ENVI cube, Landsat product, GeoTIFF, patches, checkpoint, .pth; or a network by name with its memory',
+    define: async (command) => (await import('./inspect.js')).defineInspect(command),
+  },
+  {
+    name: 'check-pipeline',
+    description:
+      'a tiny model of every network through data, one training step, a checkpoint and back; then the whole way to 4 m',
+    define: async (command) => (await import('./check_pipeline.js')).defineCheckPipeline(command),
+  },
+  {
+    name: 'doctor',
+    description: 'what this machine has, which device would be used, what is missing and how to get it',
+    define: async (command) => (await import('./doctor.js')).defineDoctor(command),
+  },
+];
 
 /** Commander puts "Allowed choices ..." and "(Did you mean ...?)" on lines of their own. */
 const oneLine = (text: string) =>
@@ -23,32 +79,33 @@ const oneLine = (text: string) =>
     .replace(/\.?\s*\n\s*/g, ' ')
     .replace(/\.$/, '');
 
-/** The definitions of all commands; nothing runs before they are given a command line. */
-export function commands(): Command {
+/**
+ * The command line with all commands by name, and the options of those that `isWanted`.
+ *
+ * @param isWanted by a command's name; without it all have their options
+ */
+export async function commands(isWanted: (name: string) => boolean = () => true): Promise<Command> {
   const program = new Command('bandlift')
     .description('Landsat 8/9 (7 bands) to AVIRIS-NG (hundreds of bands): train, verify and inspect.')
     .version(version())
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${oneLine(text)}; add --help for all options\n`) })
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory,\n130 stopped by a signal (INT, TERM, HUP, QUIT, USR1 or USR2): what was done is saved, and the line to go on is printed',
     );
-
-  for (const add of [
-    addTrain,
-    addSample,
-    addPrepare,
-    addImport,
-    addPredict,
-    addEvaluate,
-    addVerify,
-    addInspect,
-    addCheckPipeline,
-    addDoctor,
-  ])
-    add(program);
+  for (const { name, description, define } of COMMANDS) {
+    const command = program.command(name).description(description);
+    if (isWanted(name)) await define(command);
+  }
   return program;
+}
+
+/** The command that these arguments name: the first that is not an option, or the next after `help`. */
+function named(args: readonly string[]): string | undefined {
+  const [first, second] = args.filter((arg) => !arg.startsWith('-'));
+  return first === 'help' ? second : first;
 }
 
 function report(error: unknown): number {
@@ -78,7 +135,9 @@ function report(error: unknown): number {
 export async function runCommandLine(args: readonly string[]): Promise<number> {
   process.exitCode = EXIT.ok; // a command that ends well with another code sets it
   try {
-    await commands().parseAsync([...args], { from: 'user' });
+    const name = named(args);
+    const program = await commands((other) => other === name);
+    await program.parseAsync([...args], { from: 'user' });
     return Number(process.exitCode);
   } catch (error) {
     return report(error);

@@ -1,57 +1,18 @@
-/** `bandlift train stage1|stage2`: from patches to a checkpoint. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+/** `bandlift train stage1|stage2`: the options; train_run.ts does what they say. */
 import { type Command, Option } from 'commander';
-import { EXIT } from '../base/errors.js';
-import type { Reporter } from '../base/reporter.js';
-import { checkDevice, parseDevice } from '../engine/device.js';
-import {
-  type Settings,
-  STAGE1_SETTINGS,
-  STAGE2_SETTINGS,
-  type Stage1Config,
-  type Stage2Config,
-  type TrainConfig,
-} from '../train/config.js';
-import type { TrainResult } from '../train/run.js';
-import { checkpointsOf, freeRunPath } from '../train/run_folder.js';
-import { trainStage1 } from '../train/stage1.js';
-import { trainStage2 } from '../train/stage2.js';
-import { chooseStart } from '../train/start.js';
+import { FINE_SAMPLE, SAMPLE, STAGE1_DEFAULTS, STAGE2_DEFAULTS } from '../train/defaults.js';
 import { DEVICE_HELP, PRECISION_CHOICES, PRECISION_HELP } from './device_options.js';
-import { onInterrupt } from './interrupt.js';
-import { integer, real } from './options.js';
-import { Output } from './output.js';
-import { defaultFineSample, defaultSample } from './sample.js';
+import { integer, real, snake } from './options.js';
+import type { TrainFlags } from './train_run.js';
 
-/**
- * Stage 1 on the sample: a run of a minute or two on two cores. The recipe of the documented runs (docs/specification.md,
- * section 3: 100 epochs of lr 1e-4, in batches of 4) would take some hundred steps there and learn little, so this one
- * takes many small steps, averages the weights, and leaves out three of the four blocks.
- */
-export const SAMPLE = {
-  epochs: 30,
-  batch_size: 1,
-  lr: 6e-4,
-  schedule: 'cosine',
-  warmup_steps: 24,
-  ema_decay: 0.98,
-  blocks: 1,
-} as const;
-/** Stage 2's network on the sample: a few minutes on two cores. */
-export const FINE_SAMPLE = { epochs: 20, features: 32, groups: 2, blocks: 2, lr: 3e-4 } as const;
-
-interface Flags extends Record<string, unknown> {
-  config?: string;
-  checkpoint?: string;
-  resume?: boolean;
-  json?: boolean;
-}
-
-export function addTrain(program: Command): void {
-  const train = program.command('train').description('train a model');
+export function defineTrain(train: Command): void {
   addStage1(train);
   addStage2(train);
+}
+
+async function start(stage: 'stage1' | 'stage2', flags: TrainFlags): Promise<void> {
+  const { runTrain } = await import('./train_run.js');
+  await runTrain(stage, flags);
 }
 
 /** Settings as their flags. */
@@ -60,15 +21,12 @@ const describeSettings = (settings: Readonly<Record<string, unknown>>) =>
     .map(([name, value]) => `--${name.replaceAll('_', '-')} ${value}`)
     .join(' ');
 
-const camel = (name: string) => name.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase());
-const snake = (name: string) => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
-
 /** Adds options whose defaults stand in the stage's schema; they are shown, and filled in only when settings are resolved. */
-class Options<C extends TrainConfig> {
+class Options {
   readonly #command: Command;
-  readonly #defaults: C;
+  readonly #defaults: Readonly<Record<string, unknown>>;
 
-  constructor(command: Command, { defaults }: Settings<C>) {
+  constructor(command: Command, defaults: Readonly<Record<string, unknown>>) {
     this.#command = command;
     this.#defaults = defaults;
   }
@@ -89,7 +47,7 @@ class Options<C extends TrainConfig> {
   }
 
   #add(option: Option, plain: boolean): this {
-    const value = this.#defaults[snake(option.attributeName()) as keyof C];
+    const value = this.#defaults[snake(option.attributeName())];
     if (value !== undefined && value !== '' && !plain)
       option.description = `${option.description} (default: ${String(value)})`;
     this.#command.addOption(option);
@@ -98,7 +56,7 @@ class Options<C extends TrainConfig> {
 }
 
 /** Options that both stages have. */
-function addShared<C extends TrainConfig>(options: Options<C>, run: string): void {
+function addShared(options: Options, run: string): void {
   options
     .group('Loss:')
     .add('--loss-l1 <w>', 'weight of the mean absolute error', real(0))
@@ -139,7 +97,7 @@ function addShared<C extends TrainConfig>(options: Options<C>, run: string): voi
     .add('--json', 'one JSON object a line on stdout instead of text');
 }
 
-function addData<C extends TrainConfig>(options: Options<C>, files: string): Options<C> {
+function addData(options: Options, files: string): Options {
   return options
     .group('Data:')
     .add('--data-dir <path>', files)
@@ -167,7 +125,7 @@ With no --data-dir a sample scene is generated (./sample) and trained on for ${S
 settings of its own: ${describeSettings(SAMPLE)}.
 ${RUN_FOLDER}`,
     );
-  const options = new Options(command, STAGE1_SETTINGS);
+  const options = new Options(command, STAGE1_DEFAULTS);
   addData(options, 'folder or file of HDF5 patches (datasets aviris, landsat); without it the generated sample')
     .choice('--grid <name>', "auto: Landsat's own grid (landsat_lr, aviris_lr) where the files hold it, else patch", [
       'auto',
@@ -192,7 +150,7 @@ ${RUN_FOLDER}`,
       real(0),
     );
   addShared(options, 'runs/stage1');
-  command.action((flags: Flags) => run(STAGE1, flags));
+  command.action((flags: TrainFlags) => start('stage1', flags));
 }
 
 function addStage2(train: Command): void {
@@ -208,7 +166,7 @@ With no --data-dir the 4 m part of the generated sample is used, with a small ne
 model of runs/stage1, which is trained first where there is none.
 ${RUN_FOLDER}`,
     );
-  const options = new Options(command, STAGE2_SETTINGS);
+  const options = new Options(command, STAGE2_DEFAULTS);
   addData(options, 'folder or file of HDF5 patches as `prepare` writes them; without it the generated sample')
     .add('--stage1 <file>', "stage 1's checkpoint")
     .choice('--input <name>', 'what the network sees', ['stage1', 'simulated', 'mix'])
@@ -225,115 +183,5 @@ ${RUN_FOLDER}`,
     .add('--no-zero-start', 'start the last convolution at random, as documented, instead of from bicubic')
     .add('--finetune-stage1', 'train both stages together, from 7 bands at 30 m');
   addShared(options, 'runs/stage2');
-  command.action((flags: Flags) => run(STAGE2, flags));
-}
-
-/** What the command does differently for each stage. */
-interface StageCommand<C extends TrainConfig> {
-  readonly settings: Settings<C>;
-  /** Fills in what was not given: the sample, and what goes with it. */
-  defaults(config: C, given: ReadonlySet<string>, output: Output): Promise<void>;
-  train(
-    config: C,
-    resume: boolean,
-    report: Reporter,
-    interrupted: () => boolean,
-    checkpoint?: string,
-  ): Promise<TrainResult>;
-}
-
-const STAGE1: StageCommand<Stage1Config> = {
-  settings: STAGE1_SETTINGS,
-  train: trainStage1,
-  async defaults(config, given, output) {
-    if (config.data_dir !== '') return;
-    config.data_dir = await defaultSample(output);
-    // a learning rate is fit for one schedule and one size of batch, and so are the others
-    Object.assign(config, Object.fromEntries(Object.entries(SAMPLE).filter(([name]) => !given.has(name))));
-  },
-};
-
-const STAGE2: StageCommand<Stage2Config> = {
-  settings: STAGE2_SETTINGS,
-  train: trainStage2,
-  async defaults(config, given, output) {
-    const needsStage1 = config.stage1 === '' && (config.input !== 'simulated' || config.finetune_stage1);
-    if (config.data_dir !== '') return; // users' own patches need a stage 1 of their own
-    if (needsStage1) config.stage1 = newestStage1() ?? (await firstStage1(output));
-    if (config.stage1 !== '') output.line(`stage 1: ${config.stage1}`);
-    config.data_dir = await defaultFineSample(output);
-    const own = Object.entries(FINE_SAMPLE).filter(([name]) => !given.has(name));
-    Object.assign(config, Object.fromEntries(own));
-  },
-};
-
-/** The best checkpoint of the newest stage-1 run below ./runs. */
-function newestStage1(): string | undefined {
-  if (!existsSync('runs')) return undefined;
-  const found = readdirSync('runs')
-    .filter((name) => /^stage1(-\d+)?$/.test(name))
-    .map((name) => join(checkpointsOf(join('runs', name)), 'best.safetensors'))
-    .filter((path) => existsSync(path));
-  return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
-}
-
-/** Trains stage 1 on the sample. */
-async function firstStage1(output: Output): Promise<string> {
-  output.line('no stage-1 model in ./runs: training one on the sample first');
-  await run(STAGE1, { ...(output.json ? { json: true } : {}) });
-  output.line();
-  const path = newestStage1();
-  if (path === undefined) process.exit(EXIT.interrupted); // Ctrl-C; what to do was printed
-  return path;
-}
-
-function settingsOf(flags: Flags): Record<string, unknown> {
-  const settings: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(flags)) {
-    if (['config', 'resume', 'checkpoint', 'json'].includes(name)) continue;
-    // commander's defaults of --no-augment and --no-zero-start
-    if ((name === 'augment' || name === camel('zero_start')) && value === true) continue;
-    settings[snake(name)] = value;
-  }
-  return settings;
-}
-
-async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: Flags): Promise<void> {
-  const output = new Output(flags.json === true);
-  const kind = stage.settings;
-  const defaultFolder = `runs/${kind.stage}`;
-  const settings = settingsOf(flags);
-  const { config: configFile, checkpoint } = flags;
-  const { config, resume, given } = await chooseStart(
-    { flags: settings, configFile, resume: flags.resume === true, checkpoint, defaultFolder },
-    kind,
-  );
-  checkDevice(parseDevice(config.device, config.precision)); // before a sample is made or patches are read
-  if (resume && settings.lr !== undefined && config.schedule === 'plateau')
-    output.warn(
-      'the plateau schedule continues with the learning rate of the checkpoint; --lr has no effect on --resume',
-    );
-  if (!resume) await stage.defaults(config, given, output);
-  if (config.output_dir === '') config.output_dir = freeRunPath(defaultFolder);
-  output.line(`run folder: ${config.output_dir}`);
-  const interrupt = onInterrupt('stopping after this step ...');
-  try {
-    const result = await stage.train(config, resume, output, () => interrupt.requested, checkpoint);
-    const again = `npm run -s bandlift -- train ${kind.stage} --resume --output-dir ${config.output_dir}`;
-    if (result.interrupted) {
-      output.line(
-        `interrupted; everything up to this step is in ${join(checkpointsOf(result.run), 'last.safetensors')}`,
-      );
-      output.line(`to continue: ${again}`);
-      output.event('interrupted', { resume: again });
-      process.exitCode = EXIT.interrupted;
-      return;
-    }
-    output.line();
-    output.line(`best model: ${result.best}`);
-    output.line(`curves and pictures: tensorboard --logdir ${join(result.run, 'tensorboard')}`);
-    output.event('done', { run: result.run, best: result.best });
-  } finally {
-    interrupt.dispose();
-  }
+  command.action((flags: TrainFlags) => start('stage2', flags));
 }

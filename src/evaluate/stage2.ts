@@ -6,9 +6,8 @@ import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { PatchSet } from '../data/types.js';
-import { BOUNDED_ROUNDS } from '../models/bounded_projection.js';
 import { outputSize } from '../models/index.js';
-import type { CascadeSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';
+import { BOUNDED_ROUNDS, type CascadeSpec, type SpatialModelSpec, type SpectralSpec } from '../models/spec.js';
 import {
   aboutData,
   coarseInput,

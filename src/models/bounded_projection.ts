@@ -19,8 +19,6 @@ import { bandedInverse, bicubicTaps, composeTaps, psfTaps, scaleTaps, type Taps 
 import type { ParameterScope } from './network.js';
 import type { BoundedProjection, SpatialModelSpec } from './spec.js';
 
-/** Rounds of a new network: on the sample and on real cubes what is left of x - D y is then below 1e-3 of x's range. */
-export const BOUNDED_ROUNDS = 8;
 /** Coarse pixels of the neighbourhood on each side, and how far beyond its range a fine value may go, in ranges. */
 export const BOUNDS = { reach: 2, margin: 1 } as const;
 

@@ -98,3 +98,6 @@ export interface CascadeSpec {
 
 export type ModelSpec = SpectralSpec | SpatialModelSpec | CascadeSpec;
 export type ModelKind = ModelSpec['kind'];
+
+/** Bounded back-projections of a new network: on the sample and on real cubes what is left of x - D y is then below 1e-3 of x's range. */
+export const BOUNDED_ROUNDS = 8;

@@ -8,8 +8,8 @@ import { fileError } from '../base/files.js';
 import { loadModel } from '../checkpoint/checkpoint.js';
 import { physicalZero } from '../data/normalize.js';
 import type { AffineNormalization, Normalization } from '../data/types.js';
-import { BOUNDED_ROUNDS, BOUNDS } from '../models/bounded_projection.js';
-import type { ModelSpec, SpatialModelSpec } from '../models/spec.js';
+import { BOUNDS } from '../models/bounded_projection.js';
+import { BOUNDED_ROUNDS, type ModelSpec, type SpatialModelSpec } from '../models/spec.js';
 
 export interface StageModel {
   /** Checkpoint, or 'bicubic'. */

@@ -2,19 +2,7 @@
 import { BandliftError, EXIT } from '../base/errors.js';
 import { coarseSize, RATIO } from './degrade.js';
 import type { FineGrid } from './fine_grid.js';
-
-/** Documented size: 34 x 34 coarse pixels, 255 x 255 fine ones. */
-export const DEFAULT_SIDE = 34;
-
-/** Why candidates were dropped. */
-export interface Dropped {
-  /** No valid pixel at all. */
-  readonly empty: number;
-  /** More pixels without data than allowed. */
-  readonly nodata: number;
-  /** Sticks out beyond the scene's last row or column. */
-  readonly outside: number;
-}
+import { DEFAULT_SIDE } from './types.js';
 
 /** A patch that is kept: its first coarse pixel. */
 export interface PatchPlace {

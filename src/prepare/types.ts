@@ -2,7 +2,6 @@
 import type { BandCentres } from '../spectra/band_centres_csv.js';
 import type { SensorResponse } from '../spectra/response.js';
 import type { GridOptions } from './fine_grid.js';
-import type { Dropped } from './patch_grid.js';
 
 export interface PrepareOptions extends GridOptions {
   /** ENVI header or data file. */
@@ -35,7 +34,19 @@ export interface PrepareOptions extends GridOptions {
   readonly interrupted?: () => boolean;
 }
 
+/** Documented size: 34 x 34 coarse pixels, 255 x 255 fine ones. */
+export const DEFAULT_SIDE = 34;
 export const PREPARE_DEFAULTS = { seed: 42, maxNodata: 0.05 } as const;
+
+/** Why places of patches were dropped. */
+export interface Dropped {
+  /** No valid pixel at all. */
+  readonly empty: number;
+  /** More pixels without data than allowed. */
+  readonly nodata: number;
+  /** Sticks out beyond the scene's last row or column. */
+  readonly outside: number;
+}
 
 /** What became of one scene. */
 export interface SceneReport {

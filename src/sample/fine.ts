@@ -31,9 +31,6 @@ export interface FineSampleResult {
   readonly patches: number;
 }
 
-/** As many patches in as many lines as the 30 m part has, so that one split fits both. */
-export const FINE_DEFAULTS = { seed: 1, lines: 6, patch: 8, across: 2, along: 3 } as const;
-
 const FINE = 4;
 const COARSE = 30;
 const RATIO = COARSE / FINE;
@@ -99,8 +96,6 @@ export interface LandsatSampleOptions {
   readonly width: number;
   readonly units?: SampleUnits;
 }
-
-export const LANDSAT_DEFAULTS = { seed: 1, line: 6, height: 96, width: 128 } as const;
 
 /** Cells of the ground across a Landsat pixel, whose light the sensor's point spread function gathers. */
 const CELLS = 2;

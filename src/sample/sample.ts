@@ -24,6 +24,7 @@ import { makeFolder } from '../base/folders.js';
 import { PatchWriter } from '../data/patch_writer.js';
 import { EnviWriter } from '../raster/envi.js';
 import { LANDSAT8_OLI } from '../spectra/response.js';
+import { SAMPLE_DEFAULTS } from './defaults.js';
 import {
   lineCorner,
   lineHeader,
@@ -59,9 +60,6 @@ export interface SampleResult {
   /** Of the patches: the spectrometer's without water vapour bands and without the detector's end. */
   readonly bands: number;
 }
-
-/** What a first `train stage1` uses: small enough to train the full network in minutes on two cores. */
-export const SAMPLE_DEFAULTS = { seed: 1, patchSize: 32, patches: 36, lines: 6 } as const;
 
 /** Patches side by side across a line. */
 const ACROSS = 2;

@@ -7,7 +7,7 @@ import { hasHeader } from '../raster/envi_pair.js';
 import { beginsLikeTiff } from '../raster/foreign_files.js';
 import { openEnviScene } from './envi_scene.js';
 import { holdsLandsat, isLandsatPart, type LandsatOptions, openLandsatScene } from './landsat.js';
-import { openPatchScenes, type PatchSceneOptions } from './patch_scenes.js';
+import type { PatchSceneOptions } from './patch_scenes.js';
 import { openStackScene, type StackOptions } from './stack_scene.js';
 import type { Scene } from './types.js';
 
@@ -25,6 +25,8 @@ const HDF5 = new Set(['.h5', '.hdf5', '.he5']);
 export const isPatchFile = (path: string): boolean => HDF5.has(extname(path).toLowerCase());
 
 async function openPatch(path: string, options: OpenOptions): Promise<Scene> {
+  // with the HDF5 library, which takes longer to load than a small scene to open
+  const { openPatchScenes } = await import('./patch_scenes.js');
   const scenes = await openPatchScenes(path, options);
   const wanted = options.patch ?? (scenes.length === 1 ? 0 : undefined);
   const scene = wanted === undefined ? undefined : scenes[wanted];

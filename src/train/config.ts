@@ -9,100 +9,100 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { PRECISIONS } from '../engine/precision.js';
-import { BOUNDED_ROUNDS } from '../models/bounded_projection.js';
+import { STAGE1_DEFAULTS, STAGE2_DEFAULTS } from './defaults.js';
 
 const count = z.number().int().positive();
 const fraction = z.number().gt(0).max(0.9);
 
-/** What both stages share; defaults that differ are given again below. */
+/** What both stages share; where the defaults differ the second stage gives its own below. */
 const shared = {
   // ---- data ----
   /** Folder or file of HDF5 patches; empty: the generated sample. */
-  data_dir: z.string().default(''),
-  output_dir: z.string().default(''),
-  val_fraction: fraction.default(0.2),
-  test_fraction: fraction.default(0.15),
+  data_dir: z.string().default(STAGE1_DEFAULTS.data_dir),
+  output_dir: z.string().default(STAGE1_DEFAULTS.output_dir),
+  val_fraction: fraction.default(STAGE1_DEFAULTS.val_fraction),
+  test_fraction: fraction.default(STAGE1_DEFAULTS.test_fraction),
   /** Scenes by name, comma-separated, instead of the fractions. */
-  val_scenes: z.string().default(''),
-  test_scenes: z.string().default(''),
-  normalization: z.enum(['percentile', 'per_band', 'none']).default('per_band'),
-  augment: z.boolean().default(true),
+  val_scenes: z.string().default(STAGE1_DEFAULTS.val_scenes),
+  test_scenes: z.string().default(STAGE1_DEFAULTS.test_scenes),
+  normalization: z.enum(['percentile', 'per_band', 'none']).default(STAGE1_DEFAULTS.normalization),
+  augment: z.boolean().default(STAGE1_DEFAULTS.augment),
   // ---- loss ----
-  loss_l1: z.number().min(0).default(1),
-  loss_l2: z.number().min(0).default(0),
-  loss_sam: z.number().min(0).default(0.1),
-  loss_gradient: z.number().min(0).default(0.1),
+  loss_l1: z.number().min(0).default(STAGE1_DEFAULTS.loss_l1),
+  loss_l2: z.number().min(0).default(STAGE1_DEFAULTS.loss_l2),
+  loss_sam: z.number().min(0).default(STAGE1_DEFAULTS.loss_sam),
+  loss_gradient: z.number().min(0).default(STAGE1_DEFAULTS.loss_gradient),
   // ---- optimisation ----
-  epochs: z.number().int().min(1).default(100),
-  batch_size: count.default(4),
-  lr: z.number().positive().default(1e-4),
-  schedule: z.enum(['plateau', 'cosine', 'step', 'constant']).default('plateau'),
-  warmup_steps: z.number().int().min(0).default(0),
-  plateau_factor: z.number().gt(0).lt(1).default(0.5),
-  plateau_patience: z.number().int().min(0).default(10),
-  step_epochs: count.default(30),
-  step_factor: z.number().gt(0).lt(1).default(0.1),
-  min_lr: z.number().min(0).default(0),
+  epochs: z.number().int().min(1).default(STAGE1_DEFAULTS.epochs),
+  batch_size: count.default(STAGE1_DEFAULTS.batch_size),
+  lr: z.number().positive().default(STAGE1_DEFAULTS.lr),
+  schedule: z.enum(['plateau', 'cosine', 'step', 'constant']).default(STAGE1_DEFAULTS.schedule),
+  warmup_steps: z.number().int().min(0).default(STAGE1_DEFAULTS.warmup_steps),
+  plateau_factor: z.number().gt(0).lt(1).default(STAGE1_DEFAULTS.plateau_factor),
+  plateau_patience: z.number().int().min(0).default(STAGE1_DEFAULTS.plateau_patience),
+  step_epochs: count.default(STAGE1_DEFAULTS.step_epochs),
+  step_factor: z.number().gt(0).lt(1).default(STAGE1_DEFAULTS.step_factor),
+  min_lr: z.number().min(0).default(STAGE1_DEFAULTS.min_lr),
   /** Epochs without improvement before training stops; 0 = never. */
-  patience: z.number().int().min(0).default(25),
-  clip_norm: z.number().min(0).default(0),
-  ema_decay: z.number().min(0).lt(1).default(0),
+  patience: z.number().int().min(0).default(STAGE1_DEFAULTS.patience),
+  clip_norm: z.number().min(0).default(STAGE1_DEFAULTS.clip_norm),
+  ema_decay: z.number().min(0).lt(1).default(STAGE1_DEFAULTS.ema_decay),
   // ---- run ----
-  seed: z.number().int().min(0).max(0xffffffff).default(42),
-  device: z.string().default('auto'),
-  threads: z.number().int().min(0).default(0),
-  precision: z.enum(['auto', ...PRECISIONS]).default('auto'),
+  seed: z.number().int().min(0).max(0xffffffff).default(STAGE1_DEFAULTS.seed),
+  device: z.string().default(STAGE1_DEFAULTS.device),
+  threads: z.number().int().min(0).default(STAGE1_DEFAULTS.threads),
+  precision: z.enum(['auto', ...PRECISIONS]).default(STAGE1_DEFAULTS.precision),
   /** Bytes, or '4G', '800M'; 0 = no limit. */
-  max_memory: z.union([z.number().min(0), z.string()]).default(0),
+  max_memory: z.union([z.number().min(0), z.string()]).default(STAGE1_DEFAULTS.max_memory),
   /** Patches on the device for the whole run, where they fit; auto: on a GPU. */
-  data_on_device: z.enum(['auto', 'on', 'off']).default('auto'),
-  save_every: z.number().int().min(0).default(0),
-  image_every: z.number().int().min(0).default(5),
-  init: z.string().default(''),
+  data_on_device: z.enum(['auto', 'on', 'off']).default(STAGE1_DEFAULTS.data_on_device),
+  save_every: z.number().int().min(0).default(STAGE1_DEFAULTS.save_every),
+  image_every: z.number().int().min(0).default(STAGE1_DEFAULTS.image_every),
+  init: z.string().default(STAGE1_DEFAULTS.init),
 };
 
 export const stage1Schema = z.strictObject({
   ...shared,
-  model: z.enum(['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge']).default('spectral_sr'),
+  model: z.enum(['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge']).default(STAGE1_DEFAULTS.model),
   /** auto: Landsat's own grid where the files hold it (landsat_lr, aviris_lr), else the patches as stored. */
-  grid: z.enum(['auto', '30m', 'patch']).default('auto'),
-  blocks: z.number().int().min(0).default(4),
-  hidden: count.default(128),
-  axis: z.enum(['row', 'raster', 'spectral']).default('row'),
-  endmembers: count.default(16),
-  endmember_constraint: z.enum(['softplus', 'none']).default('softplus'),
+  grid: z.enum(['auto', '30m', 'patch']).default(STAGE1_DEFAULTS.grid),
+  blocks: z.number().int().min(0).default(STAGE1_DEFAULTS.blocks),
+  hidden: count.default(STAGE1_DEFAULTS.hidden),
+  axis: z.enum(['row', 'raster', 'spectral']).default(STAGE1_DEFAULTS.axis),
+  endmembers: count.default(STAGE1_DEFAULTS.endmembers),
+  endmember_constraint: z.enum(['softplus', 'none']).default(STAGE1_DEFAULTS.endmember_constraint),
   /** Closed-form start (docs/specification.md, section 1.5); 'none' for the networks of the documented runs. */
-  regression: z.enum(['auto', 'none', 'linear', 'quadratic']).default('auto'),
+  regression: z.enum(['auto', 'none', 'linear', 'quadratic']).default(STAGE1_DEFAULTS.regression),
   /** Penalty of the closed-form regressions, relative to the features' variance. */
-  ridge_lambda: z.number().positive().default(1e-6),
+  ridge_lambda: z.number().positive().default(STAGE1_DEFAULTS.ridge_lambda),
 });
 
 export const stage2Schema = z.strictObject({
   ...shared,
-  loss_sam: z.number().min(0).default(0.05),
-  loss_gradient: z.number().min(0).default(0),
-  model: z.enum(['spatial_sr', 'spatial_lightweight', 'bicubic']).default('spatial_sr'),
+  loss_sam: z.number().min(0).default(STAGE2_DEFAULTS.loss_sam),
+  loss_gradient: z.number().min(0).default(STAGE2_DEFAULTS.loss_gradient),
+  model: z.enum(['spatial_sr', 'spatial_lightweight', 'bicubic']).default(STAGE2_DEFAULTS.model),
   /** Checkpoint of stage 1, whose predictions are the input. */
-  stage1: z.string().default(''),
+  stage1: z.string().default(STAGE2_DEFAULTS.stage1),
   /** What the network sees: stage 1's predictions, the true cube degraded, or both by turns. */
-  input: z.enum(['stage1', 'simulated', 'mix']).default('stage1'),
+  input: z.enum(['stage1', 'simulated', 'mix']).default(STAGE2_DEFAULTS.input),
   /** mix: share of training patches whose input is the true cube. */
-  mix_share: z.number().min(0).max(1).default(0.5),
+  mix_share: z.number().min(0).max(1).default(STAGE2_DEFAULTS.mix_share),
   /** 0: 64, or 16 of the lightweight network (docs/specification.md, section 1). */
-  features: z.number().int().min(0).default(0),
-  groups: z.number().int().min(0).default(4),
-  blocks: z.number().int().min(0).default(4),
-  reduction: count.default(16),
+  features: z.number().int().min(0).default(STAGE2_DEFAULTS.features),
+  groups: z.number().int().min(0).default(STAGE2_DEFAULTS.groups),
+  blocks: z.number().int().min(0).default(STAGE2_DEFAULTS.blocks),
+  reduction: count.default(STAGE2_DEFAULTS.reduction),
   /** Back-projections at the end of the network. */
-  back_projections: z.number().int().min(0).max(100).default(BOUNDED_ROUNDS),
+  back_projections: z.number().int().min(0).max(100).default(STAGE2_DEFAULTS.back_projections),
   /** Whether they keep what they make within what the input allows (docs/decisions/0008). */
-  projection: z.enum(['bounded', 'plain']).default('bounded'),
+  projection: z.enum(['bounded', 'plain']).default(STAGE2_DEFAULTS.projection),
   /** The last convolution starts at 0, so that training starts from bicubic and its back-projections. */
-  zero_start: z.boolean().default(true),
+  zero_start: z.boolean().default(STAGE2_DEFAULTS.zero_start),
   /** Train both stages together from Landsat's 7 bands. */
-  finetune_stage1: z.boolean().default(false),
+  finetune_stage1: z.boolean().default(STAGE2_DEFAULTS.finetune_stage1),
   /** Folder of stage 1's cached predictions; empty: beside the run folder. */
-  cache_dir: z.string().default(''),
+  cache_dir: z.string().default(STAGE2_DEFAULTS.cache_dir),
 });
 
 export type Stage1Config = z.infer<typeof stage1Schema>;

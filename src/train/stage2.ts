@@ -9,8 +9,14 @@ import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { type Method, openNetwork, physicalUnits } from '../evaluate/method.js';
 import { BACK_PROJECTIONS, bicubicMethod, cascadeModel, ownCoarse, spatialModel } from '../evaluate/stage2_methods.js';
 import type { MetricRow } from '../metrics/types.js';
-import { BOUNDED_ROUNDS, BOUNDS } from '../models/bounded_projection.js';
-import type { CascadeSpec, ModelSpec, SpatialModelSpec, SpectralSpec } from '../models/spec.js';
+import { BOUNDS } from '../models/bounded_projection.js';
+import {
+  BOUNDED_ROUNDS,
+  type CascadeSpec,
+  type ModelSpec,
+  type SpatialModelSpec,
+  type SpectralSpec,
+} from '../models/spec.js';
 import type { Baselines } from './board.js';
 import type { Stage2Config } from './config.js';
 import type { TrainingData } from './data_setup.js';

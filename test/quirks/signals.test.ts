@@ -152,8 +152,11 @@ function slowCheckout(folder: string): string {
   writeFileSync(
     join(scripts, 'build.mjs'),
     `import { spawnSync } from 'node:child_process';
-process.stderr.write('building ' + process.pid + '\\n');
-spawnSync('sleep', ['60']);`,
+export const isBuilt = () => false;
+if (process.argv[1] === import.meta.filename) {
+  process.stderr.write('building ' + process.pid + '\\n');
+  spawnSync('sleep', ['60']);
+}`,
   );
   return join(scripts, 'bandlift.mjs');
 }

@@ -1,0 +1,145 @@
+/** `bandlift train` at work: from patches to a checkpoint. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT } from '../base/errors.js';
+import type { Reporter } from '../base/reporter.js';
+import { checkDevice, parseDevice } from '../engine/device.js';
+import {
+  type Settings,
+  STAGE1_SETTINGS,
+  STAGE2_SETTINGS,
+  type Stage1Config,
+  type Stage2Config,
+  type TrainConfig,
+} from '../train/config.js';
+import { FINE_SAMPLE, SAMPLE } from '../train/defaults.js';
+import type { TrainResult } from '../train/run.js';
+import { checkpointsOf, freeRunPath } from '../train/run_folder.js';
+import { trainStage1 } from '../train/stage1.js';
+import { trainStage2 } from '../train/stage2.js';
+import { chooseStart } from '../train/start.js';
+import { onInterrupt } from './interrupt.js';
+import { snake } from './options.js';
+import { Output } from './output.js';
+import { defaultFineSample, defaultSample } from './sample_run.js';
+
+export interface TrainFlags extends Record<string, unknown> {
+  config?: string;
+  checkpoint?: string;
+  resume?: boolean;
+  json?: boolean;
+}
+
+/** What the command does differently for each stage. */
+interface StageCommand<C extends TrainConfig> {
+  readonly settings: Settings<C>;
+  /** Fills in what was not given: the sample, and what goes with it. */
+  defaults(config: C, given: ReadonlySet<string>, output: Output): Promise<void>;
+  train(
+    config: C,
+    resume: boolean,
+    report: Reporter,
+    interrupted: () => boolean,
+    checkpoint?: string,
+  ): Promise<TrainResult>;
+}
+
+const STAGE1: StageCommand<Stage1Config> = {
+  settings: STAGE1_SETTINGS,
+  train: trainStage1,
+  async defaults(config, given, output) {
+    if (config.data_dir !== '') return;
+    config.data_dir = await defaultSample(output);
+    // a learning rate is fit for one schedule and one size of batch, and so are the others
+    Object.assign(config, Object.fromEntries(Object.entries(SAMPLE).filter(([name]) => !given.has(name))));
+  },
+};
+
+const STAGE2: StageCommand<Stage2Config> = {
+  settings: STAGE2_SETTINGS,
+  train: trainStage2,
+  async defaults(config, given, output) {
+    const needsStage1 = config.stage1 === '' && (config.input !== 'simulated' || config.finetune_stage1);
+    if (config.data_dir !== '') return; // users' own patches need a stage 1 of their own
+    if (needsStage1) config.stage1 = newestStage1() ?? (await firstStage1(output));
+    if (config.stage1 !== '') output.line(`stage 1: ${config.stage1}`);
+    config.data_dir = await defaultFineSample(output);
+    const own = Object.entries(FINE_SAMPLE).filter(([name]) => !given.has(name));
+    Object.assign(config, Object.fromEntries(own));
+  },
+};
+
+/** The best checkpoint of the newest stage-1 run below ./runs. */
+function newestStage1(): string | undefined {
+  if (!existsSync('runs')) return undefined;
+  const found = readdirSync('runs')
+    .filter((name) => /^stage1(-\d+)?$/.test(name))
+    .map((name) => join(checkpointsOf(join('runs', name)), 'best.safetensors'))
+    .filter((path) => existsSync(path));
+  return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+}
+
+/** Trains stage 1 on the sample. */
+async function firstStage1(output: Output): Promise<string> {
+  output.line('no stage-1 model in ./runs: training one on the sample first');
+  await run(STAGE1, { ...(output.json ? { json: true } : {}) });
+  output.line();
+  const path = newestStage1();
+  if (path === undefined) process.exit(EXIT.interrupted); // Ctrl-C; what to do was printed
+  return path;
+}
+
+function settingsOf(flags: TrainFlags): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(flags)) {
+    if (['config', 'resume', 'checkpoint', 'json'].includes(name)) continue;
+    // commander's defaults of --no-augment and --no-zero-start
+    if ((name === 'augment' || name === 'zeroStart') && value === true) continue;
+    settings[snake(name)] = value;
+  }
+  return settings;
+}
+
+async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: TrainFlags): Promise<void> {
+  const output = new Output(flags.json === true);
+  const kind = stage.settings;
+  const defaultFolder = `runs/${kind.stage}`;
+  const settings = settingsOf(flags);
+  const { config: configFile, checkpoint } = flags;
+  const { config, resume, given } = await chooseStart(
+    { flags: settings, configFile, resume: flags.resume === true, checkpoint, defaultFolder },
+    kind,
+  );
+  checkDevice(parseDevice(config.device, config.precision)); // before a sample is made or patches are read
+  if (resume && settings.lr !== undefined && config.schedule === 'plateau')
+    output.warn(
+      'the plateau schedule continues with the learning rate of the checkpoint; --lr has no effect on --resume',
+    );
+  if (!resume) await stage.defaults(config, given, output);
+  if (config.output_dir === '') config.output_dir = freeRunPath(defaultFolder);
+  output.line(`run folder: ${config.output_dir}`);
+  const interrupt = onInterrupt('stopping after this step ...');
+  try {
+    const result = await stage.train(config, resume, output, () => interrupt.requested, checkpoint);
+    const again = `npm run -s bandlift -- train ${kind.stage} --resume --output-dir ${config.output_dir}`;
+    if (result.interrupted) {
+      output.line(
+        `interrupted; everything up to this step is in ${join(checkpointsOf(result.run), 'last.safetensors')}`,
+      );
+      output.line(`to continue: ${again}`);
+      output.event('interrupted', { resume: again });
+      process.exitCode = EXIT.interrupted;
+      return;
+    }
+    output.line();
+    output.line(`best model: ${result.best}`);
+    output.line(`curves and pictures: tensorboard --logdir ${join(result.run, 'tensorboard')}`);
+    output.event('done', { run: result.run, best: result.best });
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+/** Trains the stage that was asked for. */
+export const runTrain = (stage: 'stage1' | 'stage2', flags: TrainFlags): Promise<void> =>
+  stage === 'stage1' ? run(STAGE1, flags) : run(STAGE2, flags);
