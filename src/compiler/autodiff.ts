@@ -85,6 +85,7 @@ class Reverse {
       if (node.op.gradient === undefined) {
         throw new BandliftError(`${node.op.name} '${node.label}' has no gradient rule`);
       }
+      this.#checkReached(node);
       node.op.gradient(this.#context(node));
     }
     for (const value of this.#graph.values) {
@@ -101,6 +102,18 @@ class Reverse {
         for (const id of node.outputs) this.#needed.add(id);
       }
     }
+  }
+
+  /** A rule sees only the gradients that it asks for: one that reaches another output would be lost. */
+  #checkReached({ op, outputs, label }: GraphNode): void {
+    const { name, differentiates = [0] } = op;
+    outputs.forEach((id, index) => {
+      if (!this.#gradients.has(id) || differentiates.includes(index)) return;
+      const asked = differentiates.join(', ');
+      throw new BandliftError(
+        `${name} '${label}': the loss depends on output ${index}, but the gradient rule covers output ${asked} only`,
+      );
+    });
   }
 
   #context(node: GraphNode): GradientContext {

@@ -33,10 +33,10 @@ export function chain(programs: readonly PlannedProgram[]): PlannedProgram {
   };
 }
 
-/** The same program with `tensor` as operand `index` of every instruction `op`. */
-export function withOperand(program: PlannedProgram, op: string, index: number, tensor: TensorRef): PlannedProgram {
+/** The same program with `tensor` as operand `index` of the instruction that node `label` became. */
+export function withOperand(program: PlannedProgram, label: string, index: number, tensor: TensorRef): PlannedProgram {
   const instructions = program.description.instructions.map((i) =>
-    i.op === op ? { ...i, tensors: i.tensors.map((t, k) => (k === index ? tensor : t)) } : i,
+    i.label === label ? { ...i, tensors: i.tensors.map((t, k) => (k === index ? tensor : t)) } : i,
   );
   return { ...program, description: { ...program.description, instructions } };
 }

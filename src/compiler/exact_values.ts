@@ -15,29 +15,10 @@
  */
 import type { Graph, GraphNode, ValueId } from '../graph/ir.js';
 
-/**
- * Operators that sum, and their operands of images. The weights of a convolution must be frozen; with an activation it is
- * another operator.
- */
-const SUMS: Readonly<Record<string, readonly number[]>> = {
-  add: [0, 1],
-  conv2d_forward: [0, 3],
-  quadratic_features_forward: [0],
-  reshape: [0],
-  resample: [0, 3],
-  // no sums, but what they are held to
-  neighbourhood_bounds: [0],
-  clamp_forward: [0, 1, 2],
-};
-
-/** Operators that only read a prediction (operand 0); the first also gives its gradient (output 1). */
-const READERS: ReadonlySet<string> = new Set(['spectral_loss', 'spectral_metrics', 'count_clamped']);
-
 /** Images that a node sums to its result; none where it does something else. */
 function summands(graph: Graph, { op, inputs, attributes }: GraphNode): readonly ValueId[] {
   const frozen = (i: number) => inputs[i] == null || graph.values[inputs[i]]!.trainable === false;
-  if (op.name === 'conv2d_forward' && !(frozen(1) && frozen(2) && attributes.activation === 'none')) return [];
-  return (SUMS[op.name] ?? []).map((i) => inputs[i]).filter((id) => id != null);
+  return (op.summands?.(attributes, frozen) ?? []).map((i) => inputs[i]).filter((id) => id != null);
 }
 
 /** Predictions (Graph.exact) that are sums, and the sums that they are made of. */
@@ -56,6 +37,7 @@ export function exactSums(graph: Graph): Set<ValueId> {
 /** The nodes that compute in f32: those that make exact sums, and those that read a prediction which is one. */
 export function exactNodes(graph: Graph): ReadonlySet<GraphNode> {
   const exact = exactSums(graph);
-  const isExact = ({ op, inputs, outputs }: GraphNode) => exact.has(READERS.has(op.name) ? inputs[0]! : outputs[0]!);
+  const isExact = ({ op, inputs, outputs }: GraphNode) =>
+    exact.has(op.readsPrediction === true ? inputs[0]! : outputs[0]!);
   return new Set(graph.nodes.filter(isExact));
 }

@@ -9,7 +9,7 @@
  * node takes the place of the later of the two, so all its operands exist there. What a network learnt is not folded into
  * the sum that is its prediction (exact_values.ts): the two have different types where images have 16 bits.
  */
-import type { Graph, GraphNode, ValueId } from '../graph/ir.js';
+import type { Fold, Graph, GraphNode, ValueId } from '../graph/ir.js';
 import { exactSums } from './exact_values.js';
 
 /** What may be folded where. Returns the fused node, or undefined where the pattern does not fit. */
@@ -57,11 +57,9 @@ class Uses {
     for (const id of graph.outputs.values()) this.#count.set(id, (this.#count.get(id) ?? 0) + 1);
   }
 
-  /** The node that makes `id`, if it is one of `names` and nothing else reads its result. */
-  soleProducer(id: ValueId | null | undefined, names: readonly string[]): GraphNode | undefined {
-    if (id === null || id === undefined || this.#count.get(id) !== 1) return undefined;
-    const node = this.#producer.get(id);
-    return node !== undefined && names.includes(node.op.name) ? node : undefined;
+  /** The node that makes `id`, if nothing else reads its result. */
+  soleProducer(id: ValueId | null | undefined): GraphNode | undefined {
+    return id === null || id === undefined || this.#count.get(id) !== 1 ? undefined : this.#producer.get(id);
   }
 
   /** Whether `sum` is kept exact, but not what `producer` adds to it: a device may keep that in 16 bits. */
@@ -80,66 +78,50 @@ function extend(node: GraphNode, index: number, operand: ValueId, result: GraphN
   return { ...node, inputs, outputs: result.outputs };
 }
 
-/** Operand that takes an addition, where it is still free and nothing is applied after the sum. */
-function additionOperand(node: GraphNode): number | undefined {
-  switch (node.op.name) {
-    case 'conv2d_forward':
-      return node.inputs[3] === null && node.attributes.activation === 'none' && (node.attributes.shuffle ?? 1) === 1
-        ? 3
-        : undefined;
-    case 'resample':
-      return node.inputs[3] === null ? 3 : undefined;
-    case 'gate_forward':
-      return node.inputs[2] === null ? 2 : undefined;
-    case 'conv2d_backward_data':
-      return node.inputs[2] === null && node.inputs[3] === null ? 2 : undefined;
-    default:
-      return undefined;
-  }
-}
-
-const ADDABLE = ['conv2d_forward', 'gate_forward', 'resample', 'conv2d_backward_data'];
+const foldOf = ({ op, attributes }: GraphNode): Fold | undefined => op.foldsAs?.(attributes);
 
 function foldAdd(node: GraphNode, uses: Uses) {
-  if (node.op.name !== 'add' || node.op.passesAccumulator === true) return undefined;
+  if (foldOf(node) !== 'addition') return undefined;
   const [a, b] = node.inputs as [ValueId, ValueId];
   if (a === b) return undefined;
   // The later producer absorbs the sum: the earlier result exists then.
-  const candidates = [uses.soleProducer(a, ADDABLE), uses.soleProducer(b, ADDABLE)]
-    .filter((c) => c !== undefined && additionOperand(c) !== undefined && !uses.roundsBefore(node, c))
+  const candidates = [uses.soleProducer(a), uses.soleProducer(b)]
+    .filter((c) => c?.op.takes?.addition?.isFree(c) === true && !uses.roundsBefore(node, c))
     .sort((p, q) => uses.position(q!) - uses.position(p!));
   const producer = candidates[0];
   if (producer === undefined) return undefined;
   const other = producer.outputs[0] === a ? b : a;
-  return { fused: extend(producer, additionOperand(producer)!, other, node), absorbed: [producer] };
+  return { fused: extend(producer, producer.op.takes!.addition!.operand, other, node), absorbed: [producer] };
 }
 
 function foldActivation(node: GraphNode, uses: Uses) {
-  if (node.op.name !== 'activation_forward') return undefined;
-  const conv = uses.soleProducer(node.inputs[0], ['conv2d_forward']);
-  if (conv === undefined || conv.attributes.activation !== 'none') return undefined;
-  const attributes = { ...conv.attributes, activation: node.attributes.kind! };
-  return { fused: { ...conv, attributes, outputs: node.outputs }, absorbed: [conv] };
+  if (foldOf(node) !== 'activation') return undefined;
+  const producer = uses.soleProducer(node.inputs[0]);
+  if (producer?.op.takes?.activation !== true || producer.attributes.activation !== 'none') return undefined;
+  const attributes = { ...producer.attributes, activation: node.attributes.kind! };
+  return { fused: { ...producer, attributes, outputs: node.outputs }, absorbed: [producer] };
 }
 
 /** dy * gate + (dmean spread over the pixels): both results added, in either order. */
 function foldMeanGradient(node: GraphNode, uses: Uses) {
-  if (node.op.name !== 'add') return undefined;
+  if (foldOf(node) !== 'addition') return undefined;
   for (const [gateId, meanId] of [
     [node.inputs[0], node.inputs[1]],
     [node.inputs[1], node.inputs[0]],
   ]) {
-    const gate = uses.soleProducer(gateId, ['gate_backward_input']);
-    const mean = uses.soleProducer(meanId, ['global_mean_backward']);
-    if (gate === undefined || mean === undefined || gate.inputs[2] !== null || gate.inputs[3] !== null) continue;
-    return { fused: extend(gate, 2, mean.inputs[0]!, node), absorbed: [gate, mean] };
+    const [gate, mean] = [uses.soleProducer(gateId), uses.soleProducer(meanId)];
+    const { spread, mask } = gate?.op.takes ?? {};
+    if (gate === undefined || mean === undefined || spread === undefined || foldOf(mean) !== 'spread') continue;
+    if (gate.inputs[spread] !== null || (mask !== undefined && gate.inputs[mask] !== null)) continue;
+    return { fused: extend(gate, spread, mean.inputs[0]!, node), absorbed: [gate, mean] };
   }
   return undefined;
 }
 
 function foldMask(node: GraphNode, uses: Uses) {
-  if (node.op.name !== 'activation_backward' || node.attributes.kind !== 'relu') return undefined;
-  const producer = uses.soleProducer(node.inputs[1], ['conv2d_backward_data', 'gate_backward_input']);
-  if (producer === undefined || producer.inputs[3] !== null) return undefined;
-  return { fused: extend(producer, 3, node.inputs[0]!, node), absorbed: [producer] };
+  if (foldOf(node) !== 'mask') return undefined;
+  const producer = uses.soleProducer(node.inputs[1]);
+  const mask = producer?.op.takes?.mask;
+  if (producer === undefined || mask === undefined || producer.inputs[mask] !== null) return undefined;
+  return { fused: extend(producer, mask, node.inputs[0]!, node), absorbed: [producer] };
 }

@@ -1,9 +1,9 @@
 /**
- * Graph + memory plan -> the flat program of program_types.ts. One node becomes one instruction; reshape becomes none.
+ * Graph + memory plan -> the flat program of program_types.ts. One node becomes one instruction, a view none.
  * Operands stand as in native/backend.h: inputs, then outputs, then scratch memory where the method has some (null when
  * it needs 0 bytes); absent operands are null; a buffer that is added to appears once, as the output.
  */
-import { type Graph, type GraphNode, type Value, type ValueId, valuePitch } from '../graph/ir.js';
+import { type Graph, type GraphNode, parameterNumbers, type Value, type ValueId, valuePitch } from '../graph/ir.js';
 import type { Instruction, Opcode, ProgramDescription, TensorRef } from './program_types.js';
 
 /** Where bytes lie: index into the buffers given to compile, and the offset in it. */
@@ -24,11 +24,11 @@ export function lowerNode(
   workspace: (Place & { readonly bytes: number }) | null,
 ): Instruction | undefined {
   const { op } = node;
-  if (op.name === 'reshape') return undefined;
+  if (op.view === true) return undefined;
   const ref = (id: ValueId | null): TensorRef | null => (id === null ? null : tensorRef(graph.values[id]!, place(id)));
   const accumulators = new Set(op.passesAccumulator === true ? [] : (op.accumulates ?? []).map(([input]) => input));
   const tensors = node.inputs.filter((_, i) => !accumulators.has(i)).map(ref);
-  for (let i = 0; i < (op.outputCount ?? node.outputs.length); i++) tensors.push(ref(node.outputs[i] ?? null));
+  for (let i = 0; i < op.outputs.length; i++) tensors.push(ref(node.outputs[i] ?? null));
   if (op.workspace === true) {
     const size = workspace === null ? 0 : workspace.bytes / 4;
     tensors.push(
@@ -37,7 +37,7 @@ export function lowerNode(
         : { buffer: workspace.buffer, offset: workspace.offset, dtype: 'f32', shape: [1, 1, 1, size], pitch: size },
     );
   }
-  return { op: op.name as Opcode, tensors, params: op.params?.(node.attributes) ?? [], label: node.label };
+  return { op: op.name as Opcode, tensors, params: parameterNumbers(node), label: node.label };
 }
 
 export interface Layout {

@@ -135,7 +135,7 @@ class Assignment {
       this.#join(id, source);
       return;
     }
-    if (node.op.name === 'reshape') {
+    if (node.op.view === true) {
       this.#join(id, node.inputs[0]!);
       return;
     }

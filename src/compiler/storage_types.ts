@@ -6,7 +6,7 @@
  * their gradients, tables, targets, masks, and what has one pixel (gates, means, the attention's small layers).
  * Predictions and the sums they are made of are images of f32 (exact_values.ts). All images of one node have one type.
  * `convert` nodes are put where an image begins as an input, ends as an output, goes from 16 bits to f32 or back, is
- * wanted plain by an operator (OpDefinition.plain), or is reshaped in a way that padding does not survive.
+ * wanted plain by an operator (OpDefinition.plainInputs), or is reshaped in a way that padding does not survive.
  */
 import { type DType, type Graph, type GraphNode, type Value, type ValueId, valuePitch } from '../graph/ir.js';
 import { convertOp } from '../graph/ops/convert.js';
@@ -28,20 +28,6 @@ export function imagePitch(c: number, rules: StorageRules): number {
   return c === 1 ? 1 : Math.ceil(c / perRow) * perRow;
 }
 
-/** Operands that an operator keeps alike with its results: all of them, or those listed. */
-const ALIKE: Readonly<Record<string, readonly number[] | 'all'>> = {
-  activation_forward: 'all',
-  activation_backward: 'all',
-  add: 'all',
-  // with a shuffle, or between grids, one side may have a single pixel
-  conv2d_forward: [0, 3],
-  conv2d_backward_data: [0, 2, 3],
-  resample: [0, 3],
-  neighbourhood_bounds: [0],
-  clamp_forward: [0, 1, 2],
-  clamp_backward: [0, 1, 2, 5],
-};
-
 /**
  * Which values are images: those that have pixels, or are kept alike with one that has, and do not belong to parameters
  * (what is computed from them elementwise, what is added to their gradients), whatever their shape.
@@ -57,9 +43,7 @@ function imagesOf(graph: Graph): (id: ValueId) => boolean {
     parent[root(a)] = root(b);
   };
   for (const { op, inputs, outputs } of graph.nodes) {
-    const which = ALIKE[op.name];
-    const operands = which === undefined ? [] : which === 'all' ? inputs : which.map((i) => inputs[i]!);
-    for (const id of operands) if (id !== null && id !== undefined) join(id, outputs[0]!);
+    for (const i of op.alike ?? []) if (inputs[i] != null) join(inputs[i], outputs[0]!);
     for (const [input, output] of op.accumulates ?? [])
       if (inputs[input] != null && outputs[output] !== undefined) join(inputs[input]!, outputs[output]!);
   }
@@ -103,22 +87,25 @@ class Storage {
 
   #node(node: GraphNode): void {
     const type = this.#exact.has(node) ? 'f32' : this.#rules.image;
-    if (node.op.name === 'reshape') {
-      this.#reshape(node, type);
+    if (node.op.view === true) {
+      this.#view(node, type);
       return;
     }
-    const plain = new Set(node.op.plain ?? []);
+    const plain = new Set(node.op.plainInputs ?? []);
     const inputs = node.inputs.map((id, i) =>
       id === null ? null : plain.has(i) ? this.#plain(id) : this.#operand(id, type),
     );
-    for (const id of node.outputs) if (this.#isImage(id)) this.#makeImage(id, type);
-    // where images are f32 a device may still round a convolution's operands
-    const exact = type === 'f32' && node.op.name === 'conv2d_forward' && this.#exact.has(node);
+    const plainOutputs = new Set(node.op.plainOutputs ?? []);
+    node.outputs.forEach((id, i) => {
+      if (this.#isImage(id) && !plainOutputs.has(i)) this.#makeImage(id, type);
+    });
+    // where images are f32 a device may still round operands
+    const exact = type === 'f32' && node.op.roundsOperands === true && this.#exact.has(node);
     this.#nodes.push({ ...node, inputs, ...(exact ? { attributes: { ...node.attributes, exact } } : {}) });
   }
 
   /** A view where the bytes stay as they are, else a copy. */
-  #reshape(node: GraphNode, type: ImageType): void {
+  #view(node: GraphNode, type: ImageType): void {
     const [from, to] = [node.inputs[0]!, node.outputs[0]!];
     const source = this.#copies.get(formKey(from, type, this.#pitch(from, type))) ?? from;
     if (this.#isImage(to)) this.#makeImage(to, type);

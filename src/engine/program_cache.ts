@@ -4,15 +4,21 @@ import { chain, type PlannedProgram, withOperand } from '../compiler/chain.js';
 import { lower } from '../compiler/lower.js';
 import type { ProgramDescription } from '../compiler/program_types.js';
 import type { Graph } from '../graph/ir.js';
-import { SCALAR_COUNT } from '../graph/ops/optimizer.js';
+import { GRADIENT_NORM, gradNormOp, SCALAR_COUNT } from '../graph/ops/optimizer.js';
 import type { HeldPatches } from './held_patches.js';
 import { DEFAULT_ADAM, type PlanTarget, planGraph } from './memory_plan.js';
-import { type NamedGraph, optimizerProgram, type SampleProgram, sampleProgram, zeroProgram } from './programs.js';
+import {
+  type NamedGraph,
+  normProgram,
+  optimizerProgram,
+  type SampleProgram,
+  sampleProgram,
+  zeroProgram,
+} from './programs.js';
 import { atLeastOneLine, BUFFER, constantLayout, type ParameterStorage } from './storage.js';
 import type { SessionOptions } from './types.js';
 
-/** Operand of grad_norm in native/backend.h. */
-const LOSS_TERMS_OPERAND = 1;
+const LOSS_TERMS_OPERAND = gradNormOp.inputs.indexOf('loss_terms');
 
 /** The optimizer's scalars, which change from step to step. */
 const SCALARS_PORT: ProgramDescription['inputs'][number] = {
@@ -76,9 +82,7 @@ export class ProgramCache {
     return this.#compiled(kind, () => {
       if (kind === 'zero') return this.#lower(zeroProgram(length));
       if (kind === 'optimizer') return this.#optimizer();
-      const named = optimizerProgram(length, this.#options.ema === true, this.#options.adam ?? DEFAULT_ADAM);
-      const nodes = named.graph.nodes.filter((node) => node.op.name === 'grad_norm');
-      return this.#lower({ ...named, graph: { ...named.graph, nodes } });
+      return this.#lower(normProgram(length));
     });
   }
 
@@ -94,7 +98,7 @@ export class ProgramCache {
       const { description } = whole;
       const [terms] = description.outputs;
       const fedScalars = { ...whole, description: { ...description, inputs: [...description.inputs, SCALARS_PORT] } };
-      return { ...withOperand(fedScalars, 'grad_norm', LOSS_TERMS_OPERAND, terms!.tensor), graph: step.graph };
+      return { ...withOperand(fedScalars, GRADIENT_NORM, LOSS_TERMS_OPERAND, terms!.tensor), graph: step.graph };
     };
     return this.#compiled(`train ${samples}${fed ? ' held' : ''}`, build, { fed });
   }

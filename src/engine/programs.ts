@@ -4,7 +4,7 @@ import { fuse } from '../compiler/fuse.js';
 import { combinedLoss } from '../graph/combined_loss.js';
 import { type Graph, GraphBuilder, prune } from '../graph/ir.js';
 import { fillInto } from '../graph/ops/fill.js';
-import { optimizerStep, SCALAR_COUNT } from '../graph/ops/optimizer.js';
+import { gradientNorm, optimizerStep, SCALAR_COUNT } from '../graph/ops/optimizer.js';
 import { spectralMetrics } from '../graph/ops/spectral_metrics.js';
 import { buildModel } from '../models/index.js';
 import type { AdamOptions, SessionOptions } from './types.js';
@@ -77,6 +77,14 @@ export function zeroProgram(length: number): NamedGraph {
   const g = builder.state('g', [1, 1, 1, length]);
   builder.output('g', builder.apply(fillInto, [g], { value: 0 }, 'zero gradients')[0]!);
   return { graph: builder.build(), inputs: [], outputs: [] };
+}
+
+/** The norm of the gradients of `length` parameters. */
+export function normProgram(length: number): NamedGraph {
+  const builder = new GraphBuilder();
+  const g = builder.state('g', [1, 1, 1, length]);
+  builder.output('norm', gradientNorm(builder, g, builder.state('scalars', [1, 1, 1, SCALAR_COUNT]))[0]!);
+  return { graph: builder.build(), inputs: [], outputs: ['norm'] };
 }
 
 /** Norm, clipping, Adam and the moving average over all trained parameters. */

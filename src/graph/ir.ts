@@ -32,7 +32,8 @@ export interface Value {
   readonly data?: Float32Array;
 }
 
-export type Attributes = Readonly<Record<string, number | string | boolean>>;
+export type Attribute = number | string | boolean;
+export type Attributes = Readonly<Record<string, Attribute>>;
 
 export interface GraphNode {
   readonly op: OpDefinition;
@@ -66,39 +67,135 @@ export interface Cost {
   readonly bytes: number;
 }
 
-export interface OnnxNode {
-  readonly op: string;
-  readonly attributes: Readonly<Record<string, number | string | readonly number[]>>;
+/** A scalar parameter of an instruction: the attribute of the same name as a number, and back. */
+export interface Parameter {
+  /** Where the node does not have the attribute; without a fallback it must. */
+  readonly fallback?: Attribute;
+  encode(attribute: Attribute): number;
+  decode(number: number): Attribute;
 }
 
-/** Everything TypeScript knows about one operator. Operands stand in the order of its method in native/backend.h. */
-export interface OpDefinition {
-  /** The instruction (Opcode of src/compiler/program_types.ts) it becomes; reshape becomes none. */
+/**
+ * Which pixels of its operands a node needs for some pixels of its results: what a tile of a scene must read (src/tiling).
+ * Operands that have no pixels (parameters, tables, what is computed from them) need not be named.
+ */
+export type Footprint =
+  /** The same pixels. Operands `perSample` hold one spectrum for a whole sample and are needed whole. */
+  | { readonly kind: 'pointwise'; readonly perSample?: readonly number[] }
+  /**
+   * Of operand 0 the pixels up to `reach` rows and columns away; nothing lies beyond the image's border. `scale` results in
+   * each direction for a pixel (default 1). Of operands `beside` the same pixels as of the results.
+   */
+  | {
+      readonly kind: 'window';
+      reach(attributes: Attributes): readonly [rows: number, columns: number];
+      scale?(attributes: Attributes): number;
+      readonly beside?: readonly number[];
+    }
+  /**
+   * Of operands `through` what two constant tables point at, operands `rows` and `columns` (src/graph/ops/resample.ts has
+   * their form); of other images the same pixels as of the results.
+   */
+  | { readonly kind: 'tables'; readonly through: readonly number[]; readonly rows: number; readonly columns: number }
+  /** The result is the mean over the pixels of each sample: a scene is cut behind it. */
+  | { readonly kind: 'mean' };
+
+/**
+ * Everything TypeScript knows about one operator; no other file asks which operator a node has. Operands stand in the order
+ * of its line in native/ops. An operator that is differentiated is part of networks, so it must tell its footprint.
+ */
+export type OpDefinition = OpTraits &
+  (
+    | { readonly gradient?: undefined; readonly footprint?: Footprint; readonly view?: undefined }
+    | { gradient(context: GradientContext): void; readonly footprint: Footprint; readonly view?: undefined }
+    /** The operand's bytes under another shape: no instruction, the memory plan gives it the same place. */
+    | { gradient(context: GradientContext): void; readonly footprint?: undefined; readonly view: true }
+  );
+
+interface OpTraits {
+  /** The instruction it becomes; a view becomes none. */
   readonly name: string;
+  /** Names of the operands, as in the instruction's line in native/ops. */
   readonly inputs: readonly string[];
+  /** A node may have fewer outputs than these: the instruction's last ones are absent then. */
+  readonly outputs: readonly string[];
   /** Shape rule: checks operands, returns the outputs' types; errors name the operator and the shapes. */
   infer(operands: readonly (ValueType | null)[], attributes: Attributes, label: string): readonly ValueType[];
   cost(operands: readonly (ValueType | null)[], results: readonly ValueType[], attributes: Attributes): Cost;
-  /** Gradient rule; absent where there is nothing to differentiate. */
-  gradient?(context: GradientContext): void;
+
+  // ---- gradient ----
+
+  /** Outputs whose gradients the rule takes; a loss that depends on another is refused. Default: output 0. */
+  readonly differentiates?: readonly number[];
   /** Loss operators: the attributes that make the node also return the gradient of its first operand, as output 1. */
-  lossGradient?: Attributes;
+  readonly lossGradient?: Attributes;
+
+  // ---- memory ----
+
   /** [input, output] pairs that may share memory, when the input is not needed afterwards. */
   readonly inPlace?: readonly (readonly [number, number])[];
   /** [input, output] pairs that are the same memory: output = input + something. */
   readonly accumulates?: readonly (readonly [number, number])[];
   /** Whether an accumulated input is an operand of the instruction too (default: only its output is). */
   readonly passesAccumulator?: boolean;
-  /** Scalar parameters of the instruction. */
-  params?(attributes: Attributes): readonly number[];
-  /** Whether the instruction's last operand is scratch memory. */
+
+  // ---- the instruction ----
+
+  /** Scalar parameters, in order. */
+  readonly params?: Readonly<Record<string, Parameter>>;
+  /** Whether the last operand is scratch memory. */
   readonly workspace?: boolean;
-  /** Inputs that stay f32 without padding however a device keeps its images (targets, masks, statistics). */
-  readonly plain?: readonly number[];
-  /** Number of output operands of the instruction; missing ones are null. Default: as many as the node has. */
-  readonly outputCount?: number;
-  /** ONNX operators with the same meaning (opset 17, on NCHW data). */
-  onnx?(attributes: Attributes): readonly OnnxNode[];
+
+  // ---- how a device keeps images (src/compiler/storage_types.ts, exact_values.ts) ----
+
+  /** Inputs that stay f32 without padding (targets, masks, statistics). */
+  readonly plainInputs?: readonly number[];
+  /** Outputs that stay f32 without padding although they have pixels (statistics of each pixel). */
+  readonly plainOutputs?: readonly number[];
+  /** Images of one kind with output 0, so that all are kept alike even where one of them has a single pixel. */
+  readonly alike?: readonly number[];
+  /**
+   * Images that the results are sums of, or are held to: where the results are a prediction they are kept in f32 as well.
+   * Empty where the operator does something else, with trained weights above all. Default: empty.
+   */
+  summands?(attributes: Attributes, isFrozen: (input: number) => boolean): readonly number[];
+  /** Only reads a prediction, operand 0, and computes in f32 where that is kept in f32. */
+  readonly readsPrediction?: boolean;
+  /** A device may round its f32 operands (to tf32), unless the node has the attribute `exact`. */
+  readonly roundsOperands?: boolean;
+
+  // ---- fusion (src/compiler/fuse.ts) ----
+
+  /** What this node does to its operand, which the node that makes the operand may do on the way. */
+  foldsAs?(attributes: Attributes): Fold | undefined;
+  /** The folds that this operator takes, and where. */
+  readonly takes?: {
+    /** Operand for a sum after everything else, while it is free. */
+    readonly addition?: { readonly operand: number; isFree(node: GraphNode): boolean };
+    /** It has the attribute `activation`. */
+    readonly activation?: true;
+    /** Operand for the y of a ReLU's backward, applied last. */
+    readonly mask?: number;
+    /** Operand for the gradient of each sample's mean; must be put in before `mask`. */
+    readonly spread?: number;
+  };
+}
+
+/**
+ * addition    a + b
+ * activation  a pointwise function, the attribute `kind`
+ * mask        dy where y > 0: operands y, dy
+ * spread      a sample's spectrum over all its pixels, divided by their number
+ */
+export type Fold = 'addition' | 'activation' | 'mask' | 'spread';
+
+/** The scalar parameters of a node's instruction. */
+export function parameterNumbers({ op, attributes, label }: GraphNode): number[] {
+  return Object.entries(op.params ?? {}).map(([name, parameter]) => {
+    const attribute = attributes[name] ?? parameter.fallback;
+    if (attribute === undefined) throw new ShapeError(op.name, label, `attribute ${name} is missing`);
+    return parameter.encode(attribute);
+  });
 }
 
 /** What a gradient rule sees; given by src/compiler/autodiff.ts. */

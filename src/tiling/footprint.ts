@@ -84,9 +84,10 @@ export function layoutsOf(graph: Graph): ReadonlyMap<ValueId, Layout> {
     if (first === undefined) continue;
     for (const id of node.outputs) {
       const value = graph.values[id]!;
-      if (node.op.name === 'reshape') layouts.set(id, reshaped(node, first, graph, value.shape));
-      else if (first.kind === 'image' || node.op.name === 'global_mean_forward') layouts.set(id, image(value));
-      else if (node.op.name === 'resample' || (node.attributes.shuffle ?? 1) !== 1)
+      const footprint = node.op.footprint;
+      if (node.op.view === true) layouts.set(id, reshaped(node, first, graph, value.shape));
+      else if (first.kind === 'image' || footprint?.kind === 'mean') layouts.set(id, image(value));
+      else if (footprint?.kind === 'tables' || scaleOf(node) !== 1)
         throw new ShapeError('tiles', node.label, 'only an image can change its size');
       else layouts.set(id, first);
     }
@@ -106,7 +107,7 @@ function reshaped(node: GraphNode, from: Layout, graph: Graph, to: Shape): Layou
   throw new ShapeError('tiles', node.label, `[${shape.join(', ')}] to [${to.join(', ')}] mixes pixels`);
 }
 
-// ---- the rule of each operator ----
+// ---- the footprint of each operator (src/graph/ir.ts) ----
 
 /** First and last + 1 input position that rows [from, to) of a resampling table read. */
 export function tableReach(table: Value, from: number, to: number): readonly [number, number] {
@@ -131,54 +132,44 @@ export function operandRegion(
   const id = node.inputs[index];
   const layout = id === null || id === undefined ? undefined : layouts.get(id);
   if (layout === undefined) return undefined;
-  switch (node.op.name) {
-    case 'conv2d_forward': {
-      if (index === 3) return out;
-      const { kh, kw, shuffle } = node.attributes as Record<string, number>;
+  const { op, attributes, label } = node;
+  if (op.view === true) return layoutRegion(layout, imageRegion(layouts.get(node.outputs[0]!)!, out));
+  const { footprint } = op;
+  switch (footprint?.kind) {
+    case 'pointwise':
+      return footprint.perSample?.includes(index) === true ? wholeRegion(layout) : out;
+    case 'window': {
+      if (footprint.beside?.includes(index) === true) return out;
+      const [rows, columns] = footprint.reach(attributes);
       if (layout.kind === 'pixels') {
-        if (kh !== 1) throw new ShapeError('tiles', node.label, 'a kernel over unordered pixels');
-        return out;
+        if (rows > 0) throw new ShapeError('tiles', label, 'a kernel over unordered pixels');
+        return out; // columns are wavelengths there
       }
-      const r = shuffle ?? 1;
+      const scale = scaleOf(node);
       const plain = {
-        y0: Math.floor(out.y0 / r),
-        y1: Math.ceil(out.y1 / r),
-        x0: Math.floor(out.x0 / r),
-        x1: Math.ceil(out.x1 / r),
+        y0: Math.floor(out.y0 / scale),
+        y1: Math.ceil(out.y1 / scale),
+        x0: Math.floor(out.x0 / scale),
+        x1: Math.ceil(out.x1 / scale),
       };
-      return grow(plain, kh! >> 1, kw! >> 1, wholeRegion(layout));
+      return grow(plain, rows, columns, wholeRegion(layout));
     }
-    case 'resample': {
-      if (index === 3) return out;
-      const [y0, y1] = tableReach(graph.values[node.inputs[1]!]!, out.y0, out.y1);
-      const [x0, x1] = tableReach(graph.values[node.inputs[2]!]!, out.x0, out.x1);
+    case 'tables': {
+      if (!footprint.through.includes(index)) return out;
+      const [y0, y1] = tableReach(graph.values[node.inputs[footprint.rows]!]!, out.y0, out.y1);
+      const [x0, x1] = tableReach(graph.values[node.inputs[footprint.columns]!]!, out.x0, out.x1);
       return { y0, y1, x0, x1 };
     }
-    case 'neighbourhood_bounds': {
-      const radius = node.attributes.radius as number;
-      return grow(out, radius, radius, wholeRegion(layout));
-    }
-    case 'clamp_forward':
-    case 'count_clamped': {
-      if (index === 0) return out;
-      const [y0, y1] = tableReach(graph.values[node.inputs[3]!]!, out.y0, out.y1);
-      const [x0, x1] = tableReach(graph.values[node.inputs[4]!]!, out.x0, out.x1);
-      return { y0, y1, x0, x1 };
-    }
-    case 'gate_forward':
-      return index === 1 ? wholeRegion(layout) : out;
-    case 'activation_forward':
-    case 'add':
-    case 'softmax_mixing_forward':
-    case 'quadratic_features_forward':
-      return out;
-    case 'global_mean_forward':
+    case 'mean':
       return wholeRegion(layout);
-    case 'reshape':
-      return layoutRegion(layout, imageRegion(layouts.get(node.outputs[0]!)!, out));
-    default:
-      throw new ShapeError('tiles', node.label, `operator ${node.op.name} has no footprint`);
+    case undefined:
+      throw new ShapeError('tiles', label, `operator ${op.name} has no footprint`);
   }
+}
+
+/** Result pixels for each of operand 0's, in each direction. */
+export function scaleOf({ op, attributes }: GraphNode): number {
+  return op.footprint?.kind === 'window' ? (op.footprint.scale?.(attributes) ?? 1) : 1;
 }
 
 /**

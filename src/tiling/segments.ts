@@ -38,13 +38,13 @@ export interface SegmentedGraph {
 /** A map is kept when it holds at most this share of the output's numbers. */
 const KEPT_SHARE = 1 / 8;
 
-const isMean = (node: GraphNode): boolean => node.op.name === 'global_mean_forward';
+const isMean = ({ op }: GraphNode): boolean => op.footprint?.kind === 'mean';
 
 /** Where to cut: see the top of the file. */
 function cutsOf(graph: Graph, small: (id: ValueId) => boolean): ReadonlySet<GraphNode> {
   const pixels = (id: ValueId) => graph.values[id]!.shape[1] * graph.values[id]!.shape[2];
-  const coarsens = (node: GraphNode) =>
-    node.op.name === 'resample' && pixels(node.outputs[0]!) < pixels(node.inputs[0]!) && small(node.outputs[0]!);
+  const coarsens = ({ op, inputs, outputs }: GraphNode) =>
+    op.footprint?.kind === 'tables' && pixels(outputs[0]!) < pixels(inputs[0]!) && small(outputs[0]!);
   return new Set(graph.nodes.filter((node) => isMean(node) || coarsens(node)));
 }
 

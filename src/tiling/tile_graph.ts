@@ -6,9 +6,11 @@
  * inputs, so that all tiles of one shape share a program.
  */
 import {
+  type Footprint,
   type Graph,
   GraphBuilder,
   type GraphNode,
+  nodeCost,
   type Shape,
   ShapeError,
   type Value,
@@ -26,6 +28,7 @@ import {
   operandRegion,
   type Region,
   sameRegion,
+  scaleOf,
 } from './footprint.js';
 import type { Segment, SegmentedGraph } from './segments.js';
 
@@ -49,6 +52,9 @@ export interface TileGraph {
   /** Equal for tiles that can share a program. */
   readonly key: string;
 }
+
+type Window = Extract<Footprint, { kind: 'window' }>;
+type Tables = Extract<Footprint, { kind: 'tables' }>;
 
 /** A convolution's input is cropped when that saves more than this share of its pixels. */
 const CROP_SHARE = 0.13;
@@ -197,82 +203,73 @@ class TileBuilder {
   }
 
   #node(node: GraphNode): void {
+    const { footprint } = node.op;
     if (!this.#scene.layouts.has(node.outputs[0]!)) {
       const operands = node.inputs.map((id) => this.#plain(id));
       this.#emit(node, operands, { y0: 0, y1: 1, x0: 0, x1: 1 });
     } else if (node.outputs.every((id) => !this.#needed.has(id))) return;
-    else if (node.op.name === 'conv2d_forward') this.#convolution(node);
-    else if (node.op.name === 'resample') this.#resample(node);
-    else if (node.op.name === 'clamp_forward' || node.op.name === 'count_clamped') this.#clamp(node);
-    else if (node.op.name === 'reshape') this.#reshape(node);
-    else this.#pointwise(node);
+    else if (node.op.view === true) this.#view(node);
+    else if (footprint?.kind === 'window') this.#window(node, footprint);
+    else if (footprint?.kind === 'tables') this.#tabled(node, footprint);
+    else this.#pointwise(node, footprint?.kind === 'pointwise' ? (footprint.perSample ?? []) : []);
   }
 
   /** Operators that work on each pixel: images on their common region, the others (gates, endmembers) as they are. */
-  #pointwise(node: GraphNode): void {
-    const gates = node.op.name === 'gate_forward' ? 1 : -1;
+  #pointwise(node: GraphNode, perSample: readonly number[]): void {
     const images = node.inputs.filter(
-      (id, i) => i !== gates && id !== null && this.#scene.layouts.has(id),
+      (id, i) => !perSample.includes(i) && id !== null && this.#scene.layouts.has(id),
     ) as ValueId[];
     const region = images.map((id) => this.#operand(id).region).reduce(intersection);
     const operands = node.inputs.map((id, i) => {
       if (id === null) return null;
-      if (i === gates) return this.#operand(id).value;
+      if (perSample.includes(i)) return this.#operand(id).value;
       return images.includes(id) ? this.#crop(id, this.#operand(id), region).value : this.#plain(id);
     });
     this.#emit(node, operands, region);
   }
 
-  #convolution(node: GraphNode): void {
-    const [x, weight, bias, residual] = node.inputs;
+  #window(node: GraphNode, { reach, beside = [] }: Window): void {
     const { graph, layouts } = this.#scene;
-    let input = this.#operand(x!);
-    const [co, ci, kh, kw] = this.#value(weight!).shape;
+    const x = node.inputs[0]!;
+    let input = this.#operand(x);
     const needed = operandRegion(graph, layouts, node, 0, this.#needed.get(node.outputs[0]!)!)!;
     const saves = area(needed) < (1 - CROP_SHARE) * area(input.region);
-    if (saves && co * ci * kh * kw >= DEAR && layouts.get(x!)!.kind === 'image') input = this.#crop(x!, input, needed);
-    let added: Value | null = null;
-    if (residual !== null && residual !== undefined) {
-      const other = this.#operand(residual);
-      if (kh === 1 && kw === 1) input = this.#crop(x!, input, intersection(input.region, other.region));
-      added = this.#crop(residual, other, input.region).value;
-    }
-    const r = (node.attributes.shuffle ?? 1) as number;
+    if (saves && this.#isDear(node) && layouts.get(x)!.kind === 'image') input = this.#crop(x, input, needed);
+    const others = node.inputs.filter((id, i) => beside.includes(i) && id !== null) as ValueId[];
+    const [rows, columns] = reach(node.attributes);
+    // a kernel of one pixel may be computed where all are, no larger one: its border must be the image's
+    if (rows === 0 && columns === 0)
+      input = this.#crop(x, input, others.map((id) => this.#operand(id).region).reduce(intersection, input.region));
+    const scale = scaleOf(node);
     const { y0, y1, x0, x1 } = input.region;
-    const region = { y0: y0 * r, y1: y1 * r, x0: x0 * r, x1: x1 * r };
-    this.#emit(node, [input.value, this.#plain(weight!), this.#plain(bias!), added], region);
+    const region = { y0: y0 * scale, y1: y1 * scale, x0: x0 * scale, x1: x1 * scale };
+    const operands = node.inputs.map((id, i) => {
+      if (i === 0) return input.value;
+      return id !== null && others.includes(id) ? this.#crop(id, this.#operand(id), region).value : this.#plain(id);
+    });
+    this.#emit(node, operands, region);
+  }
+
+  #isDear(node: GraphNode): boolean {
+    const { shape } = this.#value(node.inputs[0]!);
+    return nodeCost(this.#scene.graph, node).flops / 2 >= DEAR * shape[0] * shape[1] * shape[2];
   }
 
   /** Exactly the needed pixels: a table can begin and end anywhere. */
-  #resample(node: GraphNode): void {
-    const [x, rows, columns, residual] = node.inputs;
+  #tabled(node: GraphNode, { through, rows, columns }: Tables): void {
     const region = this.#needed.get(node.outputs[0]!)!;
-    const input = this.#operand(x!);
-    const operands = [
-      input.value,
-      this.#slice(rows!, region.y0, region.y1, input.region.y0),
-      this.#slice(columns!, region.x0, region.x1, input.region.x0),
-      residual === null || residual === undefined ? null : this.#crop(residual, this.#operand(residual), region).value,
-    ];
+    const source = through.map((i) => this.#operand(node.inputs[i]!).region).reduce(intersection);
+    const operands = node.inputs.map((id, i) => {
+      if (id === null) return null;
+      if (i === rows) return this.#slice(id, region.y0, region.y1, source.y0);
+      if (i === columns) return this.#slice(id, region.x0, region.x1, source.x0);
+      if (!this.#scene.layouts.has(id)) return this.#plain(id);
+      return this.#crop(id, this.#operand(id), through.includes(i) ? source : region).value;
+    });
     this.#emit(node, operands, region);
   }
 
-  /** Exactly the needed pixels, between bounds on a grid of their own. */
-  #clamp(node: GraphNode): void {
-    const [x, low, high, rows, columns] = node.inputs as ValueId[];
-    const region = this.#needed.get(node.outputs[0]!)!;
-    const over = operandRegion(this.#scene.graph, this.#scene.layouts, node, 1, region)!;
-    const operands = [
-      this.#crop(x!, this.#operand(x!), region).value,
-      this.#crop(low!, this.#operand(low!), over).value,
-      this.#crop(high!, this.#operand(high!), over).value,
-      this.#slice(rows!, region.y0, region.y1, over.y0),
-      this.#slice(columns!, region.x0, region.x1, over.x0),
-    ];
-    this.#emit(node, operands, region);
-  }
-
-  #reshape(node: GraphNode): void {
+  #view(node: GraphNode): void {
     const [from, to] = [node.inputs[0]!, node.outputs[0]!];
     const { value, region } = this.#operand(from);
     const image = imageRegion(this.#scene.layouts.get(from)!, region);

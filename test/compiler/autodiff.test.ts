@@ -4,6 +4,7 @@ import { differentiate, differentiateFrom } from '../../src/compiler/autodiff.js
 import { GraphBuilder } from '../../src/graph/ir.js';
 import { activation } from '../../src/graph/ops/activation.js';
 import { add } from '../../src/graph/ops/add.js';
+import { softmaxMixing } from '../../src/graph/ops/softmax_mixing.js';
 import { buildCase, fillCase } from '../cases/case.js';
 import { allCases } from '../cases/index.js';
 import { type DirectionalDerivative, directionalDerivatives } from '../support/gradcheck.js';
@@ -92,5 +93,17 @@ describe('what is differentiated', () => {
       const [a, b] = [once.get(`grad.${name}`)!, twice.get(`grad.${name}`)!];
       for (let i = 0; i < a.length; i++) expect(b[i]).toBeCloseTo(2 * a[i]!, 12);
     }
+  });
+
+  it('refuses a loss that depends on an output whose gradient the rule does not take', () => {
+    const b = new GraphBuilder();
+    const logits = b.input('logits', [1, 2, 2, 3]);
+    const { mixed, abundances } = softmaxMixing(b, logits, b.parameter('endmembers', [1, 1, 3, 5]), 'unmix');
+    b.output('mixed', mixed);
+    b.output('abundances', abundances);
+    expect(() => differentiateFrom(b.build(), 'mixed', ['logits'])).not.toThrow();
+    expect(() => differentiateFrom(b.build(), 'abundances', ['logits'])).toThrow(
+      "softmax_mixing_forward 'unmix': the loss depends on output 0, but the gradient rule covers output 1 only",
+    );
   });
 });

@@ -4,7 +4,7 @@ import { differentiate } from '../../src/compiler/autodiff.js';
 import { fuse } from '../../src/compiler/fuse.js';
 import { assignStorage, imagePitch } from '../../src/compiler/storage_types.js';
 import { GraphRunner } from '../../src/engine/graph_runner.js';
-import { byteLength, elements, type Graph, GraphBuilder, valuePitch } from '../../src/graph/ir.js';
+import { byteLength, elements, type Graph, GraphBuilder, type OpDefinition, valuePitch } from '../../src/graph/ir.js';
 import { add } from '../../src/graph/ops/add.js';
 import { conv2d } from '../../src/graph/ops/conv2d.js';
 import { resampleOp } from '../../src/graph/ops/resample.js';
@@ -50,6 +50,26 @@ describe('a graph on a device that pads', () => {
 
   it('converts nothing where f32 rows fit as they are', () => {
     expect(converts(assignStorage(twoSums(340), PADDED))).toEqual([]);
+  });
+
+  it('keeps f32 what an operator declares as plain, beside an image of 16 bits', () => {
+    // a norm over the bands: y and the statistic of each pixel that its backward reads
+    const norm: OpDefinition = {
+      name: 'norm_forward',
+      inputs: ['x'],
+      outputs: ['y', 'deviation'],
+      infer: ([x]) => [x!, { shape: [x!.shape[0], x!.shape[1], x!.shape[2], 1], dtype: 'f32' }],
+      cost: () => ({ flops: 0, bytes: 0 }),
+      plainOutputs: [1],
+    };
+    const b = new GraphBuilder();
+    const [y, deviation] = b.apply(norm, [b.input('x', [2, 3, 5, 7])], {}, 'norm');
+    b.output('y', y!);
+    b.output('deviation', deviation!);
+    const stored = assignStorage(b.build(), BF16);
+    const [node] = stored.nodes.filter(({ op }) => op === norm);
+    expect(node!.outputs.map((id) => stored.values[id]!.dtype)).toEqual(['bf16', 'f32']);
+    expect(stored.outputs.get('deviation')).toBe(node!.outputs[1]);
   });
 
   it('copies in a reshape that padding does not survive, and keeps the others as views', () => {

@@ -5,11 +5,7 @@ import { openDevice } from '../../src/engine/device.js';
 import { GraphRunner } from '../../src/engine/graph_runner.js';
 import { GraphBuilder, type Shape } from '../../src/graph/ir.js';
 import { cellTable, clamp, neighbourhoodBounds } from '../../src/graph/ops/bounds.js';
-import { boundsCases } from '../cases/bounds.js';
 import { evaluateGraph } from '../support/reference.js';
-import { testOp } from '../support/run_cases.js';
-
-testOp(boundsCases);
 
 describe('the gradient through clamping', () => {
   const SHAPE: Shape = [2, 4, 6, 5];

@@ -1,10 +1,6 @@
 import { expect, it } from 'vitest';
 import { GraphBuilder, type Shape } from '../../src/graph/ir.js';
 import { countValues } from '../../src/graph/ops/count_values.js';
-import { countValuesCases } from '../cases/count_values.js';
-import { testOp } from '../support/run_cases.js';
-
-testOp(countValuesCases);
 
 it('count_values takes 1 to 16 of 32 bits, and prefixes of one population or of every band', () => {
   const build = (settled: number, bits: number, prefixes: Shape, counts: Shape) => () => {

@@ -6,49 +6,10 @@
  */
 import type { DeviceInfo, MemoryInfo, NativeBuffer, NativeDevice, NativeProgram } from '../../bindings/addon.js';
 import type { Instruction, ProgramDescription, TensorRef } from '../../src/compiler/program_types.js';
-import { ACTIVATIONS } from '../../src/graph/ops/activation.js';
-import { type Array4, KERNELS } from './reference.js';
-
-/** Inputs of each instruction that come first among its operands, and the outputs that are added to. */
-const OPERANDS: Record<
-  string,
-  { inputs: number; outputs: number; accumulates?: readonly number[]; attributes?: readonly string[] }
-> = {
-  convert: { inputs: 1, outputs: 1 },
-  gather_patches: { inputs: 2, outputs: 1, attributes: ['column'] },
-  conv2d_forward: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation', 'shuffle'] },
-  conv2d_backward_data: { inputs: 4, outputs: 1, attributes: ['kh', 'kw', 'activation', 'shuffle'] },
-  conv2d_backward_weights: {
-    inputs: 2,
-    outputs: 2,
-    accumulates: [0, 1],
-    attributes: ['kh', 'kw', 'activation', 'shuffle'],
-  },
-  activation_forward: { inputs: 1, outputs: 1, attributes: ['kind'] },
-  activation_backward: { inputs: 2, outputs: 1, attributes: ['kind'] },
-  add: { inputs: 2, outputs: 1 },
-  fill: { inputs: 0, outputs: 1, attributes: ['value'] },
-  global_mean_forward: { inputs: 1, outputs: 1 },
-  global_mean_backward: { inputs: 1, outputs: 1 },
-  gate_forward: { inputs: 3, outputs: 1 },
-  gate_backward_gate: { inputs: 2, outputs: 1 },
-  gate_backward_input: { inputs: 4, outputs: 1 },
-  softmax_mixing_forward: { inputs: 2, outputs: 2 },
-  softmax_mixing_backward: { inputs: 3, outputs: 2, accumulates: [1] },
-  quadratic_features_forward: { inputs: 1, outputs: 1 },
-  quadratic_features_backward: { inputs: 2, outputs: 1 },
-  resample: { inputs: 4, outputs: 1 },
-  neighbourhood_bounds: { inputs: 2, outputs: 2, attributes: ['radius', 'margin'] },
-  clamp_forward: { inputs: 5, outputs: 1 },
-  clamp_backward: { inputs: 6, outputs: 1 },
-  count_clamped: { inputs: 5, outputs: 1 },
-  spectral_loss: { inputs: 5, outputs: 2, attributes: ['l1', 'l2', 'sam', 'gradient'] },
-  spectral_metrics: { inputs: 5, outputs: 1 },
-  normal_equations: { inputs: 3, outputs: 2, accumulates: [0, 1] },
-  count_values: { inputs: 4, outputs: 1, accumulates: [0], attributes: ['settled', 'bits'] },
-  grad_norm: { inputs: 2, outputs: 2, accumulates: [1] },
-  adam: { inputs: 2, outputs: 4, accumulates: [0, 1, 2, 3], attributes: ['beta1', 'beta2', 'epsilon'] },
-};
+import type { Attribute } from '../../src/graph/ir.js';
+import { OPERATORS, operandsOf } from './operators.js';
+import { kernelOf } from './reference.js';
+import type { Array4 } from './reference_arrays.js';
 
 /** Bytes of one slot: each holds a float64, whatever type of number begins there. */
 const SLOT = 2;
@@ -106,17 +67,18 @@ function store(ref: TensorRef, buffers: readonly SimulatedBuffer[], data: ArrayL
 
 function execute(instruction: Instruction, buffers: readonly SimulatedBuffer[]): void {
   const { op, tensors, params } = instruction;
-  const { inputs, outputs, accumulates = [], attributes: names = [] } = OPERANDS[op]!;
-  const attributes: Record<string, number | string | boolean> = {};
-  names.forEach((name, i) => {
-    attributes[name] = name === 'activation' || name === 'kind' ? ACTIVATIONS[params[i]!]! : params[i]!;
+  const definition = OPERATORS.get(op)!;
+  const { inputs, outputs, accumulates } = operandsOf(definition);
+  const attributes: Record<string, Attribute> = {};
+  Object.entries(definition.params ?? {}).forEach(([name, parameter], i) => {
+    attributes[name] = parameter.decode(params[i]!);
   });
   const results = tensors.slice(inputs, inputs + outputs);
-  if (op === 'spectral_loss') attributes.withGradient = results[1] !== null;
+  if (definition.lossGradient !== undefined && results[1] !== null) Object.assign(attributes, definition.lossGradient);
   const operands = tensors.slice(0, inputs).map((ref) => (ref === null ? null : load(ref, buffers)));
   for (const i of accumulates) operands.push(results[i] == null ? null : load(results[i], buffers));
   const present = results.filter((ref) => ref !== null);
-  const values = KERNELS[op]!(
+  const values = kernelOf(op)(
     operands,
     attributes,
     present.map((ref) => ref.shape),

@@ -5,35 +5,33 @@
  *     sigmoid   1 / (1 + e^-x)     dy * y (1 - y)
  *     softplus  log(1 + e^x)       dy * (1 - e^-y)        since sigmoid(x) = 1 - e^-softplus(x)
  */
-import type { GraphBuilder, OnnxNode, OpDefinition, Value } from '../ir.js';
-import { expectShape, required, streamingCost } from './common.js';
+import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
+import { choice, expectShape, POINTWISE, required, streamingCost } from './common.js';
 
 /** In the order of enum Activation in native/backend.h. */
 export const ACTIVATIONS = ['none', 'relu', 'sigmoid', 'softplus'] as const;
 export type ActivationKind = (typeof ACTIVATIONS)[number];
 
-const code = (kind: unknown) => [ACTIVATIONS.indexOf(kind as ActivationKind)];
-
-export function activationOnnx(kind: ActivationKind): readonly OnnxNode[] {
-  const names = { none: null, relu: 'Relu', sigmoid: 'Sigmoid', softplus: 'Softplus' };
-  const op = names[kind];
-  return op === null ? [] : [{ op, attributes: {} }];
-}
+/** The scalar parameter that names an activation. */
+export const activationParameter = choice(ACTIVATIONS, 'none');
 
 // ---- forward ----
 
 export const activationForward: OpDefinition = {
   name: 'activation_forward',
   inputs: ['x'],
+  outputs: ['y'],
   infer: ([x], { kind }, label) => [required(x, `activation ${kind}`, label, 'x')],
   cost: streamingCost(4),
   gradient(g) {
     const kind = g.node.attributes.kind as ActivationKind;
     g.contribute(0, activationBackward(g.builder, kind, g.output(0), g.outputGradient(0), `${g.node.label}.dx`));
   },
+  footprint: POINTWISE,
   inPlace: [[0, 0]],
-  params: ({ kind }) => code(kind),
-  onnx: ({ kind }) => activationOnnx(kind as ActivationKind),
+  params: { kind: activationParameter },
+  alike: [0],
+  foldsAs: () => 'activation',
 };
 
 export function activation(builder: GraphBuilder, kind: ActivationKind, x: Value, label: string): Value {
@@ -45,6 +43,7 @@ export function activation(builder: GraphBuilder, kind: ActivationKind, x: Value
 export const activationBackwardOp: OpDefinition = {
   name: 'activation_backward',
   inputs: ['y', 'dy'],
+  outputs: ['dx'],
   infer([yIn, dy], { kind }, label) {
     const y = required(yIn, `activation_backward ${kind}`, label, 'y');
     expectShape(required(dy, `activation_backward ${kind}`, label, 'dy'), y.shape, 'activation_backward', label, 'dy');
@@ -52,7 +51,9 @@ export const activationBackwardOp: OpDefinition = {
   },
   cost: streamingCost(3),
   inPlace: [[1, 0]],
-  params: ({ kind }) => code(kind),
+  params: { kind: activationParameter },
+  alike: [0, 1],
+  foldsAs: ({ kind }) => (kind === 'relu' ? 'mask' : undefined),
 };
 
 export function activationBackward(

@@ -1,6 +1,6 @@
 /** y = a + b, same shapes. Also the explicit sum of gradients (`addInto`: the sum takes a's place in memory). */
 import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
-import { expectShape, required, streamingCost } from './common.js';
+import { expectShape, POINTWISE, required, streamingCost } from './common.js';
 
 const infer: OpDefinition['infer'] = ([aIn, b], _attributes, label) => {
   const a = required(aIn, 'add', label, 'a');
@@ -11,6 +11,7 @@ const infer: OpDefinition['infer'] = ([aIn, b], _attributes, label) => {
 export const addOp: OpDefinition = {
   name: 'add',
   inputs: ['a', 'b'],
+  outputs: ['y'],
   infer,
   cost: streamingCost(1),
   gradient(g) {
@@ -22,17 +23,22 @@ export const addOp: OpDefinition = {
     [0, 0],
     [1, 0],
   ],
-  onnx: () => [{ op: 'Add', attributes: {} }],
+  footprint: POINTWISE,
+  alike: [0, 1],
+  summands: () => [0, 1],
+  foldsAs: () => 'addition',
 };
 
 /** a += b for an `a` that is kept between runs. */
 export const addInto: OpDefinition = {
   name: 'add',
   inputs: ['a', 'b'],
+  outputs: ['y'],
   infer,
   cost: streamingCost(1),
   accumulates: [[0, 0]],
   passesAccumulator: true,
+  alike: [0, 1],
 };
 
 export function add(builder: GraphBuilder, a: Value, b: Value, label: string): Value {

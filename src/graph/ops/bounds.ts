@@ -11,14 +11,23 @@
  * The bounds are constants of a step: no gradient flows through them. That of a clamped value is 0 (a subgradient).
  */
 import { BandliftError } from '../../base/errors.js';
-import { type GraphBuilder, type OpDefinition, type Shape, ShapeError, type Value, type ValueType } from '../ir.js';
-import { expectShape, f32, required, streamingCost, traffic } from './common.js';
+import {
+  type Footprint,
+  type GraphBuilder,
+  type OpDefinition,
+  type Shape,
+  ShapeError,
+  type Value,
+  type ValueType,
+} from '../ir.js';
+import { expectShape, f32, number, required, streamingCost, traffic } from './common.js';
 
 // ---- bounds ----
 
 export const neighbourhoodBoundsOp: OpDefinition = {
   name: 'neighbourhood_bounds',
   inputs: ['x', 'floor'],
+  outputs: ['low', 'high'],
   infer([xIn, floor], { radius, margin }, label) {
     const x = required(xIn, 'neighbourhood_bounds', label, 'x');
     const row: Shape = [1, 1, 1, x.shape[3]];
@@ -31,8 +40,11 @@ export const neighbourhoodBoundsOp: OpDefinition = {
     flops: 2 * (2 * (radius as number) + 1) ** 2 * streamingCost(1)(operands, results).flops,
     bytes: traffic(operands, results),
   }),
-  params: ({ radius, margin }) => [radius as number, margin as number],
-  plain: [1],
+  footprint: { kind: 'window', reach: ({ radius }) => [radius as number, radius as number] },
+  params: { radius: number(), margin: number() },
+  plainInputs: [1],
+  alike: [0],
+  summands: () => [0],
 };
 
 /** x [n,h,w,c] -> what the pixels around each of x's allow, never below `floor` [c] where nothing around is. */
@@ -51,6 +63,9 @@ export function neighbourhoodBounds(
 
 // ---- clamp ----
 
+/** The bounds lie on a grid of their own. */
+const CELLS: Footprint = { kind: 'tables', through: [1, 2], rows: 3, columns: 4 };
+
 type Operand = ValueType | null | undefined;
 
 /** Checks what all three operators share; returns the fine image. */
@@ -68,6 +83,7 @@ function checkClamp(op: string, [fineIn, lowIn, high, rows, columns]: readonly O
 export const clampForward: OpDefinition = {
   name: 'clamp_forward',
   inputs: ['x', 'low', 'high', 'rows', 'columns'],
+  outputs: ['y'],
   infer: (operands, _attributes, label) => [checkClamp('clamp', operands, label)],
   cost: streamingCost(2),
   gradient(g) {
@@ -81,13 +97,17 @@ export const clampForward: OpDefinition = {
     )[0]!;
     g.contribute(0, dx);
   },
+  footprint: CELLS,
   inPlace: [[0, 0]],
-  plain: [3, 4],
+  plainInputs: [3, 4],
+  alike: [0, 1, 2],
+  summands: () => [0, 1, 2],
 };
 
 export const clampBackward: OpDefinition = {
   name: 'clamp_backward',
   inputs: ['y', 'low', 'high', 'rows', 'columns', 'dy'],
+  outputs: ['dx'],
   infer(operands, _attributes, label) {
     const y = checkClamp('clamp_backward', operands, label);
     expectShape(required(operands[5], 'clamp_backward', label, 'dy'), y.shape, 'clamp_backward', label, 'dy');
@@ -95,18 +115,22 @@ export const clampBackward: OpDefinition = {
   },
   cost: streamingCost(2),
   inPlace: [[5, 0]],
-  plain: [3, 4],
+  plainInputs: [3, 4],
+  alike: [0, 1, 2, 5],
 };
 
 export const countClampedOp: OpDefinition = {
   name: 'count_clamped',
   inputs: ['y', 'low', 'high', 'rows', 'columns'],
+  outputs: ['counts'],
   infer(operands, _attributes, label) {
     const [n, h, w] = checkClamp('count_clamped', operands, label).shape;
     return [f32([n, h, w, 1])];
   },
   cost: streamingCost(2),
-  plain: [3, 4],
+  footprint: CELLS,
+  plainInputs: [3, 4],
+  readsPrediction: true,
 };
 
 /** What a fine image is clamped to: bounds on a coarse grid, and which coarse row and column lie over each fine one. */

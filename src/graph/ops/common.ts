@@ -1,9 +1,12 @@
 /** Small pieces that the operators' shape rules and costs share. */
 import {
+  type Attribute,
   byteLength,
   type Cost,
   elements,
+  type Footprint,
   formatShape,
+  type Parameter,
   type Shape,
   ShapeError,
   sameShape,
@@ -45,3 +48,29 @@ export function streamingCost(perElement: number): (a: readonly (ValueType | nul
 export function traffic(operands: readonly (ValueType | null)[], results: readonly ValueType[]): number {
   return [...operands, ...results].reduce((sum, t) => sum + (t === null ? 0 : byteLength(t)), 0);
 }
+
+// ---- traits that several operators have ----
+
+/** Every pixel of the results comes from the same pixel of the operands. */
+export const POINTWISE: Footprint = { kind: 'pointwise' };
+
+/** A scalar parameter that is a number. */
+export const number = (fallback?: number): Parameter => ({
+  ...(fallback === undefined ? {} : { fallback }),
+  encode: (attribute) => attribute as number,
+  decode: (n) => n,
+});
+
+/** A scalar parameter that is 1 or 0. */
+export const flag: Parameter = {
+  fallback: false,
+  encode: (attribute) => (attribute === true ? 1 : 0),
+  decode: (n) => n !== 0,
+};
+
+/** A scalar parameter that is the index of a name. */
+export const choice = (names: readonly string[], fallback: string): Parameter => ({
+  fallback,
+  encode: (attribute: Attribute) => names.indexOf(attribute as string),
+  decode: (n) => names[n]!,
+});

@@ -23,8 +23,8 @@ import {
   type Value,
   type ValueType,
 } from '../ir.js';
-import { ACTIVATIONS, type ActivationKind, activationBackward, activationOnnx } from './activation.js';
-import { expectShape, f32, required, traffic } from './common.js';
+import { type ActivationKind, activationBackward, activationParameter } from './activation.js';
+import { expectShape, f32, flag, number, required, traffic } from './common.js';
 
 function kernelOf(weight: ValueType, op: string, label: string): { kh: number; kw: number; ci: number; co: number } {
   const [co, ci, kh, kw] = weight.shape;
@@ -34,16 +34,13 @@ function kernelOf(weight: ValueType, op: string, label: string): { kh: number; k
   return { kh, kw, ci, co };
 }
 
-function convParams(attributes: Attributes): readonly number[] {
-  const { kh, kw, activation, exact } = attributes;
-  return [
-    kh as number,
-    kw as number,
-    ACTIVATIONS.indexOf((activation ?? 'none') as ActivationKind),
-    shuffleOf(attributes),
-    exact === true ? 1 : 0,
-  ];
-}
+const PARAMS = {
+  kh: number(),
+  kw: number(),
+  activation: activationParameter,
+  shuffle: number(1),
+  exact: flag,
+};
 
 const shuffleOf = ({ shuffle }: Attributes): number => (shuffle ?? 1) as number;
 
@@ -72,6 +69,7 @@ const pixelsOf = (shape: Shape) => shape[0] * shape[1] * shape[2];
 export const conv2dForward: OpDefinition = {
   name: 'conv2d_forward',
   inputs: ['x', 'w', 'b', 'residual'],
+  outputs: ['y'],
   infer([xIn, wIn, b, residual], attributes, label) {
     const x = required(xIn, 'conv2d', label, 'x');
     const w = required(wIn, 'conv2d', label, 'w');
@@ -122,23 +120,28 @@ export const conv2dForward: OpDefinition = {
       g.contribute(0, dx!);
     }
   },
+  footprint: {
+    kind: 'window',
+    reach: ({ kh, kw }) => [(kh as number) >> 1, (kw as number) >> 1],
+    scale: shuffleOf,
+    beside: [3],
+  },
   inPlace: [[3, 0]],
-  params: convParams,
+  params: PARAMS,
   workspace: true,
-  onnx: ({ kh, kw, activation, shuffle }) => [
-    {
-      op: 'Conv',
-      attributes: {
-        kernel_shape: [kh as number, kw as number],
-        pads: [(kh as number) >> 1, (kw as number) >> 1, (kh as number) >> 1, (kw as number) >> 1],
-      },
+  // with a shuffle x may have a single pixel
+  alike: [0, 3],
+  // with an activation it is no sum
+  summands: ({ activation }, isFrozen) => (isFrozen(1) && isFrozen(2) && activation === 'none' ? [0, 3] : []),
+  roundsOperands: true,
+  takes: {
+    addition: {
+      operand: 3,
+      isFree: ({ inputs, attributes }) =>
+        inputs[3] === null && attributes.activation === 'none' && shuffleOf(attributes) === 1,
     },
-    // CRD is PixelShuffle's order of channels
-    ...(shuffle === undefined || shuffle === 1
-      ? []
-      : [{ op: 'DepthToSpace', attributes: { blocksize: shuffle as number, mode: 'CRD' } }]),
-    ...activationOnnx((activation ?? 'none') as ActivationKind),
-  ],
+    activation: true,
+  },
 };
 
 // ---- backward ----
@@ -147,6 +150,7 @@ export const conv2dForward: OpDefinition = {
 export const conv2dBackwardData: OpDefinition = {
   name: 'conv2d_backward_data',
   inputs: ['dy', 'w', 'add', 'mask'],
+  outputs: ['dx'],
   infer([dyIn, wIn, add, mask], attributes, label) {
     const dy = required(dyIn, 'conv2d_backward_data', label, 'dy');
     const w = required(wIn, 'conv2d_backward_data', label, 'w');
@@ -161,14 +165,17 @@ export const conv2dBackwardData: OpDefinition = {
   },
   cost: (operands, results) => convCost(pixelsOf(results[0]!.shape), operands[1]!, operands, [...results]),
   inPlace: [[2, 0]],
-  params: convParams,
+  params: PARAMS,
   workspace: true,
+  alike: [0, 2, 3],
+  takes: { addition: { operand: 2, isFree: ({ inputs }) => inputs[2] === null && inputs[3] === null }, mask: 3 },
 };
 
 /** dw[o,i,dy,dx] += sum over pixels of dy[o] x[shifted, i]; db[o] += sum over pixels of dy[o] (db may be absent). */
 export const conv2dBackwardWeights: OpDefinition = {
   name: 'conv2d_backward_weights',
   inputs: ['x', 'dy', 'dw', 'db'],
+  outputs: ['dw', 'db'],
   infer([xIn, dyIn, dwIn, db], attributes, label) {
     const { kh, kw } = attributes;
     const op = 'conv2d_backward_weights';
@@ -188,9 +195,8 @@ export const conv2dBackwardWeights: OpDefinition = {
     [2, 0],
     [3, 1],
   ],
-  params: convParams,
+  params: PARAMS,
   workspace: true,
-  outputCount: 2,
 };
 
 // ---- what models call ----

@@ -9,6 +9,7 @@ import { required, streamingCost } from './common.js';
 export const convertOp: OpDefinition = {
   name: 'convert',
   inputs: ['x'],
+  outputs: ['y'],
   infer([x], _attributes, label) {
     return [required(x, 'convert', label, 'x')];
   },

@@ -7,19 +7,21 @@
  * over pixels whose mask is 1 and bands whose mask is 1 (all, without one). One population of all bands, or one for each band.
  * Prefixes and counts are whole numbers in f64. Not differentiated.
  */
-import { type Attributes, elements, type GraphBuilder, type OpDefinition, ShapeError, type Value } from '../ir.js';
-import { expectShape, required, traffic } from './common.js';
+import { elements, type GraphBuilder, type OpDefinition, ShapeError, type Value } from '../ir.js';
+import { expectShape, number, required, traffic } from './common.js';
 
 export const countValuesOp: OpDefinition = {
   name: 'count_values',
   inputs: ['values', 'pixel_mask', 'band_mask', 'prefixes', 'counts'],
+  outputs: ['counts'],
   infer([valuesIn, pixelMask, bandMask, prefixesIn, countsIn], attributes, label) {
     const op = 'count_values';
     const values = required(valuesIn, op, label, 'values');
     const prefixes = required(prefixesIn, op, label, 'prefixes');
     const counts = required(countsIn, op, label, 'counts');
     const [n, h, w, c] = values.shape;
-    const [settled, bits] = params(attributes);
+    const settled = Number(attributes.settled);
+    const bits = Number(attributes.bits);
     const whole = Number.isInteger(settled) && Number.isInteger(bits);
     if (!whole || settled < 0 || bits < 1 || bits > 16 || settled + bits > 32)
       throw new ShapeError(op, label, `settled ${settled} and bits ${bits}, expected 1 to 16 bits of 32`);
@@ -38,14 +40,10 @@ export const countValuesOp: OpDefinition = {
     bytes: traffic(operands, results),
   }),
   accumulates: [[4, 0]],
-  plain: [0, 1, 2],
-  params,
+  plainInputs: [0, 1, 2],
+  params: { settled: number(), bits: number() },
   workspace: true,
 };
-
-function params({ settled, bits }: Attributes): readonly [number, number] {
-  return [Number(settled), Number(bits)];
-}
 
 export interface CountOperands {
   readonly values: Value;

@@ -17,6 +17,7 @@ const perSample = (shape: Shape): Shape => [shape[0], 1, 1, shape[3]];
 export const gateForward: OpDefinition = {
   name: 'gate_forward',
   inputs: ['x', 'gate', 'residual'],
+  outputs: ['y'],
   infer([xIn, gateIn, residual], _attributes, label) {
     const x = required(xIn, 'gate', label, 'x');
     expectShape(required(gateIn, 'gate', label, 'gate'), perSample(x.shape), 'gate', label, 'gate');
@@ -33,7 +34,8 @@ export const gateForward: OpDefinition = {
       g.contribute(0, g.builder.apply(gateBackwardInput, [dy, g.input(1), null, null], {}, `${label}.dx`)[0]!);
     }
   },
-  onnx: () => [{ op: 'Mul', attributes: {} }],
+  footprint: { kind: 'pointwise', perSample: [1] },
+  takes: { addition: { operand: 2, isFree: ({ inputs }) => inputs[2] === null } },
 };
 
 export function gate(builder: GraphBuilder, x: Value, gates: Value, residual: Value | null, label: string): Value {
@@ -45,6 +47,7 @@ export function gate(builder: GraphBuilder, x: Value, gates: Value, residual: Va
 export const gateBackwardGate: OpDefinition = {
   name: 'gate_backward_gate',
   inputs: ['dy', 'x'],
+  outputs: ['dgate'],
   infer([dyIn, x], _attributes, label) {
     const dy = required(dyIn, 'gate_backward_gate', label, 'dy');
     expectShape(required(x, 'gate_backward_gate', label, 'x'), dy.shape, 'gate_backward_gate', label, 'x');
@@ -57,6 +60,7 @@ export const gateBackwardGate: OpDefinition = {
 export const gateBackwardInput: OpDefinition = {
   name: 'gate_backward_input',
   inputs: ['dy', 'gate', 'dmean', 'mask'],
+  outputs: ['dx'],
   infer([dyIn, gateIn, dmean, mask], _attributes, label) {
     const op = 'gate_backward_input';
     const dy = required(dyIn, op, label, 'dy');
@@ -67,4 +71,5 @@ export const gateBackwardInput: OpDefinition = {
   },
   cost: streamingCost(3),
   inPlace: [[0, 0]],
+  takes: { spread: 2, mask: 3 },
 };

@@ -5,7 +5,7 @@
  * stands before the network.
  */
 import { type GraphBuilder, type OpDefinition, ShapeError, type Value } from '../ir.js';
-import { expectShape, f32, required, traffic } from './common.js';
+import { expectShape, f32, number, required, traffic } from './common.js';
 
 /** Numbers of a patch in `places`. */
 export const PLACE_COLUMNS = 3;
@@ -13,6 +13,7 @@ export const PLACE_COLUMNS = 3;
 export const gatherPatchesOp: OpDefinition = {
   name: 'gather_patches',
   inputs: ['source', 'places'],
+  outputs: ['y'],
   infer([sourceIn, placesIn], { column }, label) {
     const op = 'gather_patches';
     const source = required(sourceIn, op, label, 'source');
@@ -24,8 +25,8 @@ export const gatherPatchesOp: OpDefinition = {
   },
   // what it reads of the source is as much as it writes
   cost: ([, places], results) => ({ flops: 0, bytes: traffic([places!], results) + traffic([], results) }),
-  plain: [0, 1],
-  params: ({ column }) => [column as number],
+  plainInputs: [0, 1],
+  params: { column: number() },
 };
 
 /** `side`: whose place counts. */

@@ -8,6 +8,7 @@ import { f32, required, streamingCost } from './common.js';
 export const globalMeanForward: OpDefinition = {
   name: 'global_mean_forward',
   inputs: ['x'],
+  outputs: ['y'],
   infer([xIn], _attributes, label) {
     const x = required(xIn, 'global_mean', label, 'x');
     return [f32([x.shape[0], 1, 1, x.shape[3]])];
@@ -18,12 +19,13 @@ export const globalMeanForward: OpDefinition = {
     const dx = g.builder.apply(globalMeanBackward, [g.outputGradient(0)], { h, w }, `${g.node.label}.dx`)[0]!;
     g.contribute(0, dx);
   },
-  onnx: () => [{ op: 'GlobalAveragePool', attributes: {} }],
+  footprint: { kind: 'mean' },
 };
 
 export const globalMeanBackward: OpDefinition = {
   name: 'global_mean_backward',
   inputs: ['dy'],
+  outputs: ['dx'],
   infer([dyIn], { h, w }, label) {
     const dy = required(dyIn, 'global_mean_backward', label, 'dy');
     if (dy.shape[1] !== 1 || dy.shape[2] !== 1) {
@@ -32,6 +34,7 @@ export const globalMeanBackward: OpDefinition = {
     return [f32([dy.shape[0], h as number, w as number, dy.shape[3]])];
   },
   cost: streamingCost(1),
+  foldsAs: () => 'spread',
 };
 
 export function globalMean(builder: GraphBuilder, x: Value, label: string): Value {

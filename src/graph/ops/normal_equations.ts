@@ -12,6 +12,7 @@ import { expectShape, required, traffic } from './common.js';
 export const normalEquationsOp: OpDefinition = {
   name: 'normal_equations',
   inputs: ['features', 'y', 'pixel_mask', 'gram', 'cross'],
+  outputs: ['gram', 'cross'],
   infer([featuresIn, yIn, pixelMask, gramIn, crossIn], _attributes, label) {
     const op = 'normal_equations';
     const features = required(featuresIn, op, label, 'features');
@@ -33,7 +34,7 @@ export const normalEquationsOp: OpDefinition = {
     [3, 0],
     [4, 1],
   ],
-  plain: [0, 1, 2],
+  plainInputs: [0, 1, 2],
   workspace: true,
 };
 

@@ -12,7 +12,7 @@
  * loss scale.
  */
 import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
-import { expectShape, f64, required, streamingCost } from './common.js';
+import { expectShape, f64, number, required, streamingCost } from './common.js';
 import { LOSS_TERMS } from './spectral_loss.js';
 
 /** ScalarSlot in native/backend.h. */
@@ -30,6 +30,7 @@ export const SCALAR_COUNT = 8;
 export const gradNormOp: OpDefinition = {
   name: 'grad_norm',
   inputs: ['g', 'loss_terms', 'scalars'],
+  outputs: ['norm', 'scalars'],
   infer([g, lossTerms, scalars], _attributes, label) {
     required(g, 'grad_norm', label, 'g');
     const table = required(scalars, 'grad_norm', label, 'scalars');
@@ -45,6 +46,7 @@ export const gradNormOp: OpDefinition = {
 export const adamOp: OpDefinition = {
   name: 'adam',
   inputs: ['g', 'scalars', 'param', 'm', 'v', 'ema'],
+  outputs: ['param', 'm', 'v', 'ema'],
   infer([gIn, scalars, param, m, v, ema], _attributes, label) {
     const g = required(gIn, 'adam', label, 'g');
     expectShape(required(scalars, 'adam', label, 'scalars'), [1, 1, 1, SCALAR_COUNT], 'adam', label, 'scalars');
@@ -64,8 +66,7 @@ export const adamOp: OpDefinition = {
     [4, 2],
     [5, 3],
   ],
-  params: ({ beta1, beta2, epsilon }) => [beta1, beta2, epsilon] as number[],
-  outputCount: 4,
+  params: { beta1: number(), beta2: number(), epsilon: number() },
 };
 
 export interface OptimizerState {
@@ -75,6 +76,14 @@ export interface OptimizerState {
   readonly m: Value;
   readonly v: Value;
   readonly ema: Value | null;
+}
+
+/** Label of the node that makes the norm. */
+export const GRADIENT_NORM = 'grad_norm';
+
+/** The norm before clipping (f64 [1,1,1,1]), and `scalars` with the gradient scale that clips. */
+export function gradientNorm(builder: GraphBuilder, g: Value, scalars: Value, lossTerms: Value | null = null): Value[] {
+  return builder.apply(gradNormOp, [g, lossTerms, scalars], {}, GRADIENT_NORM);
 }
 
 /**
@@ -87,7 +96,7 @@ export function optimizerStep(
   options: { readonly beta1: number; readonly beta2: number; readonly epsilon: number },
   lossTerms: Value | null = null,
 ): { norm: Value; updated: Value[] } {
-  const [norm, scalars] = builder.apply(gradNormOp, [s.g, lossTerms, s.scalars], {}, 'grad_norm');
+  const [norm, scalars] = gradientNorm(builder, s.g, s.scalars, lossTerms);
   const { beta1, beta2, epsilon } = options;
   const updated = builder.apply(adamOp, [s.g, scalars!, s.param, s.m, s.v, s.ema], { beta1, beta2, epsilon }, 'adam');
   return { norm: norm!, updated };

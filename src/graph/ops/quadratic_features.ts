@@ -5,7 +5,7 @@
  *     dx[i] = dy[i] + sum_{j >= i} dy[ij] x[j] + sum_{j <= i} dy[ji] x[j]        (the square counts twice)
  */
 import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
-import { expectShape, f32, required, streamingCost } from './common.js';
+import { expectShape, f32, POINTWISE, required, streamingCost } from './common.js';
 
 /** Number of quadratic features of c bands. */
 export const quadraticFeatureCount = (c: number): number => c + (c * (c + 1)) / 2;
@@ -13,6 +13,7 @@ export const quadraticFeatureCount = (c: number): number => c + (c * (c + 1)) / 
 export const quadraticFeaturesForward: OpDefinition = {
   name: 'quadratic_features_forward',
   inputs: ['x'],
+  outputs: ['y'],
   infer([xIn], _attributes, label) {
     const x = required(xIn, 'quadratic_features', label, 'x');
     const [n, h, w, c] = x.shape;
@@ -23,17 +24,14 @@ export const quadraticFeaturesForward: OpDefinition = {
     const dx = g.builder.apply(quadraticFeaturesBackward, [g.outputGradient(0), g.input(0)], {}, `${g.node.label}.dx`);
     g.contribute(0, dx[0]!);
   },
-  onnx: () => [
-    { op: 'Gather', attributes: { axis: 1 } },
-    { op: 'Gather', attributes: { axis: 1 } },
-    { op: 'Mul', attributes: {} },
-    { op: 'Concat', attributes: { axis: 1 } },
-  ],
+  footprint: POINTWISE,
+  summands: () => [0],
 };
 
 export const quadraticFeaturesBackward: OpDefinition = {
   name: 'quadratic_features_backward',
   inputs: ['dy', 'x'],
+  outputs: ['dx'],
   infer([dy, xIn], _attributes, label) {
     const x = required(xIn, 'quadratic_features_backward', label, 'x');
     const [n, h, w, c] = x.shape;

@@ -19,6 +19,7 @@ const tapCount = (table: ValueType): number => table.shape[3] - 1;
 export const resampleOp: OpDefinition = {
   name: 'resample',
   inputs: ['x', 'rows', 'columns', 'residual'],
+  outputs: ['y'],
   infer([xIn, rowsIn, columnsIn, residual], _attributes, label) {
     const x = required(xIn, 'resample', label, 'x');
     const tables = [
@@ -50,9 +51,14 @@ export const resampleOp: OpDefinition = {
     const columns = transposeTaps(tableTaps(g.input(2), x.shape[2]));
     g.contribute(0, resample(g.builder, dy, rows, columns, null, `${label}.dx`));
   },
+  footprint: { kind: 'tables', through: [0], rows: 1, columns: 2 },
   inPlace: [[3, 0]],
-  plain: [1, 2],
   workspace: true,
+  plainInputs: [1, 2],
+  // either side may have a single pixel
+  alike: [0, 3],
+  summands: () => [0, 3],
+  takes: { addition: { operand: 3, isFree: ({ inputs }) => inputs[3] === null } },
 };
 
 /** The table as the instruction reads it. */

@@ -16,6 +16,7 @@ import { required } from './common.js';
 export const reshapeOp: OpDefinition = {
   name: 'reshape',
   inputs: ['x'],
+  outputs: ['y'],
   infer([xIn], { n, h, w, c }, label) {
     const x = required(xIn, 'reshape', label, 'x');
     const shape: Shape = [n as number, h as number, w as number, c as number];
@@ -29,10 +30,11 @@ export const reshapeOp: OpDefinition = {
     return [{ shape, dtype: x.dtype }];
   },
   cost: () => ({ flops: 0, bytes: 0 }),
+  view: true,
+  summands: () => [0],
   gradient(g) {
     g.contribute(0, reshape(g.builder, g.outputGradient(0), g.input(0).shape, `${g.node.label}.dx`));
   },
-  onnx: ({ n, h, w, c }) => [{ op: 'Reshape', attributes: { shape: [n, h, w, c] as number[] } }],
 };
 
 export function reshape(builder: GraphBuilder, x: Value, shape: Shape, label: string): Value {

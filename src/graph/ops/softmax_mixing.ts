@@ -8,13 +8,14 @@
  * Backward needs a and E. Softmax subtracts the largest logit first, so that no exponential overflows.
  */
 import { elements, type GraphBuilder, type OpDefinition, type Shape, ShapeError, type Value } from '../ir.js';
-import { expectShape, f32, required, traffic } from './common.js';
+import { expectShape, f32, POINTWISE, required, traffic } from './common.js';
 
 // ---- forward ----
 
 export const softmaxMixingForward: OpDefinition = {
   name: 'softmax_mixing_forward',
   inputs: ['logits', 'endmembers'],
+  outputs: ['abundances', 'y'],
   infer([logitsIn, endmembersIn], _attributes, label) {
     const logits = required(logitsIn, 'softmax_mixing', label, 'logits');
     const endmembers = required(endmembersIn, 'softmax_mixing', label, 'endmembers');
@@ -43,10 +44,8 @@ export const softmaxMixingForward: OpDefinition = {
     g.setAccumulated(1, dendmembers!);
     if (g.needs(0)) g.contribute(0, dlogits!);
   },
-  onnx: () => [
-    { op: 'Softmax', attributes: { axis: 1 } },
-    { op: 'Einsum', attributes: { equation: 'nkhw,kc->nchw' } },
-  ],
+  differentiates: [1],
+  footprint: POINTWISE,
 };
 
 // ---- backward ----
@@ -54,6 +53,7 @@ export const softmaxMixingForward: OpDefinition = {
 export const softmaxMixingBackward: OpDefinition = {
   name: 'softmax_mixing_backward',
   inputs: ['dy', 'abundances', 'endmembers', 'dendmembers'],
+  outputs: ['dlogits', 'dendmembers'],
   infer([dyIn, abundancesIn, endmembersIn, dendmembersIn], _attributes, label) {
     const op = 'softmax_mixing_backward';
     const dy = required(dyIn, op, label, 'dy');

@@ -15,7 +15,7 @@
  * whose spectrum is zero gives SAM no gradient.
  */
 import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
-import { expectShape, f32, f64, required, streamingCost } from './common.js';
+import { expectShape, f32, f64, number, required, streamingCost } from './common.js';
 
 /** Length of `terms`: LossTerm in native/backend.h. */
 export const LOSS_TERMS = 6;
@@ -23,6 +23,7 @@ export const LOSS_TERMS = 6;
 export const spectralLossOp: OpDefinition = {
   name: 'spectral_loss',
   inputs: ['pred', 'target', 'pixel_mask', 'band_mask', 'valid_pixels'],
+  outputs: ['terms', 'dpred'],
   infer([predIn, target, pixelMask, bandMask, validPixels], { withGradient }, label) {
     const pred = required(predIn, 'spectral_loss', label, 'pred');
     const [n, h, w, c] = pred.shape;
@@ -35,12 +36,12 @@ export const spectralLossOp: OpDefinition = {
     return withGradient === true ? [terms, f32(pred.shape)] : [terms];
   },
   cost: streamingCost(16),
-  plain: [1, 2, 3, 4],
+  plainInputs: [1, 2, 3, 4],
+  readsPrediction: true,
   lossGradient: { withGradient: true },
   inPlace: [[0, 1]],
-  params: ({ l1, l2, sam, gradient }) => [l1, l2, sam, gradient] as number[],
+  params: { l1: number(), l2: number(), sam: number(), gradient: number() },
   workspace: true,
-  outputCount: 2,
 };
 
 export interface LossOperands {

@@ -13,6 +13,7 @@ export const metricSumsLength = (c: number): number => 6 + 5 * c;
 export const spectralMetricsOp: OpDefinition = {
   name: 'spectral_metrics',
   inputs: ['pred', 'target', 'pixel_mask', 'scale', 'offset'],
+  outputs: ['sums'],
   infer([predIn, target, pixelMask, scale, offset], _attributes, label) {
     const op = 'spectral_metrics';
     const pred = required(predIn, op, label, 'pred');
@@ -24,7 +25,8 @@ export const spectralMetricsOp: OpDefinition = {
     return [f64([1, 1, 1, metricSumsLength(c)])];
   },
   cost: streamingCost(16),
-  plain: [1, 2, 3, 4],
+  plainInputs: [1, 2, 3, 4],
+  readsPrediction: true,
   workspace: true,
 };
 

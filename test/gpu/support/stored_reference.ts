@@ -3,7 +3,8 @@
  * so that what is left between it and a kernel is float32 arithmetic, and now and then the last bit of a stored number.
  */
 import { elements, type Graph } from '../../../src/graph/ir.js';
-import { type Array4, type Feeds, KERNELS } from '../../support/reference.js';
+import { type Feeds, kernelOf } from '../../support/reference.js';
+import type { Array4 } from '../../support/reference_arrays.js';
 import { stored } from './rounding.js';
 
 /** Every output by name. `graph` has storage types (GraphRunner.graph). */
@@ -23,7 +24,7 @@ export function evaluateStored(graph: Graph, feeds: Feeds): Map<string, Float64A
       return { shape: graph.values[id]!.shape, data };
     });
     const shapes = outputs.map((id) => graph.values[id]!.shape);
-    const results = KERNELS[op.name]!(operands, attributes, shapes);
+    const results = kernelOf(op.name)(operands, attributes, shapes);
     outputs.forEach((id, i) => {
       const { dtype } = graph.values[id]!;
       const plain = dtype === 'f32' || dtype === 'f64';

@@ -1,8 +1,5 @@
-/**
- * Float64 reference of the one-pass loss and metrics: the plain formulas of docs/specification.md, sections 2 and 8, pixel
- * by pixel.
- */
-import type { Kernel } from './reference.js';
+/** The plain formulas of the one-pass loss (docs/specification.md, section 2), pixel by pixel. */
+import type { Kernel, Kernels } from '../reference_arrays.js';
 
 const EPSILON = 1e-8;
 
@@ -30,7 +27,7 @@ export function angle(p: Float64Array, t: Float64Array): Term {
   return { value: Math.acos(cosine), gradient };
 }
 
-export const spectralLossReference: Kernel = ([pred, target, pixelMask, bandMask, valid], attributes) => {
+const spectralLossReference: Kernel = ([pred, target, pixelMask, bandMask, valid], attributes) => {
   const weights = attributes as Record<string, number>;
   const C = pred!.shape[3];
   const good = Array.from({ length: C }, (_, c) => (bandMask?.data[c] ?? 1) > 0);
@@ -67,28 +64,4 @@ export const spectralLossReference: Kernel = ([pred, target, pixelMask, bandMask
   return attributes.withGradient === true ? [terms, dpred.map((d) => d * scale)] : [terms];
 };
 
-export const spectralMetricsReference: Kernel = ([pred, target, pixelMask, scale, offset]) => {
-  const C = pred!.shape[3];
-  const sums = new Float64Array(6 + 5 * C);
-  sums.fill(Number.NEGATIVE_INFINITY, 6 + 4 * C);
-  for (let i = 0; i < pred!.data.length / C; i++) {
-    if (pixelMask && pixelMask.data[i] === 0) continue;
-    const p = pred!.data.subarray(i * C, (i + 1) * C).map((v, c) => v * scale!.data[c]! + offset!.data[c]!);
-    const t = target!.data.subarray(i * C, (i + 1) * C);
-    sums[3]! += 1;
-    if (p.every((v) => v === 0) || t.every((v) => v === 0)) sums[2]! += 1;
-    else {
-      sums[0]! += angle(p, t).value;
-      sums[1]! += 1;
-    }
-    for (let c = 0; c < C; c++) {
-      const d = p[c]! - t[c]!;
-      sums[6 + c]! += d * d;
-      sums[6 + C + c]! += Math.abs(d);
-      sums[6 + 2 * C + c]! += t[c]!;
-      sums[6 + 3 * C + c]! += t[c]! * t[c]!;
-      sums[6 + 4 * C + c] = Math.max(sums[6 + 4 * C + c]!, t[c]!);
-    }
-  }
-  return [sums];
-};
+export const kernels: Kernels = { spectral_loss: spectralLossReference };

@@ -1,4 +1,0 @@
-import { gatherPatchesCases } from '../cases/gather_patches.js';
-import { testOp } from '../support/run_cases.js';
-
-testOp(gatherPatchesCases);
