@@ -191,6 +191,27 @@ static void finish_runs(AddonState* state) {
   state->running.clear();
 }
 
+// The table of instructions, for tests that compare it with src/graph/ops.
+static Napi::Array instructions(Napi::Env env) {
+  Napi::Array table = Napi::Array::New(env);
+  for (const bandlift::OpcodeInfo& info : bandlift::opcodes()) {
+    Napi::Array operands = Napi::Array::New(env);
+    for (const bandlift::Operand& operand : info.operands) {
+      Napi::Object one = Napi::Object::New(env);
+      one.Set("name", operand.name);
+      one.Set("optional", operand.optional);
+      one.Set("isImage", operand.is_image);
+      operands.Set(operands.Length(), one);
+    }
+    Napi::Object row = Napi::Object::New(env);
+    row.Set("name", info.name);
+    row.Set("operands", operands);
+    row.Set("params", info.params);
+    table.Set(table.Length(), row);
+  }
+  return table;
+}
+
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto* state = new AddonState;
   state->device = Napi::Persistent(DeviceWrap::define(env));
@@ -199,10 +220,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(state);
   env.AddCleanupHook(finish_runs, state);
 
-  Napi::Array opcodes = Napi::Array::New(env);
-  for (const auto& opcode : bandlift::kOpcodes) opcodes.Set(opcodes.Length(), opcode.name);
   exports.Set("version", BANDLIFT_VERSION);
-  exports.Set("opcodes", opcodes);
+  exports.Set("instructions", instructions(env));
   exports.Set("cpuFeatures", Napi::Function::New(env, cpu_features, "cpuFeatures"));
   exports.Set("cudaReport", Napi::Function::New(env, cuda_report, "cudaReport"));
   exports.Set("createDevice", Napi::Function::New(env, create_device, "createDevice"));

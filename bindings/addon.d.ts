@@ -113,9 +113,18 @@ export interface NativeDevice {
   dispose(): void;
 }
 
+export interface InstructionInfo {
+  readonly name: string;
+  /** In order; scratch memory, where there is some, comes last and is called workspace. */
+  readonly operands: readonly { readonly name: string; readonly optional: boolean; readonly isImage: boolean }[];
+  /** Number of scalar parameters. */
+  readonly params: number;
+}
+
 export interface Addon {
   readonly version: string;
-  readonly opcodes: readonly string[];
+  /** What a device can compute: the lines of native/ops. */
+  readonly instructions: readonly InstructionInfo[];
   /** What this processor has, best first. */
   cpuFeatures(): { name: string; isa: ('avx512' | 'avx2' | 'baseline')[]; physicalCores: number };
   /** With folders to look in besides the usual places also tells of libraries, which are opened for that. */

@@ -126,7 +126,7 @@ function buildCuda() {
 function buildTypeScript() {
   const sources = sourcesOf(
     root,
-    ['src', 'bindings', 'bench', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
+    ['src', 'bindings', 'bench', 'test/cases', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
     /\.(ts|mjs|json)$/,
   );
   if (isUpToDate(join(root, 'dist/.built'), sources)) return undefined;

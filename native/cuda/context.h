@@ -35,12 +35,11 @@ struct Context {
   cudaStream_t stream = nullptr;
   int major = 0, minor = 0;  // compute capability
   int multiprocessors = 0;
-  int shared_limit = 48 << 10;  // bytes of shared memory a block may ask for, opt-in included
-  bool tf32 = false;            // f32 convolutions may round their operands to tf32 (compute capability 8.0 and up)
-  bool deterministic = true;    // only kernels whose results do not vary from run to run
-  bool synchronous = false;     // BANDLIFT_SYNC=1: wait after every launch, so that an error names its kernel
-  Status* status = nullptr;     // device memory
-  int instruction = 0;          // set by the program before each instruction; kernels that report get it
+  bool tf32 = false;          // f32 convolutions may round their operands to tf32 (compute capability 8.0 and up)
+  bool deterministic = true;  // only kernels whose results do not vary from run to run
+  bool synchronous = false;   // BANDLIFT_SYNC=1: wait after every launch, so that an error names its kernel
+  Status* status = nullptr;   // device memory
+  int instruction = 0;        // set by the program before each instruction; kernels that report get it
 };
 
 void launched(const Context& context, const char* kernel);

@@ -100,7 +100,6 @@ CudaDevice::CudaDevice(const CudaOptions& options) {
   context.major = properties.major;
   context.minor = properties.minor;
   context.multiprocessors = properties.multiProcessorCount;
-  context.shared_limit = static_cast<int>(properties.sharedMemPerBlockOptin);
   context.tf32 = options.tf32 && properties.major >= 8;
   context.deterministic = options.deterministic;
   context.synchronous = flag("BANDLIFT_SYNC");

@@ -76,16 +76,25 @@ View<T> view(const Tensor& t) {
   return {static_cast<T*>(t.data), t.pitch};
 }
 
+inline bool aligned16(const void* data) {
+  return reinterpret_cast<uintptr_t>(data) % 16 == 0;
+}
+
 // Whether every pixel of t starts on 16 bytes and ends on them (an absent tensor does).
 template <typename T>
 bool packed(const Tensor& t) {
-  return !t || (t.pitch % Pack<T>::kSize == 0 && reinterpret_cast<uintptr_t>(t.data) % 16 == 0);
+  return !t || (t.pitch % Pack<T>::kSize == 0 && aligned16(t.data));
 }
 
-// ---- sums: the same order in every run ----
+// ---- sums and greatest: the same order in every run ----
 template <typename T>
 __device__ __forceinline__ T warp_sum(T v) {
   for (int step = kWarp / 2; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
+  return v;
+}
+
+__device__ __forceinline__ float warp_max(float v) {
+  for (int step = kWarp / 2; step > 0; step /= 2) v = fmaxf(v, __shfl_xor_sync(0xffffffffu, v, step));
   return v;
 }
 

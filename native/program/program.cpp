@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "program/dispatch.h"
 
 namespace bandlift {
 
@@ -58,7 +59,7 @@ Program::Program(std::shared_ptr<Device> device, std::vector<std::shared_ptr<Buf
   for (const InstructionDescription& d : description.instructions) {
     Instruction i = check_instruction(d);
     const std::string where = "'" + d.label + "' (" + d.op + ")";
-    const std::vector<Operand> operands = operands_of(i.op);
+    const std::vector<Operand>& operands = info_of(i.op).operands;
     for (size_t k = 0; k < operands.size(); ++k) {
       if (!d.tensors[k].present) continue;
       // a workspace holds doubles too, whatever its type says
@@ -207,79 +208,18 @@ std::vector<Program::Timing> Program::profile() const {
   std::lock_guard lock(profile_mutex_);
   std::vector<Timing> result;
   for (size_t i = 0; i < seconds_.size(); ++i)
-    result.push_back({instructions_[i].label, kOpcodes[static_cast<int>(instructions_[i].op)].name, seconds_[i]});
+    result.push_back({instructions_[i].label, info_of(instructions_[i].op).name, seconds_[i]});
   return result;
 }
 
 void Program::execute(const Instruction& i) {
   Backend& b = device_->backend();
-  const Tensor* t = i.t;
-  const double* p = i.params;
-  const auto conv = [p] {
-    return Conv2dParams{static_cast<int>(p[0]), static_cast<int>(p[1]), static_cast<Activation>(static_cast<int>(p[2])),
-                        static_cast<int>(p[3]), p[4] != 0};
-  };
-  const auto real = [p](int k) { return static_cast<float>(p[k]); };
-  const auto activation = [p] { return static_cast<Activation>(static_cast<int>(p[0])); };
   switch (i.op) {
-    case Opcode::convert:
-      return b.convert(t[0], t[1]);
-    case Opcode::gather_patches:
-      return b.gather_patches({static_cast<int>(p[0])}, t[0], t[1], t[2]);
-    case Opcode::conv2d_forward:
-      return b.conv2d_forward(conv(), t[0], t[1], t[2], t[3], t[4], t[5]);
-    case Opcode::conv2d_backward_data:
-      return b.conv2d_backward_data(conv(), t[0], t[1], t[2], t[3], t[4], t[5]);
-    case Opcode::conv2d_backward_weights:
-      return b.conv2d_backward_weights(conv(), t[0], t[1], t[2], t[3], t[4]);
-    case Opcode::activation_forward:
-      return b.activation_forward(activation(), t[0], t[1]);
-    case Opcode::activation_backward:
-      return b.activation_backward(activation(), t[0], t[1], t[2]);
-    case Opcode::add:
-      return b.add(t[0], t[1], t[2]);
-    case Opcode::fill:
-      return b.fill(static_cast<float>(p[0]), t[0]);
-    case Opcode::global_mean_forward:
-      return b.global_mean_forward(t[0], t[1]);
-    case Opcode::global_mean_backward:
-      return b.global_mean_backward(t[0], t[1]);
-    case Opcode::gate_forward:
-      return b.gate_forward(t[0], t[1], t[2], t[3]);
-    case Opcode::gate_backward_gate:
-      return b.gate_backward_gate(t[0], t[1], t[2]);
-    case Opcode::gate_backward_input:
-      return b.gate_backward_input(t[0], t[1], t[2], t[3], t[4]);
-    case Opcode::softmax_mixing_forward:
-      return b.softmax_mixing_forward(t[0], t[1], t[2], t[3]);
-    case Opcode::softmax_mixing_backward:
-      return b.softmax_mixing_backward(t[0], t[1], t[2], t[3], t[4], t[5]);
-    case Opcode::quadratic_features_forward:
-      return b.quadratic_features_forward(t[0], t[1]);
-    case Opcode::quadratic_features_backward:
-      return b.quadratic_features_backward(t[0], t[1], t[2]);
-    case Opcode::resample:
-      return b.resample(t[0], t[1], t[2], t[3], t[4], t[5]);
-    case Opcode::neighbourhood_bounds:
-      return b.neighbourhood_bounds({static_cast<int>(p[0]), real(1)}, t[0], t[1], t[2], t[3]);
-    case Opcode::clamp_forward:
-      return b.clamp_forward(t[0], t[1], t[2], t[3], t[4], t[5]);
-    case Opcode::clamp_backward:
-      return b.clamp_backward(t[0], t[1], t[2], t[3], t[4], t[5], t[6]);
-    case Opcode::count_clamped:
-      return b.count_clamped(t[0], t[1], t[2], t[3], t[4], t[5]);
-    case Opcode::spectral_loss:
-      return b.spectral_loss({real(0), real(1), real(2), real(3)}, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7]);
-    case Opcode::spectral_metrics:
-      return b.spectral_metrics(t[0], t[1], t[2], t[3], t[4], t[5], t[6]);
-    case Opcode::normal_equations:
-      return b.normal_equations(t[0], t[1], t[2], t[3], t[4], t[5]);
-    case Opcode::count_values:
-      return b.count_values({static_cast<int>(p[0]), static_cast<int>(p[1])}, t[0], t[1], t[2], t[3], t[4], t[5]);
-    case Opcode::grad_norm:
-      return b.grad_norm(t[0], t[1], t[2], t[3], t[4]);
-    case Opcode::adam:
-      return b.adam({p[0], p[1], p[2]}, t[0], t[1], t[2], t[3], t[4], t[5]);
+#define BANDLIFT_CASE(name, ...) \
+  case Opcode::name:             \
+    return run_on(b, &Backend::name, i);
+    BANDLIFT_OPS(BANDLIFT_CASE, BANDLIFT_CASE)
+#undef BANDLIFT_CASE
   }
 }
 

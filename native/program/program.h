@@ -11,7 +11,7 @@
 
 namespace bandlift {
 
-inline constexpr int kMaxOperands = 8;
+inline constexpr int kMaxOperands = 8, kMaxParams = 5;
 
 // A view into one of the program's buffers, as TypeScript describes it (src/compiler/program_types.ts).
 struct TensorRef {
@@ -38,18 +38,12 @@ struct Instruction {
   Opcode op;
   std::string label;
   Tensor t[kMaxOperands];
-  double params[5];
+  double params[kMaxParams];
 };
 
 // ---- validate.cpp ----
 
-// One operand as the table of opcodes.h describes it.
-struct Operand {
-  std::string name;
-  bool optional, is_double, is_image;
-};
-std::vector<Operand> operands_of(Opcode op);
-
+std::string shape_text(const Tensor& t);
 // Kind and shape of one tensor, as far as they can be judged alone; the data pointer stays null.
 Tensor check_tensor(const TensorRef& ref, const std::string& where);
 // Checks name, number, kinds and shapes of the operands; data pointers stay null.

@@ -1,10 +1,10 @@
 /**
  * Graph + memory plan -> the flat program of program_types.ts. One node becomes one instruction, a view none.
- * Operands stand as in native/backend.h: inputs, then outputs, then scratch memory where the method has some (null when
+ * Operands stand as in the instruction's line in native/ops: inputs, then outputs, then scratch memory where the method has some (null when
  * it needs 0 bytes); absent operands are null; a buffer that is added to appears once, as the output.
  */
 import { type Graph, type GraphNode, parameterNumbers, type Value, type ValueId, valuePitch } from '../graph/ir.js';
-import type { Instruction, Opcode, ProgramDescription, TensorRef } from './program_types.js';
+import type { Instruction, ProgramDescription, TensorRef } from './program_types.js';
 
 /** Where bytes lie: index into the buffers given to compile, and the offset in it. */
 export interface Place {
@@ -37,7 +37,7 @@ export function lowerNode(
         : { buffer: workspace.buffer, offset: workspace.offset, dtype: 'f32', shape: [1, 1, 1, size], pitch: size },
     );
   }
-  return { op: op.name as Opcode, tensors, params: parameterNumbers(node), label: node.label };
+  return { op: op.name, tensors, params: parameterNumbers(node), label: node.label };
 }
 
 export interface Layout {

@@ -2,7 +2,7 @@
  * The memory plan: where every value of a graph lies in one arena, before anything is allocated.
  *
  * 1. Values that are the same bytes form one block: views, accumulated sums, and outputs written over an input that
- *    nothing reads afterwards (where native/backend.h allows it).
+ *    nothing reads afterwards (where the operator allows it).
  * 2. A block lives from the node that first writes it (program inputs: from the start) to the last that reads it
  *    (program outputs: to the end). Scratch memory lives during its node.
  * 3. Blocks that live at the same time get disjoint bytes: largest first, each at the lowest offset that is free.

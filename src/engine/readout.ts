@@ -1,4 +1,4 @@
-/** What a program's f64 outputs mean: loss terms, the place of a bad number, metric sums (native/backend.h). */
+/** What a program's f64 outputs mean: loss terms, the place of a bad number, metric sums (native/ops). */
 import { outputSize } from '../models/index.js';
 import type { LossTerms, MetricSums, SessionOptions, StepResult } from './types.js';
 

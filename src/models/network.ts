@@ -3,12 +3,13 @@
 import type { Random } from '../base/random.js';
 import { type GraphBuilder, type Shape, ShapeError, type Value } from '../graph/ir.js';
 
-/** How a parameter starts (PyTorch's defaults): uniform in +-1/sqrt(fanIn), uniform in [0, 1), or zeros. */
+/** How a parameter starts (PyTorch's defaults): uniform in +-1/sqrt(fanIn), uniform in [0, 1), zeros, or ones (scales). */
 export type Init =
   | { readonly kind: 'uniform'; readonly bound: number }
   | { readonly kind: 'unit' }
   | { readonly kind: 'inverse_softplus_unit' }
-  | { readonly kind: 'zeros' };
+  | { readonly kind: 'zeros' }
+  | { readonly kind: 'ones' };
 
 export interface ParameterInfo {
   readonly name: string;
@@ -103,6 +104,7 @@ export function initialValues(info: ParameterInfo, random: Random): Float32Array
   const values = new Float32Array(info.shape.reduce((product, size) => product * size, 1));
   const { init } = info;
   if (init.kind === 'zeros') return values;
+  if (init.kind === 'ones') return values.fill(1);
   for (let i = 0; i < values.length; i++) {
     const u = random.uniform();
     if (init.kind === 'uniform') values[i] = (2 * u - 1) * init.bound;

@@ -13,6 +13,8 @@ const activations = (shape: Shape, bench = false): OpCase[] =>
 
 export const activationCases: OpCases = {
   op: 'activation',
+  // the slope y (1 - y) of a sigmoid near 1, where y is next to the last number below 1
+  storedSpacings: 2,
   tolerance: { absolute: 1e-6, relative: 1e-5 },
   reason: 'exp and log of a vectorised float32 polynomial are good to a few ulp',
   cases: [

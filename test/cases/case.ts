@@ -34,6 +34,11 @@ export interface OpCases {
   readonly tolerance: Tolerance;
   /** Why the tolerance is what it is. */
   readonly reason: string;
+  /**
+   * What a result may be off by besides, where a device stores images in 16 bits: in spacings of that type at the largest
+   * result. Wanted where sums or slopes are made of stored numbers that may themselves come out as their neighbours.
+   */
+  readonly storedSpacings?: number;
   readonly cases: readonly OpCase[];
 }
 

@@ -18,6 +18,8 @@ const mixCase = (logits: Shape, bands: number, bench = false, fill: Record<strin
 
 export const softmaxMixingCases: OpCases = {
   op: 'softmax_mixing',
+  // a difference of two sums
+  storedSpacings: 1,
   tolerance: { absolute: 2e-5, relative: 1e-4 },
   reason: 'float32 sums of up to 340 products, a difference of two such sums in dlogits',
   cases: [

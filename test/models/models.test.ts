@@ -120,6 +120,14 @@ describe('parameters', () => {
     expect(initialValues(info, new Random(1))).toEqual(values);
   });
 
+  it('start as ones or zeros where they say so, and draw no numbers for it', () => {
+    const random = new Random(1);
+    const start = (kind: 'ones' | 'zeros') =>
+      initialValues({ name: 'norm.weight', shape: [3], frozen: false, init: { kind } }, random);
+    expect([...start('ones'), ...start('zeros')]).toEqual([1, 1, 1, 0, 0, 0]);
+    expect(random.uniform()).toBe(new Random(1).uniform());
+  });
+
   it.each([
     [{ ...SR, hidden: 0 }, 'hidden: spectral_sr needs another size; found 0, expected a whole number of at least 1'],
     [{ ...SR, blocks: 1.5 }, 'blocks'],

@@ -1,7 +1,6 @@
 // The norm of a gradient, clipping, and Adam's steps against the formulas of adam.h in double.
-#include "ops/adam/adam.h"
-
 #include "backends.h"
+#include "ops/optimizer/optimizer.h"
 
 using namespace backends;
 using namespace bandlift;

@@ -171,13 +171,11 @@ TEST("program: operands and parameters: how many, which may be absent, which typ
 
 TEST("program: every instruction without operands, and with one byte too few of everything, is refused") {
   Fixture f;
-  for (const OpcodeInfo& info : kOpcodes) {
+  for (const OpcodeInfo& info : opcodes()) {
     const std::vector<double> params(static_cast<size_t>(info.params), 1);
     f.refused(only({info.name, "empty", {}, params}), ErrorCode::shape,
               {std::string("'empty' (") + info.name + ")", "is missing"});
-    std::vector<TensorRef> nulls;
-    for (const char* c = info.operands; *c; ++c)
-      if (c == info.operands || c[-1] == ' ') nulls.push_back(absent());
+    const std::vector<TensorRef> nulls(info.operands.size(), absent());
     f.refused(only({info.name, "null", nulls, params}), ErrorCode::shape, {"must not be null"});
   }
 }

@@ -66,10 +66,6 @@ void by_width(bool packs, const Body& body) {
     body(std::integral_constant<int, 1>{});
 }
 
-bool aligned(const void* data) {
-  return reinterpret_cast<uintptr_t>(data) % 16 == 0;
-}
-
 }  // namespace
 
 void apply_epilogue(const Context& context, const void* raw, const float* bias, Tensor add, Tensor mask,
@@ -78,7 +74,7 @@ void apply_epilogue(const Context& context, const void* raw, const float* bias, 
                  "conv2d: " + std::to_string(y.pixels()) + " pixels at once, expected at most 4294967295");
   by_type(y.dtype, "conv2d", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    by_width<T>(all_packed<T>(add, mask, y) && aligned(raw), [&](auto at_once) {
+    by_width<T>(all_packed<T>(add, mask, y) && aligned16(raw), [&](auto at_once) {
       constexpr int V = decltype(at_once)::value;
       const Tiles t = tiles(context, y.pitch, V, y.pixels());
       launch(context, "conv2d (epilogue)", epilogue_kernel<T, V>, t.grid, t.block, 0, static_cast<const T*>(raw), bias,
@@ -90,7 +86,7 @@ void apply_epilogue(const Context& context, const void* raw, const float* bias, 
 void unshuffle(const Context& context, Tensor dy, int shuffle, void* raw) {
   by_type(dy.dtype, "conv2d", [&](auto tag) {
     using T = typename decltype(tag)::type;
-    by_width<T>(all_packed<T>(dy) && aligned(raw), [&](auto at_once) {
+    by_width<T>(all_packed<T>(dy) && aligned16(raw), [&](auto at_once) {
       constexpr int V = decltype(at_once)::value;
       const Tiles t = tiles(context, dy.pitch, V, dy.pixels());
       launch(context, "conv2d (unshuffle)", unshuffle_kernel<T, V>, t.grid, t.block, 0, view<T>(dy), shuffle,

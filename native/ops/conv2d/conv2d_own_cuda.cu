@@ -22,10 +22,6 @@ __global__ void sum_slices_kernel(const float* partial, float* dw, int64_t count
   }
 }
 
-bool aligned(const void* data) {
-  return reinterpret_cast<uintptr_t>(data) % 16 == 0;
-}
-
 class OwnConvProvider final : public ConvProvider {
  public:
   explicit OwnConvProvider(const Context& context) : bfloat16_(context.major >= 8) {}
@@ -49,7 +45,7 @@ class OwnConvProvider final : public ConvProvider {
            void* workspace) override {
     const bool sixteen = p.type != DType::f32 && p.ci % 8 == 0 && p.co % 8 == 0;
     const bool tensor_cores =
-        sixteen && aligned(b.x) && aligned(b.y) && aligned(b.w) && aligned(e.add) && aligned(e.mask);
+        sixteen && aligned16(b.x) && aligned16(b.y) && aligned16(b.w) && aligned16(e.add) && aligned16(e.mask);
     if (p.pass != ConvPass::backward_weights)
       return tensor_cores ? tensor_convolution(context, p, b, e) : float_convolution(context, p, b, e);
     const int slices = weight_slices(p);

@@ -112,10 +112,9 @@ void float_convolution(const Context& context, const ConvProblem& p, const ConvB
     else
       run<T, V, true>(context, g, b.y, b.w, b.x, e);
   };
-  const auto aligned = [](const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; };
   by_type(p.type, "conv2d", [&](auto type) {
     if constexpr (std::is_same_v<typename decltype(type)::type, float>)
-      if (moves_by_four(p, b) && aligned(e.add) && aligned(e.mask))
+      if (moves_by_four(p, b) && aligned16(e.add) && aligned16(e.mask))
         return by_pass(type, std::integral_constant<int, 4>{});
     by_pass(type, std::integral_constant<int, 1>{});
   });

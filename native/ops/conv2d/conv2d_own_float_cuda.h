@@ -41,8 +41,7 @@ struct FloatTile {
 
 // Numbers at once: 4 where all addresses and channels allow it.
 inline bool moves_by_four(const ConvProblem& p, const ConvBuffers& b) {
-  const auto aligned = [](const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; };
-  return p.type == DType::f32 && p.ci % 4 == 0 && p.co % 4 == 0 && aligned(b.x) && aligned(b.w) && aligned(b.y);
+  return p.type == DType::f32 && p.ci % 4 == 0 && p.co % 4 == 0 && aligned16(b.x) && aligned16(b.w) && aligned16(b.y);
 }
 
 }  // namespace bandlift::cuda

@@ -10,7 +10,28 @@
 // left to right where turn & 4; odd turns need h == w. Numbers are moved as they are, so that a held data set trains to
 // the same bits as a streamed one.
 #pragma once
-#include "core/tensor.h"
+#include "program/checker.h"
+
+#define BANDLIFT_OPS_GATHER_PATCHES(OP, OP_WITH_WORKSPACE) \
+  OP(gather_patches, GatherPatchesParams p, Numbers source, Doubles places, Image y)
+
+namespace bandlift {
+
+struct GatherPatchesParams {
+  int column = 0;  // of `places`: 0 input, 1 target
+
+  static constexpr int kCount = 1;
+  static GatherPatchesParams from(const double* p) { return {static_cast<int>(p[0])}; }
+};
+
+inline void check_gather_patches(const Checker& c) {
+  const Tensor &source = c.t(0), &y = c.t(2);
+  c.integer(0, 0, 1, "column");
+  c.shape(0, source.n, y.h, y.w, y.c);
+  c.shape(1, 1, 1, y.n, 3);
+}
+
+}  // namespace bandlift
 
 namespace bandlift {
 

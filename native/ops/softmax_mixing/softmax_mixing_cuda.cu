@@ -17,11 +17,6 @@ constexpr int64_t kMostParts = 128, kPixelsPerPart = 256;
 // kTile and 4 warps x kPixels floats for each endmember fit into the 48 KiB every device has.
 constexpr int64_t kMostEndmembers = (48 << 10) / (16 * sizeof(float));
 
-__device__ __forceinline__ float warp_max(float v) {
-  for (int step = kWarp / 2; step > 0; step /= 2) v = fmaxf(v, __shfl_xor_sync(0xffffffffu, v, step));
-  return v;
-}
-
 // ---- forward ----
 
 // One warp: abundances of pixel p, to memory and, in float, to column `column` of weights [k][kTile].

@@ -25,3 +25,36 @@
 // derivative of |x| at 0 is 0. terms f64 [kLossTermCount]; kLossFirstBad = flat index of the first prediction that is
 // not finite, or -1.
 #pragma once
+#include "program/checker.h"
+
+#define BANDLIFT_OPS_SPECTRAL_LOSS(OP, OP_WITH_WORKSPACE)                                                 \
+  OP_WITH_WORKSPACE(spectral_loss, (Image pred), SpectralLossParams p, Image pred, Numbers target,        \
+                    MaybeNumbers pixel_mask, MaybeNumbers band_mask, Doubles valid_pixels, Doubles terms, \
+                    MaybeImage dpred)
+
+namespace bandlift {
+
+struct SpectralLossParams {
+  float l1 = 0, l2 = 0, sam = 0, gradient = 0;
+
+  static constexpr int kCount = 4;
+  static SpectralLossParams from(const double* p) {
+    return {static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]), static_cast<float>(p[3])};
+  }
+};
+
+// f64 outputs of spectral_loss, written for this call (not accumulated). Means are over the whole batch's valid
+// pixels (`valid_pixels` operand), so the terms of micro-batches add up to the batch's.
+enum LossTerm : int { kLossTotal = 0, kLossL1, kLossL2, kLossSam, kLossGradient, kLossFirstBad, kLossTermCount };
+
+inline void check_spectral_loss(const Checker& c) {
+  const Tensor& pred = c.t(0);
+  c.like(1, 0);
+  c.shape(2, pred.n, pred.h, pred.w, 1);
+  c.count(3, {pred.c});
+  c.count(4, {c.t(4).c == 2 ? 2 : 1});
+  c.count(5, {kLossTermCount});
+  c.like(6, 0);
+}
+
+}  // namespace bandlift

@@ -8,7 +8,7 @@
 import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
 import { choice, expectShape, POINTWISE, required, streamingCost } from './common.js';
 
-/** In the order of enum Activation in native/backend.h. */
+/** In the order of enum Activation in native/ops/elementwise/elementwise.h. */
 export const ACTIVATIONS = ['none', 'relu', 'sigmoid', 'softplus'] as const;
 export type ActivationKind = (typeof ACTIVATIONS)[number];
 

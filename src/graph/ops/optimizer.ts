@@ -8,14 +8,14 @@
  *       m = b1 m + (1-b1) g';  v = b2 v + (1-b2) g'^2;  p -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)
  *       ema (optional) = decay ema + (1-decay) p
  *
- * scalars f32 [8] is ScalarSlot in native/backend.h: learning rate, 1-b1^t, 1-b2^t, decay, max norm, gradient scale,
+ * scalars f32 [8] is ScalarSlot in native/ops/optimizer/optimizer.h: learning rate, 1-b1^t, 1-b2^t, decay, max norm, gradient scale,
  * loss scale.
  */
 import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
 import { expectShape, f64, number, required, streamingCost } from './common.js';
 import { LOSS_TERMS } from './spectral_loss.js';
 
-/** ScalarSlot in native/backend.h. */
+/** ScalarSlot in native/ops/optimizer/optimizer.h. */
 export const SCALARS = {
   learningRate: 0,
   biasCorrection1: 1,

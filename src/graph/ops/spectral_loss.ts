@@ -17,7 +17,7 @@
 import type { GraphBuilder, OpDefinition, Value } from '../ir.js';
 import { expectShape, f32, f64, number, required, streamingCost } from './common.js';
 
-/** Length of `terms`: LossTerm in native/backend.h. */
+/** Length of `terms`: LossTerm in native/ops/spectral_loss/spectral_loss.h. */
 export const LOSS_TERMS = 6;
 
 export const spectralLossOp: OpDefinition = {

@@ -32,26 +32,17 @@ function numbersOfRun(c: OpCase, graph: Graph, precision: Precision, k: number):
 }
 
 /**
- * What a result may be off by, in spacings of the storage type at the largest result, where sums or slopes are made of
- * stored numbers that may themselves come out as their neighbours:
- * conv2d: sums of them, whose errors go both ways; cuDNN stores the sum once more before bias and residual;
- * activation: the slope y (1 - y) of a sigmoid near 1, where y is next to the last number below 1;
- * softmax_mixing: a difference of two sums over them.
- */
-const OF_STORED: Readonly<Record<string, number>> = { conv2d: 0.25, activation: 2, softmax_mixing: 1 };
-
-/**
  * The table's own tolerance for float32; a stored number may also come out as its neighbour (relative), and what is made of
  * such numbers be off (absolute). Below its normal numbers fp16 has steps of 2^-24. tf32 rounds in convolutions only.
  */
 function toleranceOf(table: OpCases, precision: Precision, expected: ArrayLike<number>): Tolerance {
-  const { tolerance, op } = table;
+  const { tolerance, op, storedSpacings = 0 } = table;
   if (precision === 'fp32' || (precision === 'tf32' && op !== 'conv2d')) return tolerance;
   let largest = 0;
   for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]!));
   const spacing = SPACING[precision];
   return {
-    absolute: tolerance.absolute + (OF_STORED[op] ?? 0) * spacing * largest + (precision === 'fp16' ? 2 ** -24 : 0),
+    absolute: tolerance.absolute + storedSpacings * spacing * largest + (precision === 'fp16' ? 2 ** -24 : 0),
     relative: tolerance.relative + spacing,
   };
 }

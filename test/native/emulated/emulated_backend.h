@@ -36,7 +36,6 @@ class EmulatedBackend {
     context.major = properties.major;
     context.minor = properties.minor;
     context.multiprocessors = properties.multiProcessorCount;
-    context.shared_limit = static_cast<int>(properties.sharedMemPerBlockOptin);
     context.synchronous = true;  // scratch memory of a test ends with its block, and an error names its kernel
     check(cudaStreamCreateWithFlags(&context.stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
     check(cudaMalloc(&context.status, sizeof(bandlift::cuda::Status)), "cudaMalloc");

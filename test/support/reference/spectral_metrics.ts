@@ -1,4 +1,4 @@
-/** Sums for the metrics, pixel by pixel. */
+/** Sums for the metrics (docs/specification.md, section 8), pixel by pixel. */
 import type { Kernel, Kernels } from '../reference_arrays.js';
 import { angle } from './spectral_loss.js';
 

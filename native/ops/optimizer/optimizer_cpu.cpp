@@ -2,7 +2,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cpu/pixels.h"
-#include "ops/adam/adam.h"
+#include "ops/optimizer/optimizer.h"
 
 namespace bandlift::BANDLIFT_ISA {
 

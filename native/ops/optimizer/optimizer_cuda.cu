@@ -1,6 +1,6 @@
 #include "cuda/cuda_backend.h"
 #include "cuda/kernel.h"
-#include "ops/adam/adam.h"
+#include "ops/optimizer/optimizer.h"
 
 namespace bandlift::cuda {
 namespace {
@@ -56,7 +56,7 @@ __device__ __forceinline__ void store(float* x, int64_t i, const Lanes<V>& lanes
 // Whether all vectors start on 16 bytes (an absent one does).
 template <typename... Tensors>
 bool on_16_bytes(const Tensors&... tensors) {
-  return ((reinterpret_cast<uintptr_t>(tensors.data) % 16 == 0) && ...);
+  return (aligned16(tensors.data) && ...);
 }
 
 // ---- update: V neighbours at a time. As the CPU twin but for fused multiply-adds: some units in the last place of m,
