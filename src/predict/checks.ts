@@ -34,7 +34,7 @@ export interface Incoming {
 export function checkInput(model: StageModel, input: Incoming | Scene, forceUnits: boolean): string[] {
   const { spec } = model;
   if (input.bands !== spec.inBands)
-    throw new BandliftError('has not the bands that the model takes', {
+    throw new BandliftError('wrong number of bands for this model', {
       file: input.path,
       field: 'bands',
       found: input.bands,
