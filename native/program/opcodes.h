@@ -1,4 +1,9 @@
-// The table of instructions, made of the lines of native/ops/<op>/<op>.h.
+// The table of instructions, made of the lines of native/ops/<op>/<op>.h. An instruction lies in the folder of its name
+// without _forward or _backward..., but for:
+//   activation_*, add, fill                                elementwise
+//   global_mean_*, gate_*                                  spectral_attention
+//   neighbourhood_bounds, clamp_*, count_clamped           bounds
+//   grad_norm, adam                                        optimizer
 #pragma once
 #include <cstddef>
 #include <string>

@@ -84,7 +84,7 @@ export type Footprint =
   | { readonly kind: 'pointwise'; readonly perSample?: readonly number[] }
   /**
    * Of operand 0 the pixels up to `reach` rows and columns away; nothing lies beyond the image's border. `scale` results in
-   * each direction for a pixel (default 1). Of operands `beside` the same pixels as of the results.
+   * each direction for a pixel (default 1). Operands `beside` are images like the results.
    */
   | {
       readonly kind: 'window';

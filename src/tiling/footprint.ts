@@ -139,9 +139,9 @@ export function operandRegion(
     case 'pointwise':
       return footprint.perSample?.includes(index) === true ? wholeRegion(layout) : out;
     case 'window': {
-      if (footprint.beside?.includes(index) === true) return out;
       const [rows, columns] = footprint.reach(attributes);
-      if (layout.kind === 'pixels') {
+      const first = layouts.get(node.inputs[0]!)!;
+      if (first.kind === 'pixels') {
         if (rows > 0) throw new ShapeError('tiles', label, 'a kernel over unordered pixels');
         return out; // columns are wavelengths there
       }
@@ -152,7 +152,9 @@ export function operandRegion(
         x0: Math.floor(out.x0 / scale),
         x1: Math.ceil(out.x1 / scale),
       };
-      return grow(plain, rows, columns, wholeRegion(layout));
+      // a tile computes as much as it reads of operand 0, so it reads as much of the images beside it
+      const read = grow(plain, rows, columns, wholeRegion(first));
+      return footprint.beside?.includes(index) === true ? scaled(read, scale) : read;
     }
     case 'tables': {
       if (!footprint.through.includes(index)) return out;
@@ -166,6 +168,14 @@ export function operandRegion(
       throw new ShapeError('tiles', label, `operator ${op.name} has no footprint`);
   }
 }
+
+/** The same region where every pixel is `scale` x `scale` pixels. */
+export const scaled = ({ y0, y1, x0, x1 }: Region, scale: number): Region => ({
+  y0: y0 * scale,
+  y1: y1 * scale,
+  x0: x0 * scale,
+  x1: x1 * scale,
+});
 
 /** Result pixels for each of operand 0's, in each direction. */
 export function scaleOf({ op, attributes }: GraphNode): number {

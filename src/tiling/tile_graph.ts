@@ -28,6 +28,7 @@ import {
   operandRegion,
   type Region,
   sameRegion,
+  scaled,
   scaleOf,
 } from './footprint.js';
 import type { Segment, SegmentedGraph } from './segments.js';
@@ -228,24 +229,21 @@ class TileBuilder {
     this.#emit(node, operands, region);
   }
 
-  #window(node: GraphNode, { reach, beside = [] }: Window): void {
+  #window(node: GraphNode, { beside = [] }: Window): void {
     const { graph, layouts } = this.#scene;
     const x = node.inputs[0]!;
     let input = this.#operand(x);
     const needed = operandRegion(graph, layouts, node, 0, this.#needed.get(node.outputs[0]!)!)!;
     const saves = area(needed) < (1 - CROP_SHARE) * area(input.region);
-    if (saves && this.#isDear(node) && layouts.get(x)!.kind === 'image') input = this.#crop(x, input, needed);
     const others = node.inputs.filter((id, i) => beside.includes(i) && id !== null) as ValueId[];
-    const [rows, columns] = reach(node.attributes);
-    // a kernel of one pixel may be computed where all are, no larger one: its border must be the image's
-    if (rows === 0 && columns === 0)
-      input = this.#crop(x, input, others.map((id) => this.#operand(id).region).reduce(intersection, input.region));
-    const scale = scaleOf(node);
-    const { y0, y1, x0, x1 } = input.region;
-    const region = { y0: y0 * scale, y1: y1 * scale, x0: x0 * scale, x1: x1 * scale };
+    if (others.length > 0 || (saves && this.#isDear(node) && layouts.get(x)!.kind === 'image'))
+      input = this.#crop(x, input, needed);
+    const region = scaled(input.region, scaleOf(node));
     const operands = node.inputs.map((id, i) => {
       if (i === 0) return input.value;
-      return id !== null && others.includes(id) ? this.#crop(id, this.#operand(id), region).value : this.#plain(id);
+      if (id === null || !this.#scene.layouts.has(id)) return this.#plain(id);
+      if (others.includes(id)) return this.#crop(id, this.#operand(id), region).value;
+      throw new ShapeError('tiles', node.label, `${node.op.inputs[i]} is an image that the footprint does not name`);
     });
     this.#emit(node, operands, region);
   }

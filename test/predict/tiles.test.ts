@@ -1,7 +1,7 @@
 /** Tiles computed through segments, in float64 on the reference, against the network on the whole scene. */
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.js';
-import { elements, type Graph, GraphBuilder, prune } from '../../src/graph/ir.js';
+import { elements, type Graph, GraphBuilder, type OpDefinition, prune, type ValueType } from '../../src/graph/ir.js';
 import { buildModel } from '../../src/models/index.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import type { Region } from '../../src/tiling/footprint.js';
@@ -196,4 +196,38 @@ describe('tiles', () => {
         expect(worst / range).toBeLessThan(1e-12);
       });
   }
+});
+
+describe('footprints that do not fit', () => {
+  const tile = (traits: Pick<OpDefinition, 'footprint'>) => {
+    const op = {
+      name: 'made_up',
+      inputs: ['x', 'z'],
+      outputs: ['y'],
+      infer: ([x]: readonly (ValueType | null)[]) => [x!],
+      cost: () => ({ flops: 0, bytes: 0 }),
+      ...traits,
+    } as OpDefinition;
+    const b = new GraphBuilder();
+    b.output('y', b.apply(op, [b.input('x', [1, 6, 5, 2]), b.input('z', [1, 6, 5, 2])], {}, 'sum')[0]!);
+    const scene = segmentGraph(b.build());
+    const wanted = new Map([[scene.graph.outputs.get('y')!, { y0: 2, y1: 4, x0: 0, x1: 5 }]]);
+    return tileGraph(scene, scene.segments[0]!, wanted);
+  };
+  const reach = (): readonly [number, number] => [1, 0];
+
+  it('an operator without one, and an image that one does not name, are refused', () => {
+    expect(() => tile({})).toThrow("tiles 'sum': operator made_up has no footprint");
+    expect(() => tile({ footprint: { kind: 'window', reach } })).toThrow(
+      "tiles 'sum': z is an image that the footprint does not name",
+    );
+  });
+
+  it('one that names it reads a row more on either side, of both images: a tile computes as much as it reads', () => {
+    const { reads } = tile({ footprint: { kind: 'window', reach, beside: [1] } });
+    expect(reads.map(({ region }) => [region.y0, region.y1])).toEqual([
+      [1, 5],
+      [1, 5],
+    ]);
+  });
 });
