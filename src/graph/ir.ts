@@ -84,7 +84,8 @@ export type Footprint =
   | { readonly kind: 'pointwise'; readonly perSample?: readonly number[] }
   /**
    * Of operand 0 the pixels up to `reach` rows and columns away; nothing lies beyond the image's border. `scale` results in
-   * each direction for a pixel (default 1). Operands `beside` are images like the results.
+   * each direction for a pixel (default 1). Operands `beside` are images like the results; a tile computes as much as it reads
+   * of operand 0, so it reads as much of them.
    */
   | {
       readonly kind: 'window';
