@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Progress } from '../base/reporter.js';
+import { alignRows } from '../base/text_table.js';
 import { prepareScenes, type RunResult, type RunWatcher } from '../prepare/run.js';
 import { listScenes, parseShard } from '../prepare/scene_list.js';
 import type { SceneReport } from '../prepare/types.js';
@@ -184,10 +185,8 @@ function printTable(output: Output, reports: readonly SceneReport[]): void {
     `${r.dropped.outside}`,
     r.validShare === undefined ? '-' : `${(100 * r.validShare).toFixed(1)} %`,
   ]);
-  const width = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
   output.line();
-  for (const row of [head, ...rows])
-    output.line(row.map((cell, i) => (i === 0 ? cell.padEnd(width[i]!) : cell.padStart(width[i]!))).join('  '));
+  for (const line of alignRows([head, ...rows])) output.line(line);
   output.line(
     'dropped: empty = no data at all, nodata = more than --max-nodata, outside = beyond the edge of the scene',
   );

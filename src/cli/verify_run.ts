@@ -1,5 +1,6 @@
 /** `bandlift verify` at work: the engine against numbers from PyTorch. */
 import { EXIT } from '../base/errors.js';
+import { alignRows } from '../base/text_table.js';
 import type { DeviceChoice } from '../engine/device.js';
 import { type VerifyRow, verifyGolden } from '../verify/verify.js';
 import type { DeviceFlags } from './device_options.js';
@@ -18,10 +19,7 @@ function table(rows: readonly VerifyRow[]): string {
     r.ok ? 'ok' : `BEYOND at ${r.at}`,
   ]);
   const head = ['compared', 'largest deviation', 'allowed there', ''];
-  const widths = head.map((h, i) => Math.max(h.length, ...cells.map((c) => c[i]!.length)));
-  return [head, ...cells]
-    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
-    .join('\n');
+  return alignRows([head, ...cells]).join('\n');
 }
 
 export async function runVerify(file: string, flags: VerifyFlags, device: DeviceChoice): Promise<void> {

@@ -8,7 +8,6 @@ import { parts } from '../compiler/micro_batch.js';
 import { checkLossWeights } from '../graph/combined_loss.js';
 import { SCALAR_COUNT, SCALARS } from '../graph/ops/optimizer.js';
 import { LOSS_TERMS } from '../graph/ops/spectral_loss.js';
-import { metricSumsLength } from '../graph/ops/spectral_metrics.js';
 import { modelParameters, outputSize } from '../models/index.js';
 import { checkBatch, sampleViews } from './batch.js';
 import { HeldPatches, heldBytes, type PatchPart } from './held_patches.js';
@@ -18,7 +17,7 @@ import { ParameterSnapshot } from './parameter_snapshot.js';
 import { type Kept, ParameterStore } from './parameter_store.js';
 import { ProgramCache } from './program_cache.js';
 import { isLossScaled, type SampleProgram, sampleProgram } from './programs.js';
-import { addMetrics, firstBad, lossTerms } from './readout.js';
+import { firstBad, lossTerms } from './readout.js';
 import { RunQueue } from './run_queue.js';
 import { BUFFER, ParameterStorage } from './storage.js';
 import type {
@@ -27,7 +26,6 @@ import type {
   HeldSize,
   LossTerms,
   MemoryPlan,
-  MetricSums,
   Session,
   SessionOptions,
   Snapshot,
@@ -202,19 +200,6 @@ export class DeviceSession implements Session {
         await this.#queue.run(program, [slice(input, inNumbers)], [slice(prediction, outNumbers)]);
       }
       return prediction;
-    });
-  }
-
-  metrics(batch: Batch, scale: Float32Array, offset: Float32Array, sums: MetricSums, ema = false): Promise<void> {
-    return this.#queue.exclusive(async () => {
-      checkBatch(batch, this.options);
-      const c = this.options.model.outBands;
-      const part = new Float64Array(metricSumsLength(c));
-      for (const { start, count } of parts(batch.size, this.plan.microBatch)) {
-        const views = sampleViews(batch, this.options, start, count);
-        await this.#queue.run(this.#program('metrics', count, ema), [...views, scale, offset], [part]);
-        addMetrics(sums, part, c);
-      }
     });
   }
 

@@ -53,7 +53,7 @@ export const roomForPatches = ({ totalBytes, limitBytes }: MemoryPlan): number =
 
 /** Programs that share a session's arena. */
 export function arenaPrograms(options: SessionOptions): readonly SampleProgram[] {
-  return options.mode === 'infer' ? ['evaluate', 'predict', 'metrics'] : ['step', 'evaluate', 'predict', 'metrics'];
+  return options.mode === 'infer' ? ['evaluate', 'predict'] : ['step', 'evaluate', 'predict'];
 }
 
 /** Bytes of the arena for `samples` samples at once. */

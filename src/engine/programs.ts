@@ -5,12 +5,11 @@ import { combinedLoss } from '../graph/combined_loss.js';
 import { type Graph, GraphBuilder, prune } from '../graph/ir.js';
 import { fillInto } from '../graph/ops/fill.js';
 import { gradientNorm, optimizerStep, SCALAR_COUNT } from '../graph/ops/optimizer.js';
-import { spectralMetrics } from '../graph/ops/spectral_metrics.js';
 import { buildModel } from '../models/index.js';
 import type { AdamOptions, SessionOptions } from './types.js';
 
 /** step: loss and gradients; gradients: the same with the prediction (and the input's gradient). */
-export type SampleProgram = 'step' | 'evaluate' | 'predict' | 'metrics' | 'gradients' | 'gradients_input';
+export type SampleProgram = 'step' | 'evaluate' | 'predict' | 'gradients' | 'gradients_input';
 
 export interface NamedGraph {
   readonly graph: Graph;
@@ -27,31 +26,12 @@ export function sampleProgram(kind: SampleProgram, samples: number, options: Ses
   const { model, loss, height, width, bandMask, pixelMask = false } = options;
   const builder = new GraphBuilder();
   const x = builder.input('input', [samples, height, width, model.inBands]);
-  const use = kind === 'predict' || kind === 'metrics' ? 'predict' : 'learn';
+  const use = kind === 'predict' ? 'predict' : 'learn';
   const { output } = buildModel(builder, model, x, use);
   const mask = pixelMask ? ['mask'] : [];
-  switch (kind) {
-    case 'predict':
-      builder.output('prediction', output);
-      return { graph: fuse(prune(builder.build())), inputs: ['input'], outputs: ['prediction'] };
-    case 'metrics': {
-      const row = [1, 1, 1, model.outBands] as const;
-      const sums = spectralMetrics(
-        builder,
-        {
-          pred: output,
-          target: builder.input('target', output.shape),
-          pixelMask: pixelMask ? builder.input('mask', [samples, output.shape[1], output.shape[2], 1]) : null,
-          scale: builder.input('scale', row),
-          offset: builder.input('offset', row),
-        },
-        'metrics',
-      );
-      builder.output('sums', sums);
-      const inputs = ['input', 'target', ...mask, 'scale', 'offset'];
-      return { graph: fuse(prune(builder.build())), inputs, outputs: ['sums'] };
-    }
-    default:
+  if (kind === 'predict') {
+    builder.output('prediction', output);
+    return { graph: fuse(prune(builder.build())), inputs: ['input'], outputs: ['prediction'] };
   }
   builder.output(
     'terms',

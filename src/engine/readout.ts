@@ -1,6 +1,6 @@
-/** What a program's f64 outputs mean: loss terms, the place of a bad number, metric sums (native/ops). */
+/** What a program's f64 outputs mean: loss terms, the place of a bad number (native/ops). */
 import { outputSize } from '../models/index.js';
-import type { LossTerms, MetricSums, SessionOptions, StepResult } from './types.js';
+import type { LossTerms, SessionOptions, StepResult } from './types.js';
 
 export function lossTerms([total, l1, l2, sam, gradient]: Float64Array): LossTerms {
   return { total: total!, l1: l1!, l2: l2!, sam: sam!, gradient: gradient! };
@@ -25,19 +25,4 @@ export function firstBad(
     x: pixel % fine.width,
     band: index % model.outBands,
   };
-}
-
-/** Adds a part's sums, `c` bands. */
-export function addMetrics(sums: MetricSums, part: Float64Array, c: number): void {
-  sums.samRad += part[0]!;
-  sums.samPixels += part[1]!;
-  sums.zeroNormPixels += part[2]!;
-  sums.validPixels += part[3]!;
-  for (let band = 0; band < c; band++) {
-    sums.squaredError[band]! += part[6 + band]!;
-    sums.absoluteError[band]! += part[6 + c + band]!;
-    sums.targetSum[band]! += part[6 + 2 * c + band]!;
-    sums.targetSquares[band]! += part[6 + 3 * c + band]!;
-    sums.targetMax[band] = Math.max(sums.targetMax[band]!, part[6 + 4 * c + band]!);
-  }
 }

@@ -112,20 +112,6 @@ export interface StepResult extends LossTerms {
   readonly firstBad?: { readonly patch: number; readonly y: number; readonly x: number; readonly band: number };
 }
 
-/** Accumulated over batches in physical units; see docs/specification.md, section 8. */
-export interface MetricSums {
-  samRad: number;
-  samPixels: number;
-  zeroNormPixels: number;
-  validPixels: number;
-  /** Per band, length outBands. */
-  squaredError: Float64Array;
-  absoluteError: Float64Array;
-  targetSum: Float64Array;
-  targetSquares: Float64Array;
-  targetMax: Float64Array;
-}
-
 export interface MemoryPlan {
   /** Patches computed at once; smaller than the batch when memory is limited. */
   readonly microBatch: number;
@@ -181,8 +167,6 @@ export interface Session {
     batch: Batch,
     withInput?: boolean,
   ): Promise<{ loss: LossTerms; output: Float32Array; gradients: Map<string, Float32Array> }>;
-  /** target physical, prediction = output * scale[c] + offset[c]; adds to `sums`. */
-  metrics(batch: Batch, scale: Float32Array, offset: Float32Array, sums: MetricSums, ema?: boolean): Promise<void>;
   /** 'ema' holds frozen parameters as they are; 'm' and 'v' only trained ones. */
   read(what: 'parameters' | 'm' | 'v' | 'ema'): Map<string, Float32Array>;
   /**

@@ -1,5 +1,6 @@
-/** The table that ends every run. */
-import type { MetricRow } from './types.js';
+/** Measured methods as a table for people: the short one that ends a training run, and the full one of `evaluate`. */
+import { alignRows } from '../base/text_table.js';
+import type { Bands, MethodResult, RegionMetrics } from './types.js';
 
 /** Four digits that count; '-' where a number is not defined. */
 export const figure = (value: number | undefined): string => {
@@ -9,46 +10,86 @@ export const figure = (value: number | undefined): string => {
   return size >= 1e4 || (size !== 0 && size < 1e-3) ? value.toExponential(3) : value.toPrecision(4);
 };
 
-/**
- * Rows as aligned text: model, SAM, RMSE overall, in VNIR, SWIR and the clear bands (where wavelengths are known), MAE, PSNR.
- * @param units of the data, put beside RMSE
- */
-export function formatMetricsTable(rows: readonly MetricRow[], units?: string): string {
-  const regions = rows.some((row) => Object.keys(row.rmseByRegion).length > 0);
-  const clearAngle = rows.some((row) => row.samClearDeg !== undefined);
-  const columns: [string, (row: MetricRow) => string][] = [
-    ['model', (row) => row.label],
-    ['SAM deg', (row) => figure(row.samDeg)],
-    ...(clearAngle
-      ? ([['SAM clear', (row) => figure(row.samClearDeg)]] as [string, (row: MetricRow) => string][])
-      : []),
-    ['RMSE', (row) => figure(row.rmse)],
-    ...(regions
-      ? ([
-          ['VNIR', (row) => figure(row.rmseByRegion.vnir)],
-          ['SWIR', (row) => figure(row.rmseByRegion.swir)],
-          ['clear', (row) => figure(row.rmseByRegion.clear)],
-        ] as [string, (row: MetricRow) => string][])
-      : []),
-    ['MAE', (row) => figure(row.mae)],
-    ['PSNR dB', (row) => (Number.isFinite(row.psnr) ? row.psnr.toFixed(2) : '-')],
-  ];
-  const cells = [columns.map(([title]) => title), ...rows.map((row) => columns.map(([, value]) => value(row)))];
-  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  const format = (line: string[]) =>
-    line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ');
-  const [title, ...body] = cells.map(format);
-  const first = rows[0];
-  const pixels = first
-    ? `${first.validPixels.toLocaleString('en')} pixel${first.validPixels === 1 ? '' : 's'}`
-    : 'no pixels';
-  const excluded =
+type Column = readonly [title: string, metric: keyof RegionMetrics, bands: Bands];
+
+const SHORT: readonly Column[] = [
+  ['SAM deg', 'samDeg', 'all'],
+  ['RMSE', 'rmse', 'all'],
+  ['VNIR', 'rmse', 'vnir'],
+  ['SWIR', 'rmse', 'swir'],
+  ['clear', 'rmse', 'clear'],
+  ['MAE', 'mae', 'all'],
+  ['PSNR dB', 'psnr', 'all'],
+];
+const FULL: readonly Column[] = [
+  ['SAM deg', 'samDeg', 'all'],
+  ['SAM clear', 'samDeg', 'clear'],
+  ['RMSE', 'rmse', 'all'],
+  ['RMSE clear', 'rmse', 'clear'],
+  ['MAE', 'mae', 'all'],
+  ['MRAE', 'mrae', 'all'],
+  ['PSNR dB', 'psnr', 'all'],
+  ['SSIM', 'ssim', 'all'],
+  ['ERGAS', 'ergas', 'all'],
+  ['CC', 'cc', 'all'],
+  ['below 0 %', 'negativeShare', 'all'],
+];
+
+/** What the numbers were measured on. */
+export interface TableContext {
+  readonly patches: number;
+  /** Of the data; empty where they do not say. */
+  readonly units: string;
+}
+
+/** The short table: SAM, RMSE over all bands and by region, MAE and PSNR of each method. */
+export const formatShortTable = (methods: readonly MethodResult[], context: TableContext): string =>
+  format('model', methods, (m) => m.label, SHORT, context);
+
+/** All metrics of each method; the model's line is marked. */
+export const formatFullTable = (methods: readonly MethodResult[], context: TableContext): string =>
+  format('method', methods, (m) => `${m.role === 'model' ? '>' : ' '} ${m.label}`, FULL, context);
+
+/** Columns of regions that no method has are left out. The last line says what was counted. */
+function format(
+  title: string,
+  methods: readonly MethodResult[],
+  labelOf: (method: MethodResult) => string,
+  columns: readonly Column[],
+  context: TableContext,
+): string {
+  const shown = columns.filter(([, , bands]) => bands === 'all' || methods.some((m) => m.regions[bands]));
+  const cell = (method: MethodResult, [, metric, bands]: Column): string => {
+    const value = method.regions[bands]?.[metric];
+    return figure(metric === 'negativeShare' && value !== undefined ? 100 * value : value);
+  };
+  const [head, ...body] = alignRows([
+    [title, ...shown.map(([name]) => name)],
+    ...methods.map((method) => [labelOf(method), ...shown.map((column) => cell(method, column))]),
+  ]);
+  return [head!, '-'.repeat(head!.length), ...body, counted(methods[0], shown, context)].join('\n');
+}
+
+const REGIONS_TEXT = { vnir: 'VNIR 400-1000 nm', swir: 'SWIR 1000-2400 nm', clear: 'clear: away from water vapour' };
+
+function counted(
+  first: MethodResult | undefined,
+  columns: readonly Column[],
+  { patches, units }: TableContext,
+): string {
+  const count = (number: number, one: string, many: string) =>
+    `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+  const withoutAngle =
     first && first.zeroNormPixels > 0
       ? `, ${first.zeroNormPixels.toLocaleString('en')} without length left out of SAM`
       : '';
-  const bands = first?.rmseByBand ?? [];
+  const bands = first?.byBand.rmse ?? [];
   const good = bands.filter((value) => !Number.isNaN(value)).length;
-  const counted = good < bands.length ? `the ${good} good of ${bands.length} bands` : 'all bands';
-  const where = `${pixels}${excluded}${units ? `; RMSE and MAE in ${units}` : ''}${regions ? `; RMSE over ${counted}, VNIR 400-1000 nm, SWIR 1000-2400 nm, clear of water vapour` : ''}`;
-  return [title!, '-'.repeat(title!.length), ...body, where].join('\n');
+  const regions = new Set(columns.map(([, , region]) => region));
+  const named = Object.entries(REGIONS_TEXT).flatMap(([name, text]) => (regions.has(name as Bands) ? [text] : []));
+  return [
+    `${count(first?.validPixels ?? 0, 'valid pixel', 'valid pixels')} in ${count(patches, 'patch', 'patches')}${withoutAngle}`,
+    `RMSE and MAE in ${units || "the data's units"}`,
+    [good < bands.length ? `the ${good} good of ${bands.length} bands` : 'all bands', ...named].join(', '),
+  ].join('; ');
 }

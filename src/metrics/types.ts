@@ -23,6 +23,7 @@ export interface RegionMetrics {
   readonly negativeShare: number;
 }
 
+/** Units of RMSE and MAE are those of the data. */
 export interface MethodResult {
   readonly label: string;
   readonly role: 'model' | 'baseline' | 'oracle';
@@ -37,25 +38,6 @@ export interface MethodResult {
     readonly ssim: readonly number[];
     readonly cc: readonly number[];
   };
-  readonly validPixels: number;
-  readonly zeroNormPixels: number;
-}
-
-/** One line of the table. Units of RMSE and MAE are those of the data. */
-export interface MetricRow {
-  readonly label: string;
-  /** Mean over pixels of the angle over all bands; zero-norm pixels are left out. NaN when there are none. */
-  readonly samDeg: number;
-  /** Over all valid pixels and bands. */
-  readonly rmse: number;
-  readonly mae: number;
-  /** dB, mean over bands of 20 log10(max_b / rmse_b); bands without any signal (no data) left out. */
-  readonly psnr: number;
-  readonly rmseByBand: readonly number[];
-  /** RMSE over the bands of a region; absent without wavelengths or without a band there. */
-  readonly rmseByRegion: Partial<Readonly<Record<Region, number>>>;
-  /** Angle over the clear bands alone, when sums of it were taken. */
-  readonly samClearDeg?: number;
   readonly validPixels: number;
   readonly zeroNormPixels: number;
 }

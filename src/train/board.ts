@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import type { LossTerms } from '../engine/types.js';
-import type { MetricRow } from '../metrics/types.js';
+import type { MethodResult } from '../metrics/types.js';
 import { type Hyperparameter, TensorBoardWriter } from './tensorboard.js';
 
 /** By name: loss terms of a baseline on the validation split, in the space the model works in. */
@@ -62,10 +62,11 @@ export class Board {
   }
 
   /** The final table; the last row is the model's. One step behind the last, so that a run that goes on drops it. */
-  test(rows: readonly MetricRow[], table: string, lastStep: number): void {
+  test(rows: readonly MethodResult[], table: string, lastStep: number): void {
     const step = lastStep + 1;
-    const row = rows.at(-1);
-    if (row) write(this.#root, { 'test/sam_deg': row.samDeg, 'test/rmse': row.rmse, 'test/psnr_db': row.psnr }, step);
+    const model = rows.at(-1)?.regions.all;
+    if (model)
+      write(this.#root, { 'test/sam_deg': model.samDeg, 'test/rmse': model.rmse, 'test/psnr_db': model.psnr }, step);
     this.#root.text('test', `${CODE}\n${table}\n${CODE}`, step);
     this.#root.sessionEnd(Date.now() / 1000, step);
     this.flush();

@@ -1,7 +1,8 @@
 /** Pictures of one patch: RGB of prediction and truth, and spectral curves of a few pixels. */
 import { denormalizeValues } from '../data/normalize.js';
 import type { Session } from '../engine/types.js';
-import { rgbPair, spectraPlot } from '../evaluate/pictures.js';
+import { rgbPair } from '../evaluate/rgb.js';
+import { spectraPlot } from '../evaluate/spectra_plot.js';
 import type { TrainingData } from './data_setup.js';
 
 export interface TrainingImage {

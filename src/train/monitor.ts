@@ -2,7 +2,7 @@
 
 import type { Reporter } from '../base/reporter.js';
 import type { LossTerms } from '../engine/types.js';
-import type { MetricRow } from '../metrics/types.js';
+import type { MethodResult } from '../metrics/types.js';
 import { type Board, degrees } from './board.js';
 import type { MetricsLog } from './metrics_log.js';
 
@@ -55,7 +55,7 @@ export class Monitor {
   }
 
   /** The final table, as rows and as text. */
-  test(rows: readonly MetricRow[], table: string, lastStep: number): void {
+  test(rows: readonly MethodResult[], table: string, lastStep: number): void {
     this.#board.test(rows, table, lastStep);
   }
 

@@ -19,8 +19,8 @@ import {
 import { isInterruption } from '../data/worker_pool.js';
 import type { Session } from '../engine/types.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
-import { formatMetricsTable } from '../metrics/metrics.js';
-import type { MetricRow } from '../metrics/types.js';
+import { formatShortTable } from '../metrics/table.js';
+import type { MethodResult } from '../metrics/types.js';
 import type { ModelSpec } from '../models/spec.js';
 import { Averages } from './averages.js';
 import { type Baselines, Board } from './board.js';
@@ -46,7 +46,7 @@ export interface TrainResult {
   readonly run: string;
   readonly best: string;
   readonly interrupted: boolean;
-  readonly rows: readonly MetricRow[];
+  readonly rows: readonly MethodResult[];
 }
 
 /** What differs between the stages; the loop, checkpoints, schedules and monitoring are the same. */
@@ -68,7 +68,7 @@ export interface Stage<C extends TrainConfig> {
   /** Sums of the training pixels for the checkpoint, where the network's input has closed-form baselines. */
   statistics?(config: C, data: TrainingData): Promise<TrainingStatistics | undefined> | undefined;
   /** Rows of the final table: baselines, then the model. */
-  test(config: C, data: TrainingData, best: KnownModel, label: string): Promise<MetricRow[]>;
+  test(config: C, data: TrainingData, best: KnownModel, label: string): Promise<MethodResult[]>;
   /** After the last epoch, with the best parameters in the session. */
   finish?(run: Run, best: Checkpoint): Promise<void>;
 }
@@ -300,7 +300,7 @@ async function finishClosedForm(run: Run): Promise<void> {
   await saveBoth(run);
 }
 
-async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run: Run): Promise<MetricRow[]> {
+async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run: Run): Promise<MethodResult[]> {
   const { folder, session, data, report } = run;
   const best = await loadCheckpoint(folder.best);
   // a best of format 1 holds none
@@ -313,7 +313,7 @@ async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run:
   report.line();
   report.line(`test split, ${data.split.test.length} patches, ${data.normalization.units || 'units of the file'}:`);
   if (data.inputText !== undefined) report.line(`input: ${data.inputText}`);
-  const table = formatMetricsTable(rows);
+  const table = formatShortTable(rows, { patches: data.split.test.length, units: data.normalization.units });
   report.line(table);
   run.monitor.test(rows, table, run.at.step);
   await writeFileAtomic(join(folder.path, 'test_metrics.json'), `${JSON.stringify(rows, null, 1)}\n`);

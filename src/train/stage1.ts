@@ -6,7 +6,7 @@ import { loadModel } from '../checkpoint/checkpoint.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { baselinesOf, fitStatistics } from '../evaluate/fit_baselines.js';
 import { spectralBaselines, spectralModel } from '../evaluate/stage1_methods.js';
-import type { MetricRow } from '../metrics/types.js';
+import type { MethodResult } from '../metrics/types.js';
 import { regressionFeatureCount } from '../models/regression.js';
 import type { Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
@@ -48,7 +48,7 @@ async function testReport(
   data: TrainingData,
   best: KnownModel,
   label: string,
-): Promise<MetricRow[]> {
+): Promise<MethodResult[]> {
   const { set } = data;
   const machine = machineOf(config);
   const { statistics } = best.stored;

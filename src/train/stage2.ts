@@ -8,7 +8,7 @@ import type { LossTerms } from '../engine/types.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { type Method, openNetwork, physicalUnits } from '../evaluate/method.js';
 import { BACK_PROJECTIONS, bicubicMethod, cascadeModel, ownCoarse, spatialModel } from '../evaluate/stage2_methods.js';
-import type { MetricRow } from '../metrics/types.js';
+import type { MethodResult } from '../metrics/types.js';
 import { BOUNDS } from '../models/bounded_projection.js';
 import {
   BOUNDED_ROUNDS,
@@ -185,7 +185,7 @@ async function testReport(
   data: TrainingData,
   best: KnownModel,
   label: string,
-): Promise<MetricRow[]> {
+): Promise<MethodResult[]> {
   const { set } = data;
   const machine = machineOf(config);
   const spec = best.contract.model;

@@ -10,7 +10,7 @@ import type { KnownModel } from '../evaluate/evaluation_data.js';
 import type { Machine, Method } from '../evaluate/method.js';
 import { measureRows } from '../evaluate/rows.js';
 import type { EvaluationPool } from '../evaluate/worker_pool.js';
-import type { MetricRow } from '../metrics/types.js';
+import type { MethodResult } from '../metrics/types.js';
 import { parseBytes, type TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import { deviceOption } from './device_option.js';
@@ -34,9 +34,9 @@ export function testRows(
   config: TrainConfig,
   data: TrainingData,
   methods: (pool: EvaluationPool) => readonly Method[],
-): Promise<MetricRow[]> {
+): Promise<MethodResult[]> {
   const good = data.bandMask ?? new Uint8Array(data.set.outBands).fill(1);
   const measured = measuredData(data.reader, data.split.test, good);
   const threads = Math.min(config.threads || availableParallelism(), MOST_THREADS);
-  return measureRows(measured, methods, threads);
+  return measureRows(measured, methods, data.set.width / data.set.inputWidth, threads);
 }

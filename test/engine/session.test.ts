@@ -4,7 +4,7 @@ import { Random } from '../../src/base/random.js';
 import type { Instruction } from '../../src/compiler/program_types.js';
 import { DeviceSession } from '../../src/engine/device_session.js';
 import { createSession } from '../../src/engine/session.js';
-import type { Batch, MetricSums, Session, SessionOptions } from '../../src/engine/types.js';
+import type { Batch, Session, SessionOptions } from '../../src/engine/types.js';
 import { COMBINED_LOSS } from '../../src/engine/types.js';
 import type { SpectralSrSpec } from '../../src/models/spec.js';
 import { expectClose } from '../support/allclose.js';
@@ -50,18 +50,6 @@ function start(session: Session, seed = 4): void {
     new Map(frozen.map((p) => [p.name, Float32Array.from({ length: count(p.shape) }, () => 0.1 * random.normal())])),
   );
 }
-
-const emptySums = (bands: number): MetricSums => ({
-  samRad: 0,
-  samPixels: 0,
-  zeroNormPixels: 0,
-  validPixels: 0,
-  squaredError: new Float64Array(bands),
-  absoluteError: new Float64Array(bands),
-  targetSum: new Float64Array(bands),
-  targetSquares: new Float64Array(bands),
-  targetMax: new Float64Array(bands).fill(Number.NEGATIVE_INFINITY),
-});
 
 describe.each(Object.entries(SESSIONS))('a session on the %s', (_name, openIt: OpenSession) => {
   const sessions: Session[] = [];
@@ -200,42 +188,6 @@ describe.each(Object.entries(SESSIONS))('a session on the %s', (_name, openIt: O
     expect(result.firstBad).toMatchObject({ patch: 1 });
     expect(session.read('parameters')).toEqual(before);
     expect((await session.evaluate(batch)).finite).toBe(false);
-  });
-
-  it('measures in physical units', async () => {
-    const session = await open({ ...OPTIONS, pixelMask: true });
-    start(session);
-    const batch = makeBatch(OPTIONS, 4, 9, true);
-    const c = SR.outBands;
-    const scale = Float32Array.from({ length: c }, (_, i) => 2 + i);
-    const offset = Float32Array.from({ length: c }, (_, i) => 0.1 * i);
-    const sums = emptySums(c);
-    await session.metrics(batch, scale, offset, sums);
-    await session.metrics(batch, scale, offset, sums);
-    const prediction = await session.predict(batch.input, 4);
-    const squared = new Float64Array(c);
-    let sam = 0;
-    for (let p = 0; p < batch.mask!.length; p++) {
-      if (batch.mask![p] === 0) continue;
-      const [a, b] = [prediction, batch.target].map((x) => x.subarray(p * c, (p + 1) * c)) as [
-        Float32Array,
-        Float32Array,
-      ];
-      const physical = a.map((v, i) => v * scale[i]! + offset[i]!);
-      physical.forEach((v, i) => {
-        squared[i]! += (v - b[i]!) ** 2;
-      });
-      const dot = (u: Float32Array, v: Float32Array) => u.reduce((s, x, i) => s + x * v[i]!, 0);
-      sam += Math.acos(dot(physical, b) / Math.sqrt(dot(physical, physical) * dot(b, b)));
-    }
-    expect(sums.validPixels).toBe(2 * batch.validPixels);
-    expect(Math.abs(sums.samRad / (2 * sam) - 1)).toBeLessThan(1e-4);
-    expectClose(
-      sums.squaredError,
-      squared.map((v) => 2 * v),
-      { absolute: 0, relative: 1e-4 },
-      'squared error',
-    );
   });
 
   it('says what would fit when nothing does', async () => {

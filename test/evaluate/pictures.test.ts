@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { compositeBands, rgbPair, spectraPlot } from '../../src/evaluate/pictures.js';
+import { compositeBands, rgbPair } from '../../src/evaluate/rgb.js';
+import { spectraPlot } from '../../src/evaluate/spectra_plot.js';
 
 const pixels = async (png: Uint8Array) => {
   const { data, info } = await sharp(png).removeAlpha().raw().toBuffer({ resolveWithObject: true });

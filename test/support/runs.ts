@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MetricRow } from '../../src/metrics/types.js';
+import type { MethodResult, RegionMetrics } from '../../src/metrics/types.js';
 import { resolveConfig, type Stage1Config } from '../../src/train/config.js';
 import type { TrainResult } from '../../src/train/run.js';
 import { trainStage1 } from '../../src/train/stage1.js';
@@ -73,8 +73,23 @@ export const allMetricsOf = (run: string): Metrics[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Metrics);
 
-export const testRowsOf = (run: string) =>
-  JSON.parse(readFileSync(join(run, 'test_metrics.json'), 'utf8')) as MetricRow[];
+/** A method of a run's final table, its numbers over all bands and the RMSE of its bands and regions. */
+export interface TestRow
+  extends RegionMetrics,
+    Pick<MethodResult, 'label' | 'role' | 'validPixels' | 'zeroNormPixels'> {
+  readonly rmseByBand: readonly number[];
+  readonly rmseByRegion: Readonly<Record<string, number>>;
+}
+
+export function testRowsOf(run: string): TestRow[] {
+  const methods = JSON.parse(readFileSync(join(run, 'test_metrics.json'), 'utf8')) as MethodResult[];
+  return methods.map(({ label, role, validPixels, zeroNormPixels, byBand, regions: { all, ...others } }) => ({
+    ...all!,
+    ...{ label, role, validPixels, zeroNormPixels },
+    rmseByBand: byBand.rmse,
+    rmseByRegion: Object.fromEntries(Object.entries(others).map(([name, region]) => [name, region.rmse])),
+  }));
+}
 
 export const hashOf = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
 

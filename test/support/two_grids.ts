@@ -16,6 +16,10 @@ export interface TwoGrids {
   readonly name?: (scene: number) => string;
   /** Masks the first Landsat pixel of every patch, and what lies below it on the fine grid. */
   readonly hole?: boolean;
+  /** Bands marked bad, which then hold rubbish of up to 1000; on the coarse grid too. */
+  readonly bad?: readonly number[];
+  /** The file's nodata value: the second Landsat pixel of the second row of every patch and the fine pixels below hold it, unmasked. */
+  readonly nodata?: number;
 }
 
 /** A patch of waves with edges: something that a network can learn to sharpen. */
@@ -36,7 +40,7 @@ function finePatch(size: number, bands: number, seed: number): Float32Array {
 /** Writes SCENE.h5 files below `folder`; their paths. */
 export async function writeTwoGrids(folder: string, options: TwoGrids = {}): Promise<string[]> {
   const { side = 4, bands = 5, inBands = 3, scenes = 3, patches = 4, name = (s: number) => `scene_${s}` } = options;
-  const { hole = false } = options;
+  const { hole = false, bad, nodata } = options;
   const fine = (side * 15) / 2;
   const down = psfTaps(fine, side, 7.5);
   const paths: string[] = [];
@@ -57,6 +61,8 @@ export async function writeTwoGrids(folder: string, options: TwoGrids = {}): Pro
       lowResolution: { height: side, width: side },
       degraded: true,
       masked: true,
+      ...(bad ? { goodBands: Uint8Array.from({ length: bands }, (_, b) => (bad.includes(b) ? 0 : 1)) } : {}),
+      ...(nodata === undefined ? {} : { nodata }),
     });
     for (let p = 0; p < patches; p++) {
       const aviris = finePatch(fine, bands, 100 * scene + p);
@@ -68,10 +74,26 @@ export async function writeTwoGrids(folder: string, options: TwoGrids = {}): Pro
           return 0.7 * image[pixel * bands + (k % bands)]! + 0.3 * image[pixel * bands + ((k + 1) % bands)]!;
         });
       };
+      const [landsat, landsatLr] = [mixtures(aviris), mixtures(avirisLr)];
+      const rubbish = new Random(p, 32);
+      if (bad)
+        for (const cube of [aviris, avirisLr])
+          for (let i = 0; i < cube.length; i++) if (bad.includes(i % bands)) cube[i] = 1000 * rubbish.uniform();
+      if (nodata !== undefined) {
+        const coarse = (at: number) => Math.floor(((at + 0.5) * side) / fine);
+        const isFine = (i: number) => coarse(Math.floor(i / fine)) === 1 && coarse(i % fine) === 1;
+        for (const [cube, n] of [
+          [aviris, bands],
+          [landsat, inBands],
+        ] as const)
+          for (let i = 0; i < cube.length; i++) if (isFine(Math.floor(i / n))) cube[i] = nodata;
+        avirisLr.fill(nodata, (side + 1) * bands, (side + 2) * bands);
+        landsatLr.fill(nodata, (side + 1) * inBands, (side + 2) * inBands);
+      }
       writer.append({
         aviris,
-        landsat: mixtures(aviris),
-        landsatLr: mixtures(avirisLr),
+        landsat,
+        landsatLr,
         avirisLr,
         mask: Uint8Array.from({ length: fine * fine }, (_, i) => (hole && i % fine < 8 && i < 8 * fine ? 0 : 1)),
         maskLr: Uint8Array.from({ length: side * side }, (_, i) => (hole && i === 0 ? 0 : 1)),

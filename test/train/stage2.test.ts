@@ -18,7 +18,10 @@ import { openReader } from '../../src/data/loader.js';
 import { denormalizeValues, normalizeValues } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { createSession } from '../../src/engine/session.js';
-import { addPixels, emptySums, summarize } from '../../src/metrics/metrics.js';
+import { bandRegions } from '../../src/metrics/band_regions.js';
+import { patchMetrics } from '../../src/metrics/patch_metrics.js';
+import { methodMetrics } from '../../src/metrics/region_metrics.js';
+import { emptyEvaluation, mergeEvaluation } from '../../src/metrics/sums.js';
 import type { ModelSpec } from '../../src/models/spec.js';
 import { bicubicTaps, type Taps } from '../../src/resample/taps.js';
 import { generateFineSample } from '../../src/sample/fine.js';
@@ -105,16 +108,19 @@ describe('stage 2', () => {
     const { split } = await loadCheckpoint(at('table/checkpoints/best.safetensors'));
     const set = await openPatchSet([patches], { sides: BOTH });
     const reader = await openReader(set);
-    const sums = emptySums(set.outBands);
+    const bands = set.outBands;
+    const regions = bandRegions(bands);
+    const sums = emptyEvaluation(bands, 1);
     for (const patch of split.test) {
       const { input, target } = await reader.readPatch(patch);
-      addPixels(sums, enlarge(input, 2, set.outBands), target);
+      const pair = { height: 15, width: 15, bands, prediction: enlarge(input, 2, bands), target };
+      mergeEvaluation(sums, patchMetrics(pair, { masks: [regions[0]!.mask] }));
     }
     await reader.close();
-    const [expected, found] = [summarize('bicubic', sums), testRowsOf(at('table'))[0]!];
+    const [expected, found] = [methodMetrics(sums, regions, 7.5).regions.all!, testRowsOf(at('table'))[0]!];
     expect(found.label).toBe('bicubic');
     // the trainer works in float32 and sums in double
-    for (const key of ['samDeg', 'rmse', 'mae', 'psnr'] as const)
+    for (const key of ['samDeg', 'rmse', 'mae', 'psnr', 'ergas'] as const)
       expect(Math.abs(found[key] / expected[key] - 1)).toBeLessThan(1e-4);
     expect(testRowsOf(at('table'))[1]!.label).toBe('bicubic + 5 back-projections');
   });
