@@ -4,7 +4,7 @@
  *   node dist/bench/spatial_baselines.js FOLDER [CHECKPOINT]
  */
 import { loadModel } from '../src/checkpoint/checkpoint.js';
-import { denormalizeValues, normalizeValues } from '../src/data/normalize.js';
+import { Normalizer } from '../src/data/normalize.js';
 import { createSession } from '../src/engine/session.js';
 import { SPATIAL_LOSS } from '../src/engine/types.js';
 import { COARSE_SIDE, measureUpsampler, type SpatialPair, spatialPairs } from '../src/evaluate/spatial_protocol.js';
@@ -32,9 +32,9 @@ async function measure(
     const { psnr, samDeg } = await measureUpsampler(pair, async (coarse, bands) => {
       if (!normalization) return session.predict(coarse, 1);
       const input = coarse.slice();
-      normalizeValues(input, bands, normalization.input);
+      new Normalizer(normalization.input, bands).normalize(input);
       const fine = await session.predict(input, 1);
-      denormalizeValues(fine, bands, normalization.target);
+      new Normalizer(normalization.target, bands).denormalize(fine);
       return fine;
     });
     return `${psnr.toFixed(2)} / ${samDeg.toFixed(2)}`.padStart(14);

@@ -1,6 +1,6 @@
-/** Pure functions from decoded patches to the arrays of a batch: validity, tiles, normalisation, flips and quarter turns. */
+/** Pure functions from decoded patches to the arrays of a batch: validity, tiles, flips and quarter turns. */
 import { BandliftError } from '../base/errors.js';
-import type { AffineNormalization, PatchFile } from './types.js';
+import type { PatchFile } from './types.js';
 
 /** A patch as stored (before it is cut into tiles), physical units. */
 export interface DecodedPatch {
@@ -177,45 +177,17 @@ export function sourcePixels(turn: number, window: Window): Uint32Array {
   return pixels;
 }
 
-/** Offset and scale of every band. */
-export interface BandScaling {
-  readonly offset: Float64Array;
-  readonly scale: Float64Array;
-  readonly clip: boolean;
-}
-
-export function bandScaling(n: AffineNormalization, bands: number): BandScaling {
-  const each = (list: readonly number[]) =>
-    Float64Array.from({ length: bands }, (_, b) => list[list.length === 1 ? 0 : b]!);
-  return { offset: each(n.offset), scale: each(n.scale), clip: n.clip };
-}
-
-/**
- * Writes the given pixels of a patch into `to` (their number x bands), normalised in double precision. Invalid pixels
- * become 0, so that nothing infinite enters the network.
- */
-export function placePixels(
+/** Copies pixels of `from` [pixels, bands] to `to`; invalid ones become 0. */
+export function copyPixels(
   from: Float32Array,
   bands: number,
   pixels: Uint32Array,
   valid: Uint8Array | undefined,
-  n: BandScaling | undefined,
   to: Float32Array,
 ): void {
-  for (let p = 0, out = 0; p < pixels.length; p++, out += bands) {
+  for (let p = 0; p < pixels.length; p++) {
     const pixel = pixels[p]!;
-    const start = pixel * bands;
-    if (valid && valid[pixel] === 0) {
-      to.fill(0, out, out + bands);
-    } else if (!n) {
-      for (let b = 0; b < bands; b++) to[out + b] = from[start + b]!;
-    } else if (n.clip) {
-      for (let b = 0; b < bands; b++) {
-        const v = (from[start + b]! - n.offset[b]!) / n.scale[b]!;
-        to[out + b] = v < 0 ? 0 : Math.min(v, 1);
-      }
-    } else {
-      for (let b = 0; b < bands; b++) to[out + b] = (from[start + b]! - n.offset[b]!) / n.scale[b]!;
-    }
+    if (valid && valid[pixel] === 0) to.fill(0, p * bands, (p + 1) * bands);
+    else for (let b = 0; b < bands; b++) to[p * bands + b] = from[pixel * bands + b]!;
   }
 }

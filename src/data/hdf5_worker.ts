@@ -6,17 +6,17 @@ import { type MessagePort, parentPort } from 'node:worker_threads';
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import {
-  bandScaling,
+  copyPixels,
   type DecodedPatch,
   inputGoodBands,
   invalidError,
   oneGrid,
-  placePixels,
   sourcePixels,
   type Window,
 } from './assemble.js';
 import { Hdf5PatchFile, hasDatasets } from './hdf5_file.js';
 import { DEFAULT_SIDES } from './hdf5_layout.js';
+import { IDENTITY, Normalizer } from './normalize.js';
 import { PatchCache } from './patch_cache.js';
 import { countLength, countValues } from './quantile.js';
 import type { PatchFile, Sides } from './types.js';
@@ -51,8 +51,8 @@ function cut(address: PatchAddress, size: WindowSize): DecodedPatch {
   const pixels = sourcePixels(UNTURNED, windowOf(address, size));
   const input = new Float32Array(pixels.length * info.inBands);
   const target = new Float32Array(pixels.length * info.outBands);
-  placePixels(patch.input, info.inBands, pixels, patch.valid, undefined, input);
-  placePixels(patch.target, info.outBands, pixels, patch.valid, undefined, target);
+  copyPixels(patch.input, info.inBands, pixels, patch.valid, input);
+  copyPixels(patch.target, info.outBands, pixels, patch.valid, target);
   const { valid } = patch;
   return valid ? { input, target, valid: Uint8Array.from(pixels, (p) => valid[p]!) } : { input, target };
 }
@@ -88,8 +88,8 @@ async function usualSides(paths: readonly string[]): Promise<Sides> {
 function batch(request: Requests['batch']): Replies['batch'] {
   const { buffers, window: size } = request;
   const { inBands, outBands } = files[0]!.info;
-  const input = request.input && bandScaling(request.input, inBands);
-  const target = request.target && bandScaling(request.target, outBands);
+  const input = new Normalizer(request.input ?? IDENTITY, inBands);
+  const target = new Normalizer(request.target ?? IDENTITY, outBands);
   const n = size.height * size.width;
   let validPixels = 0;
   for (const address of request.patches) {
@@ -108,8 +108,8 @@ function batch(request: Requests['batch']): Replies['batch'] {
     const inputPixels = same ? pixels : sourcePixels(address.turn, wholeInput(info));
     const inputValid = same ? patch.valid : patch.inputValid;
     const inputPart = part(buffers.input, inputPixels.length * inBands);
-    placePixels(patch.input, inBands, inputPixels, inputValid, input, inputPart);
-    placePixels(patch.target, outBands, pixels, patch.valid, target, part(buffers.target, n * outBands));
+    input.place(patch.input, inputPixels, inputValid, inputPart);
+    target.place(patch.target, pixels, patch.valid, part(buffers.target, n * outBands));
     const mask = part(buffers.mask, n);
     const { valid } = patch;
     if (valid) for (let p = 0; p < n; p++) mask[p] = valid[pixels[p]!]!;
@@ -171,8 +171,8 @@ function spectra(request: Requests['spectra']): Replies['spectra'] {
     const pixels = Uint32Array.from({ length: found }, () => candidates[random.integer(candidates.length)]!);
     const input = new Float32Array(found * inBands);
     const target = new Float32Array(found * outBands);
-    placePixels(patch.input, inBands, pixels, undefined, undefined, input);
-    placePixels(patch.target, outBands, pixels, undefined, undefined, target);
+    copyPixels(patch.input, inBands, pixels, undefined, input);
+    copyPixels(patch.target, outBands, pixels, undefined, target);
     return { input, target };
   });
   return { patches };

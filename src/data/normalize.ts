@@ -1,9 +1,61 @@
-/** Spectra between physical and normalised numbers. */
+/** Between physical spectra and the numbers that a network works in: the one place that knows offset, scale and clipping. */
 import type { AffineNormalization } from './types.js';
 
 export const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
 
 const at = (list: readonly number[], band: number) => list[list.length === 1 ? 0 : band]!;
+
+/** A normalisation of spectra of `bands` bands, x' = (x - offset) / scale: in double precision, rounded once to float32. */
+export class Normalizer {
+  readonly #offset: Float64Array;
+  readonly #scale: Float64Array;
+  readonly #clip: boolean;
+
+  constructor(n: AffineNormalization, bands: number) {
+    this.#offset = Float64Array.from({ length: bands }, (_, b) => at(n.offset, b));
+    this.#scale = Float64Array.from({ length: bands }, (_, b) => at(n.scale, b));
+    this.#clip = n.clip;
+  }
+
+  /**
+   * Writes pixels of `from` [pixels, bands], physical, to `to`, normalised; clipped to [0, 1] where the normalisation says so.
+   * Invalid pixels become 0, so that nothing infinite enters the network.
+   *
+   * @param pixels which, in the order of `to`
+   * @param valid of all pixels of `from`, 0 = invalid; all are valid without it
+   */
+  place(from: Float32Array, pixels: Uint32Array, valid: Uint8Array | undefined, to: Float32Array): void {
+    const [offset, scale] = [this.#offset, this.#scale];
+    const bands = offset.length;
+    for (let p = 0, out = 0; p < pixels.length; p++, out += bands) {
+      const pixel = pixels[p]!;
+      const start = pixel * bands;
+      if (valid && valid[pixel] === 0) to.fill(0, out, out + bands);
+      else if (this.#clip)
+        for (let b = 0; b < bands; b++) {
+          const v = (from[start + b]! - offset[b]!) / scale[b]!;
+          to[out + b] = v < 0 ? 0 : Math.min(v, 1);
+        }
+      else for (let b = 0; b < bands; b++) to[out + b] = (from[start + b]! - offset[b]!) / scale[b]!;
+    }
+  }
+
+  /** Physical spectra [count, bands] -> normalised, in place, without clipping. */
+  normalize(values: Float32Array): void {
+    const [offset, scale] = [this.#offset, this.#scale];
+    const bands = offset.length;
+    for (let i = 0; i < values.length; i += bands)
+      for (let b = 0; b < bands; b++) values[i + b] = (values[i + b]! - offset[b]!) / scale[b]!;
+  }
+
+  /** Normalised spectra [count, bands] -> physical, in place. */
+  denormalize(values: Float32Array): void {
+    const [offset, scale] = [this.#offset, this.#scale];
+    const bands = offset.length;
+    for (let i = 0; i < values.length; i += bands)
+      for (let b = 0; b < bands; b++) values[i + b] = values[i + b]! * scale[b]! + offset[b]!;
+  }
+}
 
 /**
  * What is physically 0 in normalised numbers, one for each band: rounded up so far that what is not below it is not below 0 in
@@ -14,14 +66,4 @@ export function physicalZero(n: AffineNormalization, bands: number): number[] {
     const zero = -at(n.offset, b) / at(n.scale, b);
     return Math.fround(zero + Math.abs(zero) * 2 ** -21);
   });
-}
-
-/** Physical spectra [count, bands] -> normalised, in place, without clipping. */
-export function normalizeValues(values: Float32Array, bands: number, n: AffineNormalization): void {
-  for (let i = 0; i < values.length; i++) values[i] = (values[i]! - at(n.offset, i % bands)) / at(n.scale, i % bands);
-}
-
-/** Normalised spectra [count, bands] -> physical, in place. */
-export function denormalizeValues(values: Float32Array, bands: number, n: AffineNormalization): void {
-  for (let i = 0; i < values.length; i++) values[i] = values[i]! * at(n.scale, i % bands) + at(n.offset, i % bands);
 }

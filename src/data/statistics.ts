@@ -1,7 +1,7 @@
 /** Numbers about many patches at once: quantiles, mean spectra, spectra drawn at random. Valid pixels only, physical units. */
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
-import { normalizeValues } from './normalize.js';
+import { Normalizer } from './normalize.js';
 import { locate } from './patches.js';
 import { type CountPlan, type Counts, QuantileSearch } from './quantile.js';
 import type { Normalization, PatchSet } from './types.js';
@@ -160,8 +160,8 @@ export async function sampleSpectra(
     done += f.input.length / inBands;
   }
   if (normalization) {
-    normalizeValues(spectra.input, inBands, normalization.input);
-    normalizeValues(spectra.target, outBands, normalization.target);
+    new Normalizer(normalization.input, inBands).normalize(spectra.input);
+    new Normalizer(normalization.target, outBands).normalize(spectra.target);
   }
   return spectra;
 }

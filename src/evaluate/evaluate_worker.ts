@@ -1,5 +1,6 @@
 /** An evaluation worker: the loops over pixels and bands. One request at a time, in order. */
 import { parentPort } from 'node:worker_threads';
+import { Normalizer } from '../data/normalize.js';
 import { spectralAngles } from '../metrics/angles.js';
 import { bandRange, patchMetrics } from '../metrics/patch_metrics.js';
 import { colours, stretchRanges } from './colours.js';
@@ -9,11 +10,8 @@ import type { Answer, Envelope, Kind, PredictedPatch, Replies, Requests } from '
 const DEGREES = 180 / Math.PI;
 
 /** The prediction in physical units; it is the worker's own, so it is changed in place. */
-function physical({ prediction, physical: units, bands }: PredictedPatch): Float32Array {
-  if (!units) return prediction;
-  const { scale, offset } = units;
-  for (let i = 0; i < prediction.length; i += bands)
-    for (let b = 0; b < bands; b++) prediction[i + b] = prediction[i + b] * scale[b] + offset[b];
+function physical({ prediction, normalization, bands }: PredictedPatch): Float32Array {
+  if (normalization) new Normalizer(normalization, bands).denormalize(prediction);
   return prediction;
 }
 

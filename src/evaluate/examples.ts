@@ -1,6 +1,6 @@
 /** Spectra of the picked pixels and pictures of the picked patches: a second pass over these patches alone. */
 import type { LoadedBatch } from '../data/types.js';
-import { type MeasuredData, physicalOf, READING, truePatch } from './measure.js';
+import { type MeasuredData, normalizationOf, READING, truePatch } from './measure.js';
 import type { Method } from './method.js';
 import type { TitledPixel } from './picks.js';
 import type { PictureSet, SpectrumExample } from './result.js';
@@ -95,7 +95,7 @@ export class Examples {
         const shown = this.#shown.get(batch.patches[0]!)!;
         const prediction = await predictor.predict(batch);
         const isModel = method.role === 'model';
-        const reply = await this.#example(batch, prediction, shown.colours, physicalOf(method), isModel);
+        const reply = await this.#example(batch, prediction, shown.colours, normalizationOf(method), isModel);
         shown.methods.push({ label: method.label, rgb: reply.rgb, spectra: reply.spectra });
         if (reply.maps)
           shown.maps = [
@@ -159,7 +159,7 @@ export class Examples {
     batch: LoadedBatch,
     prediction: Float32Array,
     choice: ColourChoice,
-    units: Pick<Requests['example']['patch'], 'physical'> = {},
+    units: Pick<Requests['example']['patch'], 'normalization'> = {},
     maps = false,
   ) {
     const pixels = this.#pixelsOf(batch.patches[0]!).map(({ y, x }) => y * this.#data.width + x);

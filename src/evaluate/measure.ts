@@ -135,7 +135,7 @@ export async function measure(
       const prediction = await predictor.predict(batch);
       const random = new Random(detail?.seed ?? 0, patch);
       const request = {
-        patch: { ...truePatch(data, batch.target, batch.mask), prediction, ...physicalOf(method) },
+        patch: { ...truePatch(data, batch.target, batch.mask), prediction, ...normalizationOf(method) },
         masks: regions.map((region) => region.mask),
         ...(range ? { range } : {}),
         sample: Array.from({ length: each }, () => random.integer(height * width)),
@@ -156,7 +156,8 @@ export async function measure(
   }
 }
 
-export const physicalOf = (method: Method) => (method.physical ? { physical: method.physical } : {});
+export const normalizationOf = ({ normalizeOutput }: Method) =>
+  normalizeOutput ? { normalization: normalizeOutput } : {};
 
 function add(
   to: { sums: EvaluationSums; records: PatchRecord[]; truth: Float32Array[]; predicted: Float32Array[] },

@@ -4,7 +4,6 @@ import { createSession } from '../engine/session.js';
 import { COMBINED_LOSS, type SessionOptions } from '../engine/types.js';
 import type { MethodResult } from '../metrics/types.js';
 import type { ModelSpec } from '../models/spec.js';
-import type { PredictedPatch } from './worker_protocol.js';
 
 /** One patch as the reader gives it. */
 export interface PatchInput {
@@ -25,8 +24,8 @@ export interface Predictor {
 export interface Method extends Pick<MethodResult, 'label' | 'role' | 'about'> {
   /** How its input is normalised; physical without it. */
   readonly normalizeInput?: AffineNormalization;
-  /** From what it predicts to physical units; absent where these are the same. */
-  readonly physical?: NonNullable<PredictedPatch['physical']>;
+  /** Of the numbers it predicts; absent where these are physical. */
+  readonly normalizeOutput?: AffineNormalization;
   /** Drawn in pictures and spectra beside the truth. */
   readonly shown: boolean;
   /** Takes its memory; nothing of it stays after the predictor's `close`. */
@@ -56,11 +55,4 @@ export async function openNetwork(
     throw error;
   }
   return { predict: (patch) => session.predict(patch[from], 1), close: () => session.dispose() };
-}
-
-/** The inverse of a normalisation, one scale and offset per band. */
-export function physicalUnits(n: AffineNormalization, bands: number): NonNullable<PredictedPatch['physical']> {
-  const each = (values: readonly number[]) =>
-    Float32Array.from({ length: bands }, (_, b) => values[values.length === 1 ? 0 : b]!);
-  return { scale: each(n.scale), offset: each(n.offset) };
 }

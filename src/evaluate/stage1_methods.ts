@@ -2,7 +2,7 @@
 import type { RegressionSpec } from '../models/spec.js';
 import type { KnownModel } from './evaluation_data.js';
 import type { FittedBaselines } from './fit_baselines.js';
-import { type Machine, type Method, openNetwork, physicalUnits } from './method.js';
+import { type Machine, type Method, openNetwork } from './method.js';
 import type { NearestLibrary } from './nearest_library.js';
 import { type PrincipalDirections, projectionWeights } from './pca.js';
 import type { EvaluationPool } from './worker_pool.js';
@@ -102,7 +102,7 @@ export function spectralModel(known: KnownModel, size: PatchSize, machine: Machi
     role: 'model',
     about: "the checkpoint's network",
     normalizeInput: normalization.input,
-    physical: physicalUnits(normalization.target, model.outBands),
+    normalizeOutput: normalization.target,
     shown: true,
     open: () => openNetwork(model, usedParameters(known), size, machine),
   };

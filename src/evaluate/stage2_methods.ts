@@ -1,11 +1,10 @@
 /** Stage 2 and both stages end to end: networks, bicubic with and without back-projections, and chains of them. */
-import { bandScaling, placePixels } from '../data/assemble.js';
-import { denormalizeValues } from '../data/normalize.js';
+import { IDENTITY, Normalizer } from '../data/normalize.js';
 import type { AffineNormalization } from '../data/types.js';
 import { BOUNDS } from '../models/bounded_projection.js';
 import type { BicubicSpec, SpectralSpec } from '../models/spec.js';
 import type { KnownModel } from './evaluation_data.js';
-import { type Machine, type Method, openNetwork, type PatchInput, type Predictor, physicalUnits } from './method.js';
+import { type Machine, type Method, openNetwork, type PatchInput, type Predictor } from './method.js';
 import { type PatchSize, usedParameters } from './stage1_methods.js';
 
 /** Of the baseline: 20 gain nothing more than 5 (test/evaluate/spatial_protocol.test.ts). */
@@ -49,10 +48,11 @@ export function spectralSource(
     ...(normalization ? { normalizeInput: normalization.input } : {}),
     open: async () => {
       const network = await openNetwork(model, parameters, size, machine);
+      const output = new Normalizer(normalization?.target ?? IDENTITY, model.outBands);
       return {
         predict: async (patch) => {
           const spectra = await network.predict(patch);
-          if (normalization) denormalizeValues(spectra, model.outBands, normalization.target);
+          output.denormalize(spectra);
           // as training and predict do: what the network makes of invalid pixels never reaches their neighbours
           const valid = await validity(patch.patches[0]!);
           for (let p = 0; p < valid.length; p++)
@@ -71,7 +71,7 @@ function place(spectra: Float32Array, bands: number, n?: AffineNormalization): F
   const valid = Uint8Array.from({ length: pixels }, (_, p) => (Number.isNaN(spectra[p * bands]) ? 0 : 1));
   const all = Uint32Array.from({ length: pixels }, (_, p) => p);
   const placed = new Float32Array(spectra.length);
-  placePixels(spectra, bands, all, valid, n && bandScaling(n, bands), placed);
+  new Normalizer(n ?? IDENTITY, bands).place(spectra, all, valid, placed);
   return placed;
 }
 
@@ -155,7 +155,7 @@ export function spatialModel(known: KnownModel, source: CoarseSource, size: Patc
     role: 'model',
     about: `${source.about}, then the checkpoint's spatial network`,
     ...inputOf(source, normalization.input),
-    physical: physicalUnits(normalization.target, model.outBands),
+    normalizeOutput: normalization.target,
     shown: true,
     open: chain(
       source,
@@ -174,7 +174,7 @@ export function cascadeModel(known: KnownModel, size: PatchSize, machine: Machin
     role: 'model',
     about: "the checkpoint's two stages, trained together",
     normalizeInput: normalization.input,
-    physical: physicalUnits(normalization.target, model.outBands),
+    normalizeOutput: normalization.target,
     shown: true,
     open: () => openNetwork(model, usedParameters(known), size, machine),
   };

@@ -1,5 +1,6 @@
 /** What the main thread asks of an evaluation worker, and what comes back. Large arrays are shared or handed over. */
 
+import type { AffineNormalization } from '../data/types.js';
 import type { EvaluationSums } from '../metrics/sums.js';
 import type { NearestLibrary } from './nearest_library.js';
 
@@ -17,8 +18,8 @@ export interface TruePatch {
 export interface PredictedPatch extends TruePatch {
   /** [height, width, bands]; handed over to the worker. */
   readonly prediction: Float32Array;
-  /** [bands]: physical = prediction * scale + offset; absent where it is physical already. */
-  readonly physical?: { readonly scale: Float32Array; readonly offset: Float32Array };
+  /** Of the prediction; absent where it is physical. */
+  readonly normalization?: AffineNormalization;
 }
 
 /** Colours of an image of interleaved bands: three bands, each with its black and white point. */

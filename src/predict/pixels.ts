@@ -1,6 +1,5 @@
-/** The loops over pixels of a prediction: parts of regions, sums over valid pixels, physical values, which pixels are valid. */
+/** The loops over pixels of a prediction: parts of regions, sums over valid pixels, which pixels are valid. */
 
-import type { BandScaling } from '../data/assemble.js';
 import type { Region } from '../tiling/footprint.js';
 import { parentPixel } from './tiles.js';
 
@@ -38,13 +37,6 @@ export function addValid(values: Float32Array, valid: Uint8Array | undefined, su
 export function meansOf(sums: Float64Array): number[] {
   const count = sums.at(-1)!;
   return [...sums.subarray(0, -1)].map((sum) => (count === 0 ? 0 : sum / count));
-}
-
-/** Normalised -> physical in place: value * scale + offset, [pixels, bands]. */
-export function toPhysical(values: Float32Array, { offset, scale }: BandScaling): void {
-  const bands = offset.length;
-  for (let i = 0; i < values.length; i += bands)
-    for (let b = 0; b < bands; b++) values[i + b] = values[i + b]! * scale[b]! + offset[b]!;
 }
 
 /** Index of the first number of a valid pixel that is NaN or infinite, -1 if there is none. */

@@ -4,7 +4,7 @@
  */
 
 import { BandliftError, EXIT } from '../base/errors.js';
-import { type BandScaling, placePixels } from '../data/assemble.js';
+import type { Normalizer } from '../data/normalize.js';
 import { elements, type ValueId } from '../graph/ir.js';
 import type { EnviOutput } from '../scenes/envi_output.js';
 import type { Scene } from '../scenes/types.js';
@@ -12,7 +12,7 @@ import { imageRegion, type Region } from '../tiling/footprint.js';
 import type { SegmentedGraph } from '../tiling/segments.js';
 import { type TileGraph, tileGraph } from '../tiling/tile_graph.js';
 import type { TilePrograms } from '../tiling/tile_programs.js';
-import { addValid, crop, cropBytes, firstNotFinite, meansOf, toPhysical, validOnGrid } from './pixels.js';
+import { addValid, crop, cropBytes, firstNotFinite, meansOf, validOnGrid } from './pixels.js';
 import { type Scratch, VALID } from './scratch.js';
 import { NamedArrays, type Slab } from './slab.js';
 import { CLAMPED, type SegmentPlan, wantedOf } from './stage_plan.js';
@@ -27,8 +27,8 @@ export interface StageParts {
   readonly scene: SegmentedGraph;
   /** The input: already cut to the region of interest. */
   readonly input: Scene;
-  readonly inputScaling: BandScaling;
-  readonly outputScaling: BandScaling;
+  readonly inputNumbers: Normalizer;
+  readonly outputNumbers: Normalizer;
   readonly programs: TilePrograms;
   readonly scratch: Scratch;
   readonly output: EnviOutput;
@@ -170,11 +170,11 @@ export class SegmentRun {
 
   /** Normalised pixels of a part of the scene, 0 where not valid; returns which of the tile's own are valid. */
   async #readInput(part: Region, array: Float32Array, region: Region): Promise<Uint8Array> {
-    const { input, inputScaling } = this.#parts;
+    const { input, inputNumbers } = this.#parts;
     const window = { y: part.y0, x: part.x0, height: part.y1 - part.y0, width: part.x1 - part.x0 };
     const { values, valid } = await input.read(window);
     if (this.#indices.length < valid.length) this.#indices = Uint32Array.from({ length: valid.length }, (_, i) => i);
-    placePixels(values, input.bands, this.#indices.subarray(0, valid.length), valid, inputScaling, array);
+    inputNumbers.place(values, this.#indices.subarray(0, valid.length), valid, array);
     return cropBytes(valid, part, region);
   }
 
@@ -223,7 +223,7 @@ export class SegmentRun {
       if (id === counts) {
         if (stored !== undefined) for (let p = 0; p < own.length; p++) if (mask?.[p] !== 0) bounded += own[p]!;
       } else if (segment.results.includes(id)) {
-        if (stored !== undefined) toPhysical(own, this.#parts.outputScaling);
+        if (stored !== undefined) this.#parts.outputNumbers.denormalize(own);
         const window = { y: area.y0, x: area.x0, height: area.y1 - area.y0, width: area.x1 - area.x0 };
         jobs.push(() =>
           output.write(window, own, stored === undefined ? new Uint8Array(pixelsOf(area)) : mask, index, bounded),

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 import { loadModel } from '../checkpoint/checkpoint.js';
-import { physicalZero } from '../data/normalize.js';
+import { IDENTITY, physicalZero } from '../data/normalize.js';
 import type { AffineNormalization, Normalization } from '../data/types.js';
 import { BOUNDS } from '../models/bounded_projection.js';
 import { BOUNDED_ROUNDS, type ModelSpec, type SpatialModelSpec } from '../models/spec.js';
@@ -31,7 +31,6 @@ export interface StageModel {
   readonly sensor?: string;
 }
 
-const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
 const NO_NORMALIZATION: Normalization = { method: 'none', input: IDENTITY, target: IDENTITY, units: '' };
 
 export type ProjectionChoice = 'bounded' | 'plain';

@@ -1,7 +1,7 @@
 /** One stage over its input: all passes, then the finished cube. */
 
 import { BandliftError, EXIT } from '../base/errors.js';
-import { bandScaling } from '../data/assemble.js';
+import { Normalizer } from '../data/normalize.js';
 import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
 import { EnviOutput, isFinished, type OutputReport } from '../scenes/envi_output.js';
 import type { Scene } from '../scenes/types.js';
@@ -64,8 +64,8 @@ export async function runStage(stage: StageRun): Promise<OutputReport> {
     const parts = {
       scene: plan.scene,
       input: stage.input,
-      inputScaling: bandScaling(model.normalization.input, model.spec.inBands),
-      outputScaling: bandScaling(model.normalization.target, model.spec.outBands),
+      inputNumbers: new Normalizer(model.normalization.input, model.spec.inBands),
+      outputNumbers: new Normalizer(model.normalization.target, model.spec.outBands),
       programs,
       scratch,
       output,

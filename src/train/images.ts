@@ -1,5 +1,5 @@
 /** Pictures of one patch: RGB of prediction and truth, and spectral curves of a few pixels. */
-import { denormalizeValues } from '../data/normalize.js';
+import { Normalizer } from '../data/normalize.js';
 import type { Session } from '../engine/types.js';
 import { rgbPair } from '../evaluate/rgb.js';
 import { spectraPlot } from '../evaluate/spectra_plot.js';
@@ -29,7 +29,7 @@ export async function patchImages(
   });
   for await (const batch of batches) {
     const prediction = await session.predict(batch.input, 1, ema);
-    denormalizeValues(prediction, set.outBands, normalization.target);
+    new Normalizer(normalization.target, set.outBands).denormalize(prediction);
     const image = { height: set.height, width: set.width, bands: set.outBands };
     const wavelength = set.files[0]!.wavelength;
     const units = set.files[0]!.units;

@@ -2,7 +2,7 @@
 
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
-import { normalizeValues } from '../data/normalize.js';
+import { Normalizer } from '../data/normalize.js';
 import { createSession } from '../engine/session.js';
 import type { Session, SessionOptions } from '../engine/types.js';
 import { RegressionFit } from '../fit/regression_fit.js';
@@ -162,7 +162,7 @@ export async function dataDrivenParameters(
     for (const [name, value] of await fitRegression(config, data, kind, 'normalized')) values.set(name, value);
   if (spec.kind === 'spectral_unmixing' && spec.constraint === 'softplus') {
     const spectra = await data.reader.sampleSpectra(data.split.train, 4096, config.seed);
-    normalizeValues(spectra.target, spec.outBands, data.normalization.target);
+    new Normalizer(data.normalization.target, spec.outBands).normalize(spectra.target);
     values.set(
       'endmembers',
       initEndmembers(spectra.target, spec.outBands, spec.endmembers, new Random(config.seed, 7)),

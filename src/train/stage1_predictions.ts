@@ -17,7 +17,7 @@ import { waitForLock } from '../base/lock.js';
 import { processSpace } from '../base/process_lock.mjs';
 import type { Reporter } from '../base/reporter.js';
 import { openReader, type PatchReader } from '../data/loader.js';
-import { denormalizeValues } from '../data/normalize.js';
+import { Normalizer } from '../data/normalize.js';
 import { cachedPatchBytes } from '../data/stage1_cache.js';
 import type { CachedInput, LoadedBatch, PatchSet } from '../data/types.js';
 import { engineIdentity } from '../engine/identity.js';
@@ -244,7 +244,7 @@ async function predictFile(job: FileJob, predicted: () => void): Promise<void> {
 async function predictPatch({ session, contract, file }: FileJob, batch: LoadedBatch): Promise<Float32Array> {
   const { bands } = file;
   const prediction = await session.predict(batch.input, 1);
-  denormalizeValues(prediction, bands, contract.normalization.target);
+  new Normalizer(contract.normalization.target, bands).denormalize(prediction);
   const bad = prediction.findIndex((v) => !Number.isFinite(v));
   if (bad >= 0)
     throw new BandliftError(

@@ -6,7 +6,7 @@ import { IDENTITY, physicalZero } from '../data/normalize.js';
 import type { AffineNormalization } from '../data/types.js';
 import type { LossTerms } from '../engine/types.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
-import { type Method, openNetwork, physicalUnits } from '../evaluate/method.js';
+import { type Method, openNetwork } from '../evaluate/method.js';
 import { BACK_PROJECTIONS, bicubicMethod, cascadeModel, ownCoarse, spatialModel } from '../evaluate/stage2_methods.js';
 import type { MethodResult } from '../metrics/types.js';
 import { BOUNDS } from '../models/bounded_projection.js';
@@ -217,7 +217,7 @@ async function testReport(
       role: 'baseline',
       about: 'stage 1 before it was trained further',
       normalizeInput: best.contract.normalization.input,
-      physical: physicalUnits(target, set.outBands),
+      normalizeOutput: target,
       shown: false,
       open: () => openNetwork({ ...spec, stage2 }, stage1, size, machine),
     };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.js';
 import { fitNormalization } from '../../src/data/fit_normalization.js';
 import { openReader } from '../../src/data/loader.js';
-import { denormalizeValues, normalizeValues } from '../../src/data/normalize.js';
+import { Normalizer } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import type { Normalization } from '../../src/data/types.js';
 import { type PatchShape, patchDatasets, type Written, writeHdf5 } from '../support/patch_files.js';
@@ -84,7 +84,7 @@ describe('normalisations', () => {
     for (const method of ['percentile', 'per_band'] as const) {
       const { input } = await fitted('one', { landsat: one, aviris: one }, [1], method);
       const values = Float32Array.of(-2);
-      normalizeValues(values, 1, input);
+      new Normalizer(input, 1).normalize(values);
       expect([...values]).toEqual([0]);
     }
   });
@@ -97,10 +97,23 @@ describe('normalisations', () => {
   it('and back by hand', () => {
     const n = { offset: [1, 10], scale: [2, 4], clip: true };
     const values = Float32Array.of(3, 12, -1, 30);
-    normalizeValues(values, 2, n);
+    const numbers = new Normalizer(n, 2);
+    numbers.normalize(values);
     expect([...values]).toEqual([1, 0.5, -1, 5]);
-    denormalizeValues(values, 2, n);
+    numbers.denormalize(values);
     expect([...values]).toEqual([3, 12, -1, 30]);
+  });
+
+  it('place pixels in another order, clipped where they say so, invalid ones as 0', () => {
+    const spectra = Float32Array.of(3, 12, -1, 30, Number.NaN, 5);
+    const placed = (clip: boolean) => {
+      const to = new Float32Array(6).fill(9);
+      const numbers = new Normalizer({ offset: [1, 10], scale: [2, 4], clip }, 2);
+      numbers.place(spectra, Uint32Array.of(1, 2, 0), Uint8Array.of(1, 1, 0), to);
+      return [...to];
+    };
+    expect(placed(false)).toEqual([-1, 5, 0, 0, 1, 0.5]);
+    expect(placed(true)).toEqual([0, 1, 0, 0, 1, 0.5]);
   });
 
   it('refuse patches without a valid pixel', async () => {

@@ -15,7 +15,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { processSpace } from '../../src/base/process_lock.mjs';
 import { loadCheckpoint, loadModel } from '../../src/checkpoint/checkpoint.js';
 import { openReader } from '../../src/data/loader.js';
-import { denormalizeValues, normalizeValues } from '../../src/data/normalize.js';
+import { Normalizer } from '../../src/data/normalize.js';
 import { openPatchSet } from '../../src/data/patches.js';
 import { createSession } from '../../src/engine/session.js';
 import { bandRegions } from '../../src/metrics/band_regions.js';
@@ -160,9 +160,9 @@ describeLong("the cache of stage 1's predictions", () => {
     const reader = await openReader(set);
     const { input } = await reader.readPatch(0);
     await reader.close();
-    normalizeValues(input, 7, contract!.normalization.input);
+    new Normalizer(contract!.normalization.input, 7).normalize(input);
     const expected = await predict(model, tensors.parameters, input);
-    denormalizeValues(expected, 340, contract!.normalization.target);
+    new Normalizer(contract!.normalization.target, 340).denormalize(expected);
     const stored = new Float32Array(readFileSync(files()[0]!).buffer.slice(0, expected.byteLength));
     // the same program on the same numbers
     expect(stored).toEqual(expected);

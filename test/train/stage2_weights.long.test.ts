@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.js';
 import { loadModel, type StoredModel } from '../../src/checkpoint/checkpoint.js';
-import { denormalizeValues } from '../../src/data/normalize.js';
+import { Normalizer } from '../../src/data/normalize.js';
 import type { AffineNormalization } from '../../src/data/types.js';
 import { createSession } from '../../src/engine/session.js';
 import { SPATIAL_LOSS } from '../../src/engine/types.js';
@@ -70,7 +70,7 @@ describe('fine-tuning both stages', () => {
     const whole = await predict(both!, input);
     const bands = second!.model.outBands;
     const spectra = await predict(first!, input);
-    denormalizeValues(spectra, bands, first!.contract!.normalization.target);
+    new Normalizer(first!.contract!.normalization.target, bands).denormalize(spectra);
     const parts = await predict(second!, normalized(spectra, bands, second!.contract!.normalization.input));
     // to physical units and back: a few roundings of float32
     const largest = Math.max(...whole.map(Math.abs));
