@@ -4,7 +4,7 @@ import { peakMemory } from '../base/peak_memory.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import type { DeviceChoice } from '../engine/device.js';
 import { outputPath } from '../predict/outputs.js';
-import { type PredictOptions, type PredictResult, predict } from '../predict/predict.js';
+import { type PredictOptions, type PredictResult, boundedShare, predict } from '../predict/predict.js';
 import { Interrupted } from '../predict/segment_run.js';
 import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
@@ -129,7 +129,8 @@ function predictOptions(flags: PredictFlags, scene: Scene, device: DeviceChoice)
   };
 }
 
-function tell({ output: cube, stage1, description, seconds, bounded }: PredictResult, output: Output): void {
+function tell(result: PredictResult, output: Output): void {
+  const { output: cube, stage1, description, seconds, bounded, stage1Bounded } = result;
   const { counts } = cube;
   const values = counts.pixels * description.bands;
   if (counts.clamped > 0)
@@ -137,11 +138,11 @@ function tell({ output: cube, stage1, description, seconds, bounded }: PredictRe
       `${counts.clamped} values (${((100 * counts.clamped) / values).toFixed(3)} %) lie beyond int16 at scale ${description.scale} and were cut off; give a smaller --scale`,
     );
   if (counts.nodata === counts.pixels) output.warn('no pixel of the input is valid: the whole result is nodata');
-  const valid = (counts.pixels - counts.nodata) * description.bands;
-  if (bounded)
-    output.line(
-      `${valid === 0 ? '0' : ((100 * counts.bounded) / valid).toFixed(2)} % of the values were held at a bound of what the input allows`,
-    );
+  const share = boundedShare(cube, description.bands);
+  const held = (part: number) =>
+    `${(100 * part).toFixed(2)} % of the values were held at a bound of what the input allows`;
+  if (stage1Bounded !== undefined) output.line(`stage 1: ${held(stage1Bounded)}`);
+  if (bounded) output.line(held(share));
   const peak = peakMemory();
   const rate = counts.pixels / seconds;
   output.line(
@@ -153,7 +154,8 @@ function tell({ output: cube, stage1, description, seconds, bounded }: PredictRe
     header: cube.headerPath,
     bytes: cube.bytes,
     ...counts,
-    bounded_share: bounded && valid > 0 ? counts.bounded / valid : null,
+    bounded_share: bounded && counts.nodata < counts.pixels ? share : null,
+    ...(stage1Bounded === undefined ? {} : { stage1_bounded_share: stage1Bounded }),
     seconds,
     peak_rss_bytes: peak,
     ...(stage1 ? { stage1: stage1.dataPath } : {}),

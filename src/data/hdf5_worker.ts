@@ -16,7 +16,7 @@ import {
 } from './assemble.js';
 import { Hdf5PatchFile, hasDatasets } from './hdf5_file.js';
 import { DEFAULT_SIDES } from './hdf5_layout.js';
-import { IDENTITY, Normalizer } from './normalize.js';
+import { IDENTITY, markNonNegative, Normalizer } from './normalize.js';
 import { PatchCache } from './patch_cache.js';
 import { countLength, countValues } from './quantile.js';
 import type { PatchFile, Sides } from './types.js';
@@ -102,13 +102,17 @@ function batch(request: Requests['batch']): Replies['batch'] {
       if (error) throw error;
     }
     const pixels = sourcePixels(address.turn, window);
-    const part = (array: Float32Array, numbers: number) =>
-      array.subarray(address.place * numbers, (address.place + 1) * numbers);
+    const part = <T extends Float32Array | Uint8Array>(array: T, numbers: number) =>
+      array.subarray(address.place * numbers, (address.place + 1) * numbers) as T;
     const same = oneGrid(info);
     const inputPixels = same ? pixels : sourcePixels(address.turn, wholeInput(info));
     const inputValid = same ? patch.valid : patch.inputValid;
     const inputPart = part(buffers.input, inputPixels.length * inBands);
     input.place(patch.input, inputPixels, inputValid, inputPart);
+    if (request.nonNegative) {
+      const marks = part(buffers.nonNegative, inputPixels.length);
+      markNonNegative(patch.input, inBands, inputPixels, inputValid, marks);
+    }
     target.place(patch.target, pixels, patch.valid, part(buffers.target, n * outBands));
     const mask = part(buffers.mask, n);
     const { valid } = patch;

@@ -68,7 +68,7 @@ export class PatchReader {
     options: LoaderOptions,
     cancelled: Int32Array,
   ): Promise<LoadedBatch> {
-    const { normalize, batchSize, mask: masked = false } = options;
+    const { normalize, batchSize, mask: masked = false, nonNegative = false } = options;
     const { inBands, outBands } = this.set;
     const pixels = this.set.height * this.set.width;
     const inputPixels = this.set.inputHeight * this.set.inputWidth;
@@ -79,6 +79,7 @@ export class PatchReader {
       input: normalize?.input,
       target: normalize?.target,
       masked,
+      nonNegative,
       buffers,
       cancelled,
     };
@@ -98,6 +99,7 @@ export class PatchReader {
       input: buffers.input.subarray(0, patches.length * inputPixels * inBands),
       target: buffers.target.subarray(0, n * outBands),
       ...(masked ? { mask: buffers.mask.subarray(0, n) } : {}),
+      ...(nonNegative ? { nonNegative: buffers.nonNegative.subarray(0, patches.length * inputPixels) } : {}),
       validPixels,
       release: () => {
         if (released) return;
@@ -116,7 +118,9 @@ export class PatchReader {
     const { inBands, outBands } = this.set;
     try {
       const shared = (length: number) => new Float32Array(new SharedArrayBuffer(4 * length));
-      return { input: shared(inputPixels * inBands), target: shared(pixels * outBands), mask: shared(pixels) };
+      const nonNegative = new Uint8Array(new SharedArrayBuffer(inputPixels));
+      const [input, target] = [shared(inputPixels * inBands), shared(pixels * outBands)];
+      return { input, target, mask: shared(pixels), nonNegative };
     } catch {
       const bytes = (inputPixels * inBands + pixels * (outBands + 1)) * 4;
       throw new BandliftError(

@@ -48,12 +48,47 @@ export class Normalizer {
       for (let b = 0; b < bands; b++) values[i + b] = (values[i + b]! - offset[b]!) / scale[b]!;
   }
 
-  /** Normalised spectra [count, bands] -> physical, in place. */
-  denormalize(values: Float32Array): void {
+  /**
+   * Normalised spectra [count, bands] -> physical, in place.
+   *
+   * @param nonNegative [count], 1 = no value of this pixel may be below 0, which radiance and reflectance are not
+   * @returns how many values were held at 0
+   */
+  denormalize(values: Float32Array, nonNegative?: ArrayLike<number>): number {
     const [offset, scale] = [this.#offset, this.#scale];
     const bands = offset.length;
-    for (let i = 0; i < values.length; i += bands)
+    let held = 0;
+    for (let i = 0, p = 0; i < values.length; i += bands, p++) {
       for (let b = 0; b < bands; b++) values[i + b] = values[i + b]! * scale[b]! + offset[b]!;
+      if (!nonNegative?.[p]) continue;
+      for (let b = 0; b < bands; b++)
+        if (values[i + b]! < 0) {
+          values[i + b] = 0;
+          held++;
+        }
+    }
+    return held;
+  }
+}
+
+/**
+ * Marks pixels of `values` [pixels, bands], physical, that are valid and have no negative value: from these a network of stage 1
+ * predicts no negative value either (`denormalize`).
+ *
+ * @param pixels which, in the order of `to`
+ * @param to [pixels], 1 = marked
+ */
+export function markNonNegative(
+  values: Float32Array,
+  bands: number,
+  pixels: Uint32Array,
+  valid: Uint8Array | undefined,
+  to: Uint8Array,
+): void {
+  for (let p = 0; p < pixels.length; p++) {
+    const pixel = pixels[p]!;
+    to[p] = valid && valid[pixel] === 0 ? 0 : 1;
+    for (let i = pixel * bands; i < (pixel + 1) * bands; i++) if (!(values[i]! >= 0)) to[p] = 0;
   }
 }
 

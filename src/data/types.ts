@@ -120,6 +120,8 @@ export interface LoaderOptions {
    * values 0; without a mask they are an error.
    */
   readonly mask?: boolean;
+  /** Tells of each input pixel whether it is valid and holds no negative value. */
+  readonly nonNegative?: boolean;
 }
 
 export interface LoadedBatch {
@@ -132,6 +134,8 @@ export interface LoadedBatch {
   readonly target: Float32Array;
   /** [size, height, width], 1 = valid; only with `mask`. */
   readonly mask?: Float32Array;
+  /** [size, inputHeight, inputWidth], 1 = valid and no band below 0; only with `nonNegative`. */
+  readonly nonNegative?: Uint8Array;
   readonly validPixels: number;
   /** Give the memory back for the next batch; the arrays must not be used afterwards. */
   release(): void;

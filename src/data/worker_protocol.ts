@@ -20,6 +20,7 @@ export interface Buffers {
   readonly input: Float32Array;
   readonly target: Float32Array;
   readonly mask: Float32Array;
+  readonly nonNegative: Uint8Array;
 }
 
 export interface Requests {
@@ -38,6 +39,8 @@ export interface Requests {
     readonly target: AffineNormalization | undefined;
     /** Fill the mask; otherwise an invalid pixel is an error. */
     readonly masked: boolean;
+    /** Fill `nonNegative`. */
+    readonly nonNegative: boolean;
     readonly buffers: Buffers;
     /** Shared; other than 0: nobody wants the batch any more. */
     readonly cancelled: Int32Array;

@@ -1,6 +1,6 @@
 /** An evaluation worker: the loops over pixels and bands. One request at a time, in order. */
 import { parentPort } from 'node:worker_threads';
-import { Normalizer } from '../data/normalize.js';
+import { IDENTITY, Normalizer } from '../data/normalize.js';
 import { spectralAngles } from '../metrics/angles.js';
 import { bandRange, patchMetrics } from '../metrics/patch_metrics.js';
 import { colours, stretchRanges } from './colours.js';
@@ -9,11 +9,9 @@ import type { Answer, Envelope, Kind, PredictedPatch, Replies, Requests } from '
 
 const DEGREES = 180 / Math.PI;
 
-/** The prediction in physical units; it is the worker's own, so it is changed in place. */
-function physical({ prediction, normalization, bands }: PredictedPatch): Float32Array {
-  if (normalization) new Normalizer(normalization, bands).denormalize(prediction);
-  return prediction;
-}
+/** Turns the prediction into physical units, in place (it is the worker's own); how many values were held at 0. */
+const toPhysical = ({ prediction, normalization, nonNegative, bands }: PredictedPatch): number =>
+  new Normalizer(normalization ?? IDENTITY, bands).denormalize(prediction, nonNegative);
 
 /** [pixels given, bands] */
 function spectraOf(values: Float32Array, bands: number, pixels: readonly number[]): Float32Array {
@@ -32,13 +30,14 @@ function range({ patch }: Requests['range']): Replies['range'] {
 }
 
 function metrics({ patch, masks, range, angleStride, sample }: Requests['metrics']): Replies['metrics'] {
-  const prediction = physical(patch);
-  const { target, valid, bands, height, width } = patch;
+  const held = toPhysical(patch);
+  const { prediction, target, valid, bands, height, width } = patch;
   const angles = angleStride ? new Float32Array(height * width) : undefined;
-  const sums = patchMetrics({ ...patch, prediction }, { masks, ...(range ? { range } : {}) }, angles);
+  const sums = patchMetrics(patch, { masks, ...(range ? { range } : {}) }, angles);
   const pixels = sample.filter((pixel) => valid?.[pixel] !== 0);
   return {
     sums,
+    held,
     ...(angles && angleStride ? { angles: summarizeAngles(angles, angleStride) } : {}),
     truth: spectraOf(target, bands, pixels),
     predicted: spectraOf(prediction, bands, pixels),
@@ -58,8 +57,8 @@ function summarizeAngles(angles: Float32Array, stride: number): NonNullable<Repl
 }
 
 function example({ patch, mask, choice, maps, pixels }: Requests['example']): Replies['example'] {
-  const prediction = physical(patch);
-  const { target, valid, bands, height, width } = patch;
+  toPhysical(patch);
+  const { prediction, target, valid, bands, height, width } = patch;
   const reply = {
     spectra: spectraOf(prediction, bands, pixels),
     rgb: colours(prediction, patch, { height, width }, choice, valid),

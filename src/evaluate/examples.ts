@@ -1,12 +1,12 @@
 /** Spectra of the picked pixels and pictures of the picked patches: a second pass over these patches alone. */
 import type { LoadedBatch } from '../data/types.js';
-import { type MeasuredData, normalizationOf, READING, truePatch } from './measure.js';
+import { type MeasuredData, predictedPatch, READING, truePatch } from './measure.js';
 import type { Method } from './method.js';
 import type { TitledPixel } from './picks.js';
 import type { PictureSet, SpectrumExample } from './result.js';
 import { compositeBands } from './rgb.js';
 import type { EvaluationPool } from './worker_pool.js';
-import type { ColourChoice, Requests } from './worker_protocol.js';
+import type { ColourChoice, PredictedPatch } from './worker_protocol.js';
 
 /** How the input of a patch becomes a picture beside those of the truth. */
 export interface InputPicture {
@@ -65,7 +65,8 @@ export class Examples {
       const patch = batch.patches[0]!;
       const truth = truePatch(this.#data, batch.target, batch.mask);
       const colours = { bands: chosen, ...(await this.#pool.ask('stretch', { patch: truth, bands: chosen })) };
-      const { rgb, spectra } = await this.#example(batch, new Float32Array(batch.target), colours);
+      const itself = { ...truth, prediction: new Float32Array(batch.target) };
+      const { rgb, spectra } = await this.#example(batch, itself, colours);
       const picture = pictures.includes(patch)
         ? await this.#pool.ask('colours', {
             values: batch.input,
@@ -95,7 +96,8 @@ export class Examples {
         const shown = this.#shown.get(batch.patches[0]!)!;
         const prediction = await predictor.predict(batch);
         const isModel = method.role === 'model';
-        const reply = await this.#example(batch, prediction, shown.colours, normalizationOf(method), isModel);
+        const patch = predictedPatch(this.#data, batch, prediction, method);
+        const reply = await this.#example(batch, patch, shown.colours, isModel);
         shown.methods.push({ label: method.label, rgb: reply.rgb, spectra: reply.spectra });
         if (reply.maps)
           shown.maps = [
@@ -151,20 +153,13 @@ export class Examples {
   #batches(method?: Method): AsyncGenerator<LoadedBatch> {
     const { reader, masked } = this.#data;
     const normalize = method?.normalizeInput ? { input: method.normalizeInput } : {};
-    return reader.batches({ patches: this.#patches, ...READING, mask: masked, normalize });
+    return reader.batches({ patches: this.#patches, ...READING, mask: masked, normalize, nonNegative: true });
   }
 
-  /** @param prediction handed over to a worker */
-  async #example(
-    batch: LoadedBatch,
-    prediction: Float32Array,
-    choice: ColourChoice,
-    units: Pick<Requests['example']['patch'], 'normalization'> = {},
-    maps = false,
-  ) {
+  /** @param patch its prediction is handed over to a worker */
+  async #example(batch: LoadedBatch, patch: PredictedPatch, choice: ColourChoice, maps = false) {
     const pixels = this.#pixelsOf(batch.patches[0]!).map(({ y, x }) => y * this.#data.width + x);
-    const patch = { ...truePatch(this.#data, batch.target, batch.mask), prediction, ...units };
     const request = { patch, mask: this.#data.regions[0]!.mask, choice, maps, pixels };
-    return this.#pool.ask('example', request, [prediction.buffer as ArrayBuffer]);
+    return this.#pool.ask('example', request, [patch.prediction.buffer as ArrayBuffer]);
   }
 }

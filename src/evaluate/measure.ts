@@ -3,11 +3,12 @@
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import type { PatchReader } from '../data/loader.js';
+import type { LoadedBatch } from '../data/types.js';
 import type { BandRegion } from '../metrics/band_regions.js';
 import { type EvaluationSums, emptyEvaluation, mergeEvaluation } from '../metrics/sums.js';
 import type { Method } from './method.js';
 import type { EvaluationPool } from './worker_pool.js';
-import type { Replies, TruePatch } from './worker_protocol.js';
+import type { PredictedPatch, Replies, TruePatch } from './worker_protocol.js';
 
 /** What is measured, and on what. */
 export interface MeasuredData {
@@ -45,6 +46,8 @@ export interface PatchRecord {
 
 export interface Measured {
   readonly sums: EvaluationSums;
+  /** Predicted values that were held at 0, as a share of those of valid pixels. */
+  readonly heldShare: number;
   readonly records: readonly PatchRecord[];
   /** [count, bands] each. */
   readonly truth: readonly Float32Array[];
@@ -121,7 +124,7 @@ export async function measure(
 ): Promise<Measured> {
   const { reader, patches, regions, masked, bands, height, width } = data;
   const sums = emptyEvaluation(bands, regions.length);
-  const measured = { sums, records: [] as PatchRecord[], truth: [] as Float32Array[], predicted: [] as Float32Array[] };
+  const measured: Collected = { sums, held: 0, records: [], truth: [], predicted: [] };
   const stride = Math.max(1, Math.ceil((patches.length * height * width) / MOST_ANGLES));
   const each = detail ? Math.ceil(detail.samples / patches.length) : 0;
   const predictor = await method.open();
@@ -130,12 +133,12 @@ export async function measure(
   let added = Promise.resolve();
   try {
     const normalize = method.normalizeInput ? { input: method.normalizeInput } : {};
-    for await (const batch of reader.batches({ patches, ...READING, mask: masked, normalize })) {
+    for await (const batch of reader.batches({ patches, ...READING, mask: masked, normalize, nonNegative: true })) {
       const patch = batch.patches[0]!;
       const prediction = await predictor.predict(batch);
       const random = new Random(detail?.seed ?? 0, patch);
       const request = {
-        patch: { ...truePatch(data, batch.target, batch.mask), prediction, ...normalizationOf(method) },
+        patch: predictedPatch(data, batch, prediction, method),
         masks: regions.map((region) => region.mask),
         ...(range ? { range } : {}),
         sample: Array.from({ length: each }, () => random.integer(height * width)),
@@ -150,22 +153,37 @@ export async function measure(
       await bounded(open, added, pool);
     }
     await added;
-    return measured;
+    const { held, ...rest } = measured;
+    return { ...rest, heldShare: held / (sums.validPixels * bands) };
   } finally {
     predictor.close();
   }
 }
 
-export const normalizationOf = ({ normalizeOutput }: Method) =>
-  normalizeOutput ? { normalization: normalizeOutput } : {};
+/** What a method predicted for a patch as workers take it. */
+export const predictedPatch = (
+  data: MeasuredData,
+  batch: LoadedBatch,
+  prediction: Float32Array,
+  { normalizeOutput, heldAtZero }: Method,
+): PredictedPatch => ({
+  ...truePatch(data, batch.target, batch.mask),
+  prediction,
+  ...(normalizeOutput ? { normalization: normalizeOutput } : {}),
+  ...(heldAtZero && batch.nonNegative ? { nonNegative: batch.nonNegative } : {}),
+});
 
-function add(
-  to: { sums: EvaluationSums; records: PatchRecord[]; truth: Float32Array[]; predicted: Float32Array[] },
-  patch: number,
-  reply: Replies['metrics'],
-  stride: number,
-): void {
+interface Collected {
+  readonly sums: EvaluationSums;
+  held: number;
+  readonly records: PatchRecord[];
+  readonly truth: Float32Array[];
+  readonly predicted: Float32Array[];
+}
+
+function add(to: Collected, patch: number, reply: Replies['metrics'], stride: number): void {
   mergeEvaluation(to.sums, reply.sums);
+  to.held += reply.held;
   to.truth.push(reply.truth);
   to.predicted.push(reply.predicted);
   if (!reply.angles) return;

@@ -13,6 +13,8 @@ export interface PatchInput {
   readonly input: Float32Array;
   /** [H, W, bands], physical: what an oracle may look at. */
   readonly target: Float32Array;
+  /** [h, w], 1 = valid and no band below 0. */
+  readonly nonNegative?: Uint8Array;
 }
 
 export interface Predictor {
@@ -26,6 +28,8 @@ export interface Method extends Pick<MethodResult, 'label' | 'role' | 'about'> {
   readonly normalizeInput?: AffineNormalization;
   /** Of the numbers it predicts; absent where these are physical. */
   readonly normalizeOutput?: AffineNormalization;
+  /** Its spectra are held at 0 where no input band is negative, as `predict` holds those of stage 1. */
+  readonly heldAtZero?: boolean;
   /** Drawn in pictures and spectra beside the truth. */
   readonly shown: boolean;
   /** Takes its memory; nothing of it stays after the predictor's `close`. */

@@ -41,6 +41,7 @@ export async function runEvaluation(
   const range = await targetRange(data, pool);
   const results: MethodResult[] = [];
   let model: Measured | undefined;
+  const held: string[] = [];
   for (const method of methods) {
     const bar = report.progress(data.patches.length, 'patches');
     let done = 0;
@@ -48,6 +49,7 @@ export async function runEvaluation(
       const detail = method.role === 'model' ? { samples: SCATTER_PIXELS, seed: SEED } : undefined;
       const measured = await measure(data, method, range, pool, () => bar.update(++done, method.label), detail);
       if (detail) model = measured;
+      if (detail && method.heldAtZero) held.push(heldNote(method.label, measured.heldShare));
       const { label, role, about } = method;
       results.push({ label, role, about, ...methodMetrics(measured.sums, data.regions, plan.ratio) });
     } finally {
@@ -77,9 +79,13 @@ export async function runEvaluation(
     wavelength: plan.wavelength ? [...plan.wavelength] : null,
     goodBands: [...data.regions[0]!.mask],
     methods: results,
-    notes: plan.notes,
+    notes: [...plan.notes, ...held],
     spectra: examples.spectra,
     pictures: examples.pictures,
     scatter: scatterSamples(model, data.regions, SEED),
   };
 }
+
+/** As `predict` tells it. */
+const heldNote = (label: string, share: number): string =>
+  `${label}: ${(100 * share).toFixed(2)} % of the values were held at a bound of what the input allows, at 0 where no input band is negative.`;

@@ -39,6 +39,7 @@ export function spectralBaselines(
     label,
     role: 'baseline',
     about,
+    heldAtZero: true,
     shown: kind === 'quadratic_ridge',
     open: () => openNetwork({ kind, ...bands }, weights, size, machine),
   });
@@ -103,6 +104,7 @@ export function spectralModel(known: KnownModel, size: PatchSize, machine: Machi
     about: "the checkpoint's network",
     normalizeInput: normalization.input,
     normalizeOutput: normalization.target,
+    heldAtZero: true,
     shown: true,
     open: () => openNetwork(model, usedParameters(known), size, machine),
   };

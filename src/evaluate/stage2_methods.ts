@@ -52,7 +52,7 @@ export function spectralSource(
       return {
         predict: async (patch) => {
           const spectra = await network.predict(patch);
-          output.denormalize(spectra);
+          output.denormalize(spectra, patch.nonNegative);
           // as training and predict do: what the network makes of invalid pixels never reaches their neighbours
           const valid = await validity(patch.patches[0]!);
           for (let p = 0; p < valid.length; p++)

@@ -20,6 +20,8 @@ export interface PredictedPatch extends TruePatch {
   readonly prediction: Float32Array;
   /** Of the prediction; absent where it is physical. */
   readonly normalization?: AffineNormalization;
+  /** [height, width], 1 = the prediction is held at 0 here; nowhere without it. */
+  readonly nonNegative?: Uint8Array;
 }
 
 /** Colours of an image of interleaved bands: three bands, each with its black and white point. */
@@ -72,6 +74,8 @@ export interface Replies {
   range: { readonly low: Float64Array; readonly high: Float64Array };
   metrics: {
     readonly sums: EvaluationSums;
+    /** Predicted values that were held at 0. */
+    readonly held: number;
     readonly angles?: {
       /** Of every angleStride-th pixel: radians over all counted bands, NaN where there is none. */
       readonly angles: Float32Array;

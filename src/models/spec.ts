@@ -96,6 +96,9 @@ export interface CascadeSpec {
   readonly stage2: SpatialModelSpec;
 }
 
+/** Whether a model is stage 1: from the bands of a pixel and its neighbours to spectra, on one grid. */
+export const isSpectral = (spec: ModelSpec): spec is SpectralSpec => !('up' in spec) && spec.kind !== 'cascade';
+
 export type ModelSpec = SpectralSpec | SpatialModelSpec | CascadeSpec;
 export type ModelKind = ModelSpec['kind'];
 

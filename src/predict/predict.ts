@@ -10,6 +10,7 @@ import { version } from '../base/version.js';
 import { type DeviceChoice, type OpenDevice, openDevice } from '../engine/device.js';
 import { DEVICE_SHARE, formatBytes, machineMemory } from '../engine/memory_plan.js';
 import { receptiveField } from '../models/index.js';
+import { isSpectral } from '../models/spec.js';
 import type { Window } from '../raster/types.js';
 import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
 import type { OutputReport } from '../scenes/envi_output.js';
@@ -64,12 +65,23 @@ export interface PredictResult {
   readonly plans: readonly StagePlan[];
   /** Whether values were held within bounds (counts.bounded says how many). */
   readonly bounded: boolean;
+  /** Where stage 2 followed: the share of stage 1's values of valid pixels that were held at 0. */
+  readonly stage1Bounded?: number;
   readonly seconds: number;
 }
+
+/** What is done to predicted pixels: one that an earlier version left unfinished does not go on under other rules. */
+const HELD_AT_ZERO = 'stage 1 held at 0';
 
 const DEFAULT_MEMORY = 4 * 2 ** 30;
 /** What comes without being planned: garbage not yet collected, encoded rows, caches of readers, compiled code. */
 const RESERVE = 192 * 2 ** 20;
+
+/** Values of valid pixels that were held at a bound, as a share of all; 0 where no pixel is valid. */
+export function boundedShare({ counts }: OutputReport, bands: number): number {
+  const valid = (counts.pixels - counts.nodata) * bands;
+  return valid === 0 ? 0 : counts.bounded / valid;
+}
 
 /** Predicts `scene`; undefined when only the plan was asked for. Throws Interrupted when it was asked to stop. */
 export async function predict(
@@ -104,6 +116,7 @@ export async function predict(
       window,
       device.info().isa,
       precision,
+      HELD_AT_ZERO,
       stages.map(({ model, description }) => [model.hash, model.spec, model.normalization, description]),
     ]);
     const resume = options.planOnly === true ? 'auto' : (options.resume ?? 'auto');
@@ -142,7 +155,8 @@ export async function predict(
       ...(options.keepStage1 && reports.length > 1 ? { stage1: reports[0]! } : {}),
       description: last.description,
       plans,
-      bounded: plans.at(-1)!.scene.graph.outputs.has(CLAMPED),
+      bounded: isSpectral(last.model.spec) || plans.at(-1)!.scene.graph.outputs.has(CLAMPED),
+      ...(reports.length > 1 ? { stage1Bounded: boundedShare(reports[0]!, stages[0]!.description.bands) } : {}),
       seconds: (Date.now() - began) / 1000,
     };
   } finally {

@@ -4,7 +4,7 @@
  */
 
 import { BandliftError, EXIT } from '../base/errors.js';
-import type { Normalizer } from '../data/normalize.js';
+import { markNonNegative, type Normalizer } from '../data/normalize.js';
 import { elements, type ValueId } from '../graph/ir.js';
 import type { EnviOutput } from '../scenes/envi_output.js';
 import type { Scene } from '../scenes/types.js';
@@ -29,6 +29,8 @@ export interface StageParts {
   readonly input: Scene;
   readonly inputNumbers: Normalizer;
   readonly outputNumbers: Normalizer;
+  /** Whether spectra are held at 0 where no input band is negative: those of stage 1, which lie on the input's grid. */
+  readonly heldAtZero: boolean;
   readonly programs: TilePrograms;
   readonly scratch: Scratch;
   readonly output: EnviOutput;
@@ -47,11 +49,14 @@ interface Prepared {
   readonly reads: ReadonlyMap<string, Float32Array>;
   /** Of the tile's own pixels; undefined when all are. */
   readonly valid: Uint8Array | undefined;
+  /** Of the tile's own pixels, 1 = valid and no band below 0; undefined where nothing is held at 0. */
+  readonly nonNegative: Uint8Array | undefined;
 }
 
 /** Progress is brought to the disk this often, in seconds. */
 const SAVE_SECONDS = 3;
 
+const windowOf = (r: Region) => ({ y: r.y0, x: r.x0, height: r.y1 - r.y0, width: r.x1 - r.x0 });
 const pixelsOf = (r: Region): number => (r.y1 - r.y0) * (r.x1 - r.x0);
 export const mapName = (id: ValueId): string => `map-${id}`;
 
@@ -138,12 +143,14 @@ export class SegmentRun {
     const tile = wanted.size === 0 ? undefined : tileGraph(scene, segment, wanted);
     const reads = new Map<string, Float32Array>();
     let valid: Uint8Array | undefined;
+    let nonNegative: Uint8Array | undefined;
     for (const { name, value, region: part, shape } of tile?.reads ?? []) {
       const array = this.#reads[slot]!.get(name, elements(shape));
       reads.set(name, array);
       const mean = this.#means.get(String(value));
       if (mean !== undefined) array.set(mean);
-      else if (scene.graph.values[value]!.role === 'input') valid = await this.#readInput(part, array, region);
+      else if (scene.graph.values[value]!.role === 'input')
+        ({ valid, nonNegative } = await this.#readInput(part, array, region));
       else {
         const { h, w } = scene.layouts.get(value)!;
         const raster = await scratch.raster(mapName(value), h, w, shape[3], 4);
@@ -155,6 +162,8 @@ export class SegmentRun {
       const raster = await scratch.raster(VALID, input.height, input.width, 1, 1);
       await raster.read(region, valid);
     }
+    const holds = this.#parts.heldAtZero && this.#isLast;
+    if (holds && nonNegative === undefined) nonNegative = await this.#nonNegative(region);
     const empty = !valid.includes(1);
     // maps are read with halo: their pixels count even where none is valid
     const skip = empty && segment.maps.length === 0;
@@ -165,17 +174,34 @@ export class SegmentRun {
       wanted,
       reads,
       valid: valid.includes(0) ? valid : undefined,
+      nonNegative: holds ? nonNegative : undefined,
     };
   }
 
-  /** Normalised pixels of a part of the scene, 0 where not valid; returns which of the tile's own are valid. */
-  async #readInput(part: Region, array: Float32Array, region: Region): Promise<Uint8Array> {
+  /** Normalised pixels of a part of the scene, 0 where not valid; returns which of the tile's own are valid, or not negative. */
+  async #readInput(part: Region, array: Float32Array, region: Region) {
     const { input, inputNumbers } = this.#parts;
-    const window = { y: part.y0, x: part.x0, height: part.y1 - part.y0, width: part.x1 - part.x0 };
-    const { values, valid } = await input.read(window);
-    if (this.#indices.length < valid.length) this.#indices = Uint32Array.from({ length: valid.length }, (_, i) => i);
-    inputNumbers.place(values, this.#indices.subarray(0, valid.length), valid, array);
-    return cropBytes(valid, part, region);
+    const { values, valid } = await input.read(windowOf(part));
+    inputNumbers.place(values, this.#pixels(valid.length), valid, array);
+    const marks = this.#mark(values, valid);
+    return { valid: cropBytes(valid, part, region), nonNegative: cropBytes(marks, part, region) };
+  }
+
+  async #nonNegative(region: Region): Promise<Uint8Array> {
+    const { values, valid } = await this.#parts.input.read(windowOf(region));
+    return this.#mark(values, valid);
+  }
+
+  #mark(values: Float32Array, valid: Uint8Array): Uint8Array {
+    const marks = new Uint8Array(valid.length);
+    markNonNegative(values, this.#parts.input.bands, this.#pixels(valid.length), valid, marks);
+    return marks;
+  }
+
+  /** 0 .. count - 1 */
+  #pixels(count: number): Uint32Array {
+    if (this.#indices.length < count) this.#indices = Uint32Array.from({ length: count }, (_, i) => i);
+    return this.#indices.subarray(0, count);
   }
 
   // ---- computing ----
@@ -189,7 +215,7 @@ export class SegmentRun {
   // ---- writing ----
 
   /** Takes the tile's results out of the arrays of the program; what it returns writes them while the next tile is computed. */
-  #take({ index, region, tile, wanted, valid }: Prepared): () => Promise<void> {
+  #take({ index, region, tile, wanted, valid, nonNegative }: Prepared): () => Promise<void> {
     const { scene, scratch, output, input } = this.#parts;
     const { segment } = this.#plan;
     const jobs: (() => Promise<void>)[] = [];
@@ -223,10 +249,15 @@ export class SegmentRun {
       if (id === counts) {
         if (stored !== undefined) for (let p = 0; p < own.length; p++) if (mask?.[p] !== 0) bounded += own[p]!;
       } else if (segment.results.includes(id)) {
-        if (stored !== undefined) this.#parts.outputNumbers.denormalize(own);
-        const window = { y: area.y0, x: area.x0, height: area.y1 - area.y0, width: area.x1 - area.x0 };
+        if (stored !== undefined) bounded += this.#parts.outputNumbers.denormalize(own, nonNegative);
         jobs.push(() =>
-          output.write(window, own, stored === undefined ? new Uint8Array(pixelsOf(area)) : mask, index, bounded),
+          output.write(
+            windowOf(area),
+            own,
+            stored === undefined ? new Uint8Array(pixelsOf(area)) : mask,
+            index,
+            bounded,
+          ),
         );
       }
     }

@@ -2,6 +2,7 @@
 
 import { BandliftError, EXIT } from '../base/errors.js';
 import { Normalizer } from '../data/normalize.js';
+import { isSpectral } from '../models/spec.js';
 import { type CubeDescription, cubeBytes, cubePaths } from '../scenes/cube_description.js';
 import { EnviOutput, isFinished, type OutputReport } from '../scenes/envi_output.js';
 import type { Scene } from '../scenes/types.js';
@@ -66,6 +67,7 @@ export async function runStage(stage: StageRun): Promise<OutputReport> {
       input: stage.input,
       inputNumbers: new Normalizer(model.normalization.input, model.spec.inBands),
       outputNumbers: new Normalizer(model.normalization.target, model.spec.outBands),
+      heldAtZero: isSpectral(model.spec),
       programs,
       scratch,
       output,

@@ -3,6 +3,7 @@ import { Normalizer } from '../data/normalize.js';
 import type { Session } from '../engine/types.js';
 import { rgbPair } from '../evaluate/rgb.js';
 import { spectraPlot } from '../evaluate/spectra_plot.js';
+import { isSpectral } from '../models/spec.js';
 import type { TrainingData } from './data_setup.js';
 
 export interface TrainingImage {
@@ -26,10 +27,14 @@ export async function patchImages(
     batchSize: 1,
     normalize: { input: normalization.input },
     mask: data.masked,
+    nonNegative: true,
   });
   for await (const batch of batches) {
     const prediction = await session.predict(batch.input, 1, ema);
-    new Normalizer(normalization.target, set.outBands).denormalize(prediction);
+    new Normalizer(normalization.target, set.outBands).denormalize(
+      prediction,
+      isSpectral(session.options.model) ? batch.nonNegative : undefined,
+    );
     const image = { height: set.height, width: set.width, bands: set.outBands };
     const wavelength = set.files[0]!.wavelength;
     const units = set.files[0]!.units;

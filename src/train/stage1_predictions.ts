@@ -28,8 +28,8 @@ import { parseBytes } from './config.js';
 import { deviceOption } from './device_option.js';
 import type { Stage1Model } from './stage1_model.js';
 
-/** Of the layout of the cache. */
-const CACHE_FORMAT = 3;
+/** Of the layout and the meaning of the cache. */
+const CACHE_FORMAT = 4;
 /** From this size on it is told that a file is read, bytes. */
 const LARGE = 2 ** 28;
 
@@ -225,7 +225,13 @@ async function predictFile(job: FileJob, predicted: () => void): Promise<void> {
     // a patch that was cut off is computed again
     await handle.truncate(done * bytes);
     const rest = Array.from({ length: file.patches - done }, (_, p) => first + done + p);
-    const options = { patches: rest, batchSize: 1, normalize: { input: contract.normalization.input }, mask: true };
+    const options = {
+      patches: rest,
+      batchSize: 1,
+      normalize: { input: contract.normalization.input },
+      mask: true,
+      nonNegative: true,
+    };
     let next = done;
     for await (const batch of reader.batches(options)) {
       const prediction = await predictPatch(job, batch);
@@ -244,7 +250,7 @@ async function predictFile(job: FileJob, predicted: () => void): Promise<void> {
 async function predictPatch({ session, contract, file }: FileJob, batch: LoadedBatch): Promise<Float32Array> {
   const { bands } = file;
   const prediction = await session.predict(batch.input, 1);
-  new Normalizer(contract.normalization.target, bands).denormalize(prediction);
+  new Normalizer(contract.normalization.target, bands).denormalize(prediction, batch.nonNegative);
   const bad = prediction.findIndex((v) => !Number.isFinite(v));
   if (bad >= 0)
     throw new BandliftError(

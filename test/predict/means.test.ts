@@ -1,7 +1,7 @@
 /** Pixels without data: means leave them out, whatever the tiles; the result says nodata there. */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ModelSpec } from '../../src/models/spec.js';
+import { isSpectral, type ModelSpec } from '../../src/models/spec.js';
 import { sceneGraph, targetsOf } from '../../src/predict/stage_plan.js';
 import { wholeRegion } from '../../src/tiling/footprint.js';
 import { segmentGraph } from '../../src/tiling/segments.js';
@@ -70,7 +70,9 @@ function truth(spec: ModelSpec, scene: ReturnType<typeof memoryScene>): Float64A
       );
     }
   }
-  return Float64Array.from(known.get(graph.outputs.get('prediction')!)!, (v) => v * 0.7 + 0.02);
+  return Float64Array.from(known.get(graph.outputs.get('prediction')!)!, (v) =>
+    isSpectral(spec) ? Math.max(0, v * 0.7 + 0.02) : v * 0.7 + 0.02,
+  );
 }
 
 describe('pixels without data', () => {

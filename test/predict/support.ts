@@ -9,7 +9,7 @@ import type { AffineNormalization } from '../../src/data/types.js';
 import { createSession } from '../../src/engine/session.js';
 import { SPATIAL_LOSS } from '../../src/engine/types.js';
 import { modelParameters } from '../../src/models/index.js';
-import type { ModelSpec } from '../../src/models/spec.js';
+import { isSpectral, type ModelSpec } from '../../src/models/spec.js';
 import { type PredictOptions, predict } from '../../src/predict/predict.js';
 import type { Window } from '../../src/raster/types.js';
 import { openScene } from '../../src/scenes/open.js';
@@ -125,7 +125,10 @@ export async function checkpointOf(
   return path;
 }
 
-/** The whole scene through the session's own program: what tiles must agree with. Physical units. */
+/**
+ * The whole scene through the session's own program: what tiles must agree with. Physical units; spectra of stage 1 are not
+ * below 0, as the scene is not.
+ */
 export async function untiled(spec: ModelSpec, scene: MemoryScene, values = randomValues(spec)): Promise<Float32Array> {
   const session = await createSession({
     model: spec,
@@ -141,7 +144,7 @@ export async function untiled(spec: ModelSpec, scene: MemoryScene, values = rand
       scene.valid[Math.floor(i / scene.bands)] === 0 ? 0 : Math.min(1, Math.max(0, (v - 0.05) / 0.9)),
     );
     const output = await session.predict(input, 1);
-    return output.map((v) => v * 0.7 + 0.02);
+    return output.map((v) => (isSpectral(spec) ? Math.max(0, v * 0.7 + 0.02) : v * 0.7 + 0.02));
   } finally {
     session.dispose();
   }
