@@ -7,8 +7,8 @@ import { loadModel } from '../src/checkpoint/checkpoint.js';
 import { Normalizer } from '../src/data/normalize.js';
 import { createSession } from '../src/engine/session.js';
 import { SPATIAL_LOSS } from '../src/engine/types.js';
-import { COARSE_SIDE, measureUpsampler, type SpatialPair, spatialPairs } from '../src/evaluate/spatial_protocol.js';
 import type { BicubicSpec, ModelSpec } from '../src/models/spec.js';
+import { COARSE_SIDE, measureUpsampler, type SpatialPair, spatialPairs } from './spatial_protocol.js';
 
 const [folder, checkpoint] = process.argv.slice(2);
 if (folder === undefined) {

@@ -1,4 +1,5 @@
 /** A stored patch brought to Landsat's grid, for files that lack the *_lr datasets. */
+import { applyTaps } from '../resample/apply_taps.js';
 import { areaTaps, psfTaps, type Taps } from '../resample/taps.js';
 
 /** Fine pixels to a Landsat pixel. */
@@ -38,28 +39,5 @@ export function degraded(
   bands: number,
   kind: 'psf' | 'area',
 ): Float32Array {
-  const [rows, columns] = [table(kind, height), table(kind, width)];
-  const out = new Float32Array(rows.outSize * columns.outSize * bands);
-  const line = new Float64Array(width * bands);
-  const spectrum = new Float64Array(bands);
-  for (let y = 0; y < rows.outSize; y++) {
-    line.fill(0);
-    for (let i = 0; i < rows.taps; i++) {
-      const weight = rows.weight[y * rows.taps + i]!;
-      if (weight === 0) continue;
-      const from = (rows.start[y]! + i) * width * bands;
-      for (let k = 0; k < line.length; k++) line[k]! += weight * image[from + k]!;
-    }
-    for (let x = 0; x < columns.outSize; x++) {
-      spectrum.fill(0);
-      for (let j = 0; j < columns.taps; j++) {
-        const weight = columns.weight[x * columns.taps + j]!;
-        if (weight === 0) continue;
-        const from = (columns.start[x]! + j) * bands;
-        for (let b = 0; b < bands; b++) spectrum[b]! += weight * line[from + b]!;
-      }
-      out.set(spectrum, (y * columns.outSize + x) * bands);
-    }
-  }
-  return out;
+  return Float32Array.from(applyTaps(image, bands, table(kind, height), table(kind, width)));
 }

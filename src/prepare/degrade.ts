@@ -4,6 +4,7 @@
  * [7.5 i, 7.5 (i + 1)) x [7.5 j, 7.5 (j + 1)) of the scene. The function takes in what lies around the patch; the scene's
  * edges are replicated. Pixels without data are left out of it, and the rest weighted up: LR = sum(w v x) / sum(w v).
  */
+import { weighPixels } from '../resample/apply_taps.js';
 import { psfTaps, type Taps } from '../resample/taps.js';
 import type { FineGrid } from './fine_grid.js';
 
@@ -107,17 +108,7 @@ export class PatchReader {
     if (shares.length === 0) return;
     const sum = new Float64Array(bands);
     for (let j = 0; j < side; j++) {
-      sum.fill(0);
-      let weights = 0;
-      const start = columns.start[column + j]! - left;
-      for (let tap = 0; tap < columns.taps; tap++) {
-        const weight = columns.weight[(column + j) * columns.taps + tap]!;
-        const pixel = from + start + tap;
-        if (weight === 0 || this.#valid[pixel] === 0) continue;
-        weights += weight;
-        const at = pixel * bands;
-        for (let b = 0; b < bands; b++) sum[b]! += weight * this.#values[at + b]!;
-      }
+      const weights = weighPixels(columns, column + j, this.#values, this.#valid, from - left, sum);
       for (const [i, weight] of shares) {
         const pixel = i * side + j;
         this.#weight[pixel]! += weight * weights;

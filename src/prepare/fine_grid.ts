@@ -6,6 +6,7 @@ import { BandliftError } from '../base/errors.js';
 import { refine } from '../raster/geo.js';
 import { metresPerUnit } from '../raster/linear_units.js';
 import type { GeoReference, Window } from '../raster/types.js';
+import { weighPixels } from '../resample/apply_taps.js';
 import { areaTaps, type Taps } from '../resample/taps.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 
@@ -101,6 +102,9 @@ function checkSides(scene: EnviScene, height: number, width: number): void {
   });
 }
 
+/** Where validity alone is asked for. */
+const NONE = new Float32Array(0);
+
 const round = (value: number) => Number(value.toPrecision(6));
 
 /** Every pixel of 4 m is the average of what it covers, by area; valid where half of that is. */
@@ -183,20 +187,19 @@ class AveragedGrid implements FineGrid {
     valid: Uint8Array,
   ): void {
     const [rows, columns] = [this.#rows, this.#columns];
-    const { bands } = this.#scene;
-    const sum = new Float64Array(bands);
+    const bands = source ? this.#scene.bands : 0;
+    const [sum, across] = [new Float64Array(bands), new Float64Array(bands)];
     const line = window.y + row;
     for (let column = 0; column < window.width; column++) {
       sum.fill(0);
       let covered = 0;
-      for (let i = 0; i < rows.taps; i++)
-        for (let j = 0; j < columns.taps; j++) {
-          const weight = rows.weight[line * rows.taps + i]! * columns.weight[(window.x + column) * columns.taps + j]!;
-          const pixel = (rows.start[line]! + i - from.y) * from.width + columns.start[window.x + column]! + j - from.x;
-          if (weight === 0 || this.#valid[pixel] === 0) continue;
-          covered += weight;
-          if (source) for (let b = 0; b < bands; b++) sum[b]! += weight * source[pixel * bands + b]!;
-        }
+      for (let i = 0; i < rows.taps; i++) {
+        const weight = rows.weight[line * rows.taps + i]!;
+        if (weight === 0) continue;
+        const origin = (rows.start[line]! + i - from.y) * from.width - from.x;
+        covered += weight * weighPixels(columns, window.x + column, source ?? NONE, this.#valid, origin, across);
+        for (let b = 0; b < bands; b++) sum[b]! += weight * across[b]!;
+      }
       const at = row * window.width + column;
       const fine = covered >= LEAST_VALID_AREA - TINY;
       valid[at] = fine ? 1 : 0;

@@ -2,6 +2,7 @@
 
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
+import { applyTaps } from '../resample/apply_taps.js';
 import { bicubicTaps } from '../resample/taps.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 import { type NoiseModel, OLI_NOISE, OLI_REFLECTANCE_NOISE, sigmaAt } from '../spectra/oli_noise.js';
@@ -143,24 +144,6 @@ export function upsample(
 ): Float32Array {
   const filled = Float64Array.from(image);
   fillGaps(filled, valid, side, bands);
-  const { start, taps, weight } = bicubicTaps(side, size);
-  const across = new Float64Array(side * size * bands);
-  for (let y = 0; y < side; y++)
-    for (let x = 0; x < size; x++)
-      for (let t = 0; t < taps; t++)
-        for (let b = 0; b < bands; b++)
-          across[(y * size + x) * bands + b]! +=
-            weight[x * taps + t]! * filled[(y * side + start[x]! + t) * bands + b]!;
-  const out = new Float32Array(size * size * bands);
-  const line = size * bands;
-  const sum = new Float64Array(line);
-  for (let y = 0; y < size; y++) {
-    sum.fill(0);
-    for (let t = 0; t < taps; t++) {
-      const from = (start[y]! + t) * line;
-      for (let i = 0; i < line; i++) sum[i]! += weight[y * taps + t]! * across[from + i]!;
-    }
-    out.set(sum, y * line);
-  }
-  return out;
+  const taps = bicubicTaps(side, size);
+  return Float32Array.from(applyTaps(filled, bands, taps, taps));
 }

@@ -1,6 +1,4 @@
 import { expect, it } from 'vitest';
-import { createSession } from '../../src/engine/session.js';
-import { SPATIAL_LOSS } from '../../src/engine/types.js';
 import {
   COARSE_SIDE,
   FINE_SIDE,
@@ -8,7 +6,9 @@ import {
   type SpatialPair,
   spatialPairs,
   type Upsampler,
-} from '../../src/evaluate/spatial_protocol.js';
+} from '../../bench/spatial_protocol.js';
+import { createSession } from '../../src/engine/session.js';
+import { SPATIAL_LOSS } from '../../src/engine/types.js';
 import { applyTaps } from '../../src/resample/apply_taps.js';
 import { bicubicTaps, psfTaps } from '../../src/resample/taps.js';
 import { describePython, runPython } from '../support/python.js';

@@ -1,11 +1,11 @@
 /** What bounded back-projection promises, on generated scenes with dark water beside bright roofs. */
 import { describe, expect, it } from 'vitest';
+import { measureUpsampler, type SpatialPair, spatialPairs } from '../../bench/spatial_protocol.js';
 import { Random } from '../../src/base/random.js';
 import { differentiate } from '../../src/compiler/autodiff.js';
 import { physicalZero } from '../../src/data/normalize.js';
 import { createSession } from '../../src/engine/session.js';
 import { SPATIAL_LOSS } from '../../src/engine/types.js';
-import { measureUpsampler, type SpatialPair, spatialPairs } from '../../src/evaluate/spatial_protocol.js';
 import { prune } from '../../src/graph/ir.js';
 import { BOUNDS, projectionSteps } from '../../src/models/bounded_projection.js';
 import { type BicubicSpec, BOUNDED_ROUNDS, type ModelSpec } from '../../src/models/spec.js';

@@ -1,6 +1,7 @@
 /** The resampling tables against PyTorch's bicubic (golden numbers), numpy's blur and average, and arithmetic by hand. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { applyTaps, weighPixels } from '../../src/resample/apply_taps.js';
 import { areaTaps, bicubicTaps, composeTaps, psfTaps, type Taps, transposeTaps } from '../../src/resample/taps.js';
 import { goldenPath } from '../support/golden.js';
 import { describePython, runPython } from '../support/python.js';
@@ -129,5 +130,31 @@ print(json.dumps({'x': x.ravel().tolist(), 'low': low.ravel().tolist()}))
     ours.forEach((value, i) => {
       expect(value).toBeCloseTo(low[i]!, 12);
     });
+  });
+});
+
+describe('tables applied to images', () => {
+  // each output is the mean of two inputs
+  const halves = areaTaps(4, 2, 2);
+
+  it('rows, then columns, by hand', () => {
+    const image = Float32Array.from({ length: 32 }, (_, i) => (i % 2 === 0 ? i / 2 : -i));
+    // means of 2 x 2 pixels of 0 .. 15 in four columns, and of -(2 i + 1)
+    expect([...applyTaps(image, 2, halves, halves)]).toEqual([2.5, -6, 4.5, -10, 10.5, -22, 12.5, -26]);
+  });
+
+  it('leave invalid pixels out and tell the weight of the others; the axis begins where it is said', () => {
+    const pixels = Float32Array.of(9, 9, 1, 10, 3, 30, 5, 50, 7, 70);
+    const to = new Float64Array(2);
+    expect(weighPixels(halves, 1, pixels, undefined, 1, to)).toBe(1);
+    expect([...to]).toEqual([6, 60]);
+    expect(weighPixels(halves, 1, pixels, Uint8Array.of(1, 1, 1, 0, 1), 1, to)).toBe(0.5);
+    expect([...to]).toEqual([3.5, 35]);
+    expect(weighPixels(halves, 1, pixels, Uint8Array.of(1, 1, 1, 0, 0), 1, to)).toBe(0);
+    expect([...to]).toEqual([0, 0]);
+  });
+
+  it('refuse images of another size', () => {
+    expect(() => applyTaps(new Float32Array(30), 2, halves, halves)).toThrow(/30 values of 4 x 4 x 2/);
   });
 });

@@ -5,15 +5,15 @@
  */
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { BandliftError } from '../base/errors.js';
-import { fileError } from '../base/files.js';
-import { bandRegions } from '../metrics/band_regions.js';
-import { bandRange, patchMetrics } from '../metrics/patch_metrics.js';
-import { methodMetrics } from '../metrics/region_metrics.js';
-import type { RegionMetrics } from '../metrics/types.js';
-import { readEnvi } from '../raster/envi.js';
-import { applyTaps } from '../resample/apply_taps.js';
-import { areaTaps, gaussianKernel, type Taps } from '../resample/taps.js';
+import { BandliftError } from '../src/base/errors.js';
+import { fileError } from '../src/base/files.js';
+import { bandRegions } from '../src/metrics/band_regions.js';
+import { bandRange, patchMetrics } from '../src/metrics/patch_metrics.js';
+import { methodMetrics } from '../src/metrics/region_metrics.js';
+import type { RegionMetrics } from '../src/metrics/types.js';
+import { readEnvi } from '../src/raster/envi.js';
+import { applyTaps } from '../src/resample/apply_taps.js';
+import { areaTaps, gaussianKernel, type Taps } from '../src/resample/taps.js';
 
 const [UP, DOWN] = [15, 2];
 const FACTOR = UP / DOWN;
