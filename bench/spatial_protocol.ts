@@ -13,10 +13,10 @@ import { methodMetrics } from '../src/metrics/region_metrics.js';
 import type { RegionMetrics } from '../src/metrics/types.js';
 import { readEnvi } from '../src/raster/envi.js';
 import { applyTaps } from '../src/resample/apply_taps.js';
+import { factorOf, LANDSAT_TO_AVIRIS_NG } from '../src/resample/ratio.js';
 import { areaTaps, gaussianKernel, type Taps } from '../src/resample/taps.js';
 
-const [UP, DOWN] = [15, 2];
-const FACTOR = UP / DOWN;
+const FACTOR = factorOf(LANDSAT_TO_AVIRIS_NG);
 /** Coarse and fine pixels of a side. */
 export const COARSE_SIDE = 12;
 export const FINE_SIDE = COARSE_SIDE * FACTOR;

@@ -5,6 +5,7 @@ import { readTorchState } from '../io/torch_pickle.js';
 import { modelParameters } from '../models/index.js';
 import type { ModelKind, ModelSpec, SpectralSrSpec } from '../models/spec.js';
 import { doublings } from '../models/upsampling.js';
+import { factorOf, LANDSAT_TO_AVIRIS_NG } from '../resample/ratio.js';
 
 export interface ImportOptions {
   /** Default: from the parameter names. */
@@ -147,8 +148,8 @@ function inferSpec(tensors: Tensors, options: ImportOptions, path: string): Mode
   );
 }
 
-/** The documented ratio of the two grids; the weights only say how often it is doubled. */
-const RATIO = { up: 15, down: 2 } as const;
+/** The weights only say how often it is doubled. */
+const RATIO = LANDSAT_TO_AVIRIS_NG;
 
 function inferSpatial(
   kind: 'spatial_sr' | 'spatial_lightweight',
@@ -165,7 +166,13 @@ function inferSpatial(
   const [features, bands] = shape(sr ? 'shallow_feat.weight' : 'feat_extract.0.weight', 4);
   const found = count((i) => (sr ? `upsample.${i}.conv.weight` : `upsample.${3 * i}.weight`));
   if (found !== doublings(RATIO))
-    throw mismatch(path, kind, 'upsample', `${found} doublings`, `${doublings(RATIO)} for a ratio of 7.5`);
+    throw mismatch(
+      path,
+      kind,
+      'upsample',
+      `${found} doublings`,
+      `${doublings(RATIO)} for a ratio of ${factorOf(RATIO)}`,
+    );
   const sizes = { inBands: bands!, outBands: bands!, features: features!, backProjections: 0, ...RATIO };
   if (!sr) return { kind, ...sizes, blocks: count((i) => `res_blocks.${2 * i}.weight`) };
   const groups = count((g) => `res_groups.${g}.conv.weight`);

@@ -4,7 +4,7 @@ import { peakMemory } from '../base/peak_memory.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import type { DeviceChoice } from '../engine/device.js';
 import { outputPath } from '../predict/outputs.js';
-import { type PredictOptions, type PredictResult, boundedShare, predict } from '../predict/predict.js';
+import { boundedShare, type PredictOptions, type PredictResult, predict } from '../predict/predict.js';
 import { Interrupted } from '../predict/segment_run.js';
 import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';

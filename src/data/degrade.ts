@@ -1,16 +1,14 @@
 /** A stored patch brought to Landsat's grid, for files that lack the *_lr datasets. */
 import { applyTaps } from '../resample/apply_taps.js';
+import { factorOf, type SpatialRatio } from '../resample/ratio.js';
 import { areaTaps, psfTaps, type Taps } from '../resample/taps.js';
-
-/** Fine pixels to a Landsat pixel. */
-const RATIO = 7.5;
 
 const tables = new Map<string, Taps>();
 
-function table(kind: 'psf' | 'area', size: number): Taps {
-  const key = `${kind} ${size}`;
+function table(kind: 'psf' | 'area', size: number, factor: number): Taps {
+  const key = `${kind} ${size} ${factor}`;
   const make = kind === 'psf' ? psfTaps : areaTaps;
-  const found = tables.get(key) ?? make(size, size / RATIO, RATIO);
+  const found = tables.get(key) ?? make(size, size / factor, factor);
   tables.set(key, found);
   return found;
 }
@@ -29,7 +27,7 @@ export function cropped(
 }
 
 /**
- * [height, width, bands] -> [height / 7.5, width / 7.5, bands] through the sensor's point spread ('psf') or by plain means.
+ * [height, width, bands] -> [height / factor, width / factor, bands] through the sensor's point spread ('psf') or by plain means.
  * Values that are not finite spread to every pixel that sees them.
  */
 export function degraded(
@@ -38,6 +36,8 @@ export function degraded(
   width: number,
   bands: number,
   kind: 'psf' | 'area',
+  ratio: SpatialRatio,
 ): Float32Array {
-  return Float32Array.from(applyTaps(image, bands, table(kind, height), table(kind, width)));
+  const factor = factorOf(ratio);
+  return Float32Array.from(applyTaps(image, bands, table(kind, height, factor), table(kind, width, factor)));
 }

@@ -73,7 +73,7 @@ export class Hdf5PatchFile {
       this.#storedMask(side, first + i)?.forEach((valid, pixel) => {
         if (valid === 0) part.fill(Number.NaN, pixel * bands, (pixel + 1) * bands);
       });
-      return degraded(part, crop.height, crop.width, bands, degrade);
+      return degraded(part, crop.height, crop.width, bands, degrade, this.info.ratio);
     });
   }
 

@@ -5,6 +5,15 @@
 import { basename } from 'node:path';
 import type { Dataset, File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
+import {
+  coarsePatchSize,
+  coarseSize,
+  factorOf,
+  fineSize,
+  LANDSAT_TO_AVIRIS_NG,
+  ratioOf,
+  type SpatialRatio,
+} from '../resample/ratio.js';
 import { describeArray, findDataset, hasMask, type StoredArray, show } from './hdf5_dataset.js';
 import { list, numberAttribute, textAttribute } from './hdf5_fields.js';
 import type { CachedInput, PatchFile, Sides } from './types.js';
@@ -33,28 +42,36 @@ export interface Layout {
 /** The documented layout's two datasets (docs/specification.md, section 4), on one grid. */
 export const DEFAULT_SIDES: Sides = { input: 'landsat', target: 'aviris' };
 
-/** Landsat pixels of 15/2 fine pixels: the even number of them that fits. */
-const coarseSize = (fine: number): number => 2 * Math.floor(fine / 15);
-const fineSize = (coarse: number): number => (coarse * 15) / 2;
+/** Of `aviris` to Landsat's grid: what a file says, unless it says that both are one (then what is made of it is coarser). */
+function ratioIn(file: Hdf5File, path: string): SpatialRatio {
+  const factor = numberAttribute(file, path, 'downsampling_factor') ?? 1;
+  return (factor > 1 ? ratioOf(factor) : undefined) ?? LANDSAT_TO_AVIRIS_NG;
+}
 
 /**
- * The two sides of a file. Without *_lr datasets Landsat's grid is laid over the fine one from its first pixel, two Landsat
- * pixels on fifteen fine ones, and what sticks out is cut off.
+ * The two sides of a file. Without *_lr datasets Landsat's grid is laid over the fine one from its first pixel, and what
+ * sticks out is cut off.
  */
-function describeSides(file: Hdf5File, path: string, bytes: number, sides: Sides): Pick<Layout, 'input' | 'target'> {
+function describeSides(
+  file: Hdf5File,
+  path: string,
+  bytes: number,
+  sides: Sides,
+  ratio: SpatialRatio,
+): Pick<Layout, 'input' | 'target'> {
   const has = (name: string) => findDataset(file, path, name) !== undefined;
   const masked = (name: 'mask' | 'mask_lr') => (has(name) ? { mask: name } : {});
   const fine = describeArray(file, path, bytes, 'aviris');
   const [, height, width] = fine.shape;
-  const coarse = { height: coarseSize(height), width: coarseSize(width) };
-  const crop = { height: fineSize(coarse.height), width: fineSize(coarse.width) };
+  const coarse = { height: coarsePatchSize(height, ratio), width: coarsePatchSize(width, ratio) };
+  const crop = { height: fineSize(coarse.height, ratio), width: fineSize(coarse.width, ratio) };
   const needsGrid = sides.input !== 'landsat' || sides.target !== 'aviris';
-  if (needsGrid && !has('aviris_lr') && (coarse.height < 2 || coarse.width < 2))
-    throw new BandliftError('patches are too small for two Landsat pixels', {
+  if (needsGrid && !has('aviris_lr') && (coarse.height === 0 || coarse.width === 0))
+    throw new BandliftError(`patches are too small for ${ratio.down} x ${ratio.down} Landsat pixels`, {
       file: path,
       field: 'aviris',
       found: `${height} x ${width} pixels`,
-      expected: 'at least 15 x 15',
+      expected: `at least ${ratio.up} x ${ratio.up}`,
     });
   const side = (name: Exclude<Sides['input'] | Sides['target'], 'stage1'>): StoredSide => {
     if (name === 'landsat') return { dataset: name, array: describeArray(file, path, bytes, name), ...masked('mask') };
@@ -70,9 +87,9 @@ function describeSides(file: Hdf5File, path: string, bytes: number, sides: Sides
 }
 
 /** Pixels of a side as it is delivered. */
-function sideSize({ array, crop, degrade }: StoredSide): { height: number; width: number } {
+function sideSize({ array, crop, degrade }: StoredSide, ratio: SpatialRatio): { height: number; width: number } {
   const { height, width } = crop ?? { height: array.shape[1], width: array.shape[2] };
-  return degrade ? { height: (height * 2) / 15, width: (width * 2) / 15 } : { height, width };
+  return degrade ? { height: coarseSize(height, ratio), width: coarseSize(width, ratio) } : { height, width };
 }
 
 /**
@@ -86,10 +103,11 @@ export function describeLayout(
   sides: Sides = DEFAULT_SIDES,
   cached?: CachedInput,
 ): Layout {
-  const { input, target } = describeSides(file, path, bytes, sides);
-  const { height, width } = sideSize(target);
+  const ratio = ratioIn(file, path);
+  const { input, target } = describeSides(file, path, bytes, sides, ratio);
+  const { height, width } = sideSize(target, ratio);
   const [patches, , , outBands] = target.array.shape;
-  const inputSize = input ? sideSize(input) : cached!;
+  const inputSize = input ? sideSize(input, ratio) : cached!;
   const inBands = input ? input.array.shape[3] : cached!.bands;
   const sameDataset = sides.input === 'landsat' && sides.target === 'aviris';
   const stored = input?.array.shape;
@@ -101,7 +119,7 @@ export function describeLayout(
       found: show(stored),
       expected: `(${patches},${sameDataset ? `${height},${width}` : 'H,W'},bands)`,
     });
-  checkGrids(path, sides, { height, width }, inputSize);
+  checkGrids(path, sides, ratio, { height, width }, inputSize);
   const declared = numberAttribute(file, path, 'n_patches');
   if (declared !== undefined && declared !== patches)
     throw new BandliftError('does not match the datasets', {
@@ -135,6 +153,7 @@ export function describeLayout(
     inputHeight: inputSize.height,
     inputWidth: inputSize.width,
     sides,
+    ratio,
     inBands,
     outBands,
     scene: textAttribute(file, 'source_scene') ?? basename(path).replace(/\.[^.]+$/, ''),
@@ -142,7 +161,7 @@ export function describeLayout(
     ...optional('wavelength', wavelength),
     ...optional('fwhm', fwhm),
     ...optional('goodBands', goodBands),
-    ...optional('origins', origins && originsOnGrid(origins, sides, target, file)),
+    ...optional('origins', origins && originsOnGrid(origins, sides, target, file, ratio)),
     ...optional('nodata', nodata),
     ...optional('scale', scale),
     ...optional('units', textAttribute(file, 'units')),
@@ -171,28 +190,36 @@ function checkOrder(path: string, input: StoredSide, target: StoredSide): void {
 }
 
 /** Origins count fine pixels; on Landsat's grid they count Landsat's. */
-function originsOnGrid(origins: Float64Array, sides: Sides, { array }: StoredSide, file: Hdf5File): Int32Array {
+function originsOnGrid(
+  origins: Float64Array,
+  sides: Sides,
+  { array }: StoredSide,
+  file: Hdf5File,
+  ratio: SpatialRatio,
+): Int32Array {
   if (sides.target === 'aviris') return Int32Array.from(origins);
   const fine = (file.get('aviris') as Dataset).metadata.shape![1]!;
-  const ratio = array.shape[1] === fine ? 7.5 : fine / array.shape[1];
-  return Int32Array.from(origins, (v) => Math.round(v / ratio));
+  const factor = array.shape[1] === fine ? factorOf(ratio) : fine / array.shape[1];
+  return Int32Array.from(origins, (v) => Math.round(v / factor));
 }
 
-/** Both sides on one grid, or two input pixels on fifteen target pixels. */
+/** Both sides on one grid, or `down` input pixels on `up` target pixels. */
 function checkGrids(
   path: string,
   sides: Sides,
+  { up, down }: SpatialRatio,
   target: { height: number; width: number },
   input: { height: number; width: number },
 ): void {
   const same = target.height === input.height && target.width === input.width;
   const wanted = sides.target === 'aviris' && sides.input !== 'landsat';
-  if (wanted ? 2 * target.height === 15 * input.height && 2 * target.width === 15 * input.width : same) return;
+  const fits = down * target.height === up * input.height && down * target.width === up * input.width;
+  if (wanted ? fits : same) return;
   throw new BandliftError('the two grids do not fit each other', {
     file: path,
     field: sides.input,
     found: `${input.height} x ${input.width} pixels for ${target.height} x ${target.width} of ${sides.target}`,
-    expected: wanted ? 'two for fifteen' : 'the same size',
+    expected: wanted ? `${down} for ${up}` : 'the same size',
   });
 }
 

@@ -5,6 +5,7 @@
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
+import { factorOf } from '../resample/ratio.js';
 import {
   copyPixels,
   type DecodedPatch,
@@ -73,7 +74,7 @@ async function open(request: Requests['open']): Promise<Replies['open']> {
             .slice(0, 1)
             .map(
               (f) =>
-                `${f.info.path}: its patches are on Landsat's grid already; what is made of them is 7.5 times coarser`,
+                `${f.info.path}: its patches are on Landsat's grid already; what is made of them is ${factorOf(f.info.ratio)} times coarser`,
             ),
         ];
   return { files: files.map((f) => f.info), chunkPatches: files.map((f) => f.chunkPatches), coarse };

@@ -1,4 +1,5 @@
 /** Patches on disk, how they are normalised and split, and the batches made of them. */
+import type { SpatialRatio } from '../resample/ratio.js';
 
 /**
  * Where the two sides of a patch come from. Fine grid: `landsat` (upsampled) and `aviris`; Landsat's own grid: `landsat_lr`
@@ -29,6 +30,8 @@ export interface PatchFile {
   readonly inputHeight: number;
   readonly inputWidth: number;
   readonly sides: Sides;
+  /** Of `aviris` to Landsat's grid, whichever grids the sides lie on. */
+  readonly ratio: SpatialRatio;
   readonly inBands: number;
   readonly outBands: number;
   /** Band centres and widths in nm; absent in the plain layout (a warning says so). */

@@ -2,7 +2,7 @@
 import type { CheckpointContract } from '../checkpoint/checkpoint.js';
 import { locate } from '../data/patches.js';
 import type { PatchSet } from '../data/types.js';
-import { COARSE_PIXEL } from './spatial_ratio.js';
+import { factorOf } from '../resample/ratio.js';
 
 export interface Overlap {
   /** Patches evaluated that share a pixel with a training patch. */
@@ -21,7 +21,7 @@ interface TrainingScene {
 
 /** Pixels of the checkpoint's target grid per pixel of the set's. */
 function gridRatio(contract: CheckpointContract, set: PatchSet): number {
-  const coarse = (target: string | undefined) => (target === 'aviris_lr' ? COARSE_PIXEL : 1);
+  const coarse = (target: string | undefined) => (target === 'aviris_lr' ? factorOf(set.files[0]!.ratio) : 1);
   return coarse(set.sides.target) / coarse(contract.sides?.target);
 }
 

@@ -8,6 +8,7 @@ import { openPatchSet } from '../data/patches.js';
 import type { PatchSet } from '../data/types.js';
 import { outputSize } from '../models/index.js';
 import { BOUNDED_ROUNDS, type CascadeSpec, type SpatialModelSpec, type SpectralSpec } from '../models/spec.js';
+import { factorOf, type SpatialRatio } from '../resample/ratio.js';
 import {
   aboutData,
   coarseInput,
@@ -46,7 +47,6 @@ import {
   type CoarseValidity,
   cascadeModel,
   ownCoarse,
-  type SpatialRatio,
   spatialModel,
   spectralSource,
 } from './stage2_methods.js';
@@ -143,7 +143,7 @@ async function makePlan(job: Job, options: EvaluationOptions, report: Reporter):
   const shownSource = model.spec.kind === 'cascade' ? regression! : source;
   const upsampled = (from: CoarseSource, count: number, bounded = false) =>
     bicubicMethod(from, set.outBands, ratio, { count, bounded }, coarse, machine, from === shownSource && !bounded);
-  const factor = ratio.up / ratio.down;
+  const factor = factorOf(ratio);
   const { wavelength } = set.files[0]!;
   return {
     stage: whole ? 'end to end' : 'stage 2',

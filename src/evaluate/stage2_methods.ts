@@ -3,17 +3,13 @@ import { IDENTITY, Normalizer } from '../data/normalize.js';
 import type { AffineNormalization } from '../data/types.js';
 import { BOUNDS } from '../models/bounded_projection.js';
 import type { BicubicSpec, SpectralSpec } from '../models/spec.js';
+import type { SpatialRatio } from '../resample/ratio.js';
 import type { KnownModel } from './evaluation_data.js';
 import { type Machine, type Method, openNetwork, type PatchInput, type Predictor } from './method.js';
 import { type PatchSize, usedParameters } from './stage1_methods.js';
 
 /** Of the baseline: 20 gain nothing more than 5 (test/evaluate/spatial_protocol.test.ts). */
 export const BACK_PROJECTIONS = 5;
-
-export interface SpatialRatio {
-  readonly up: number;
-  readonly down: number;
-}
 
 /** What stands before the spatial step: it gives physical spectra on the coarse grid, 0 where they are not valid. */
 export interface CoarseSource {

@@ -1,6 +1,7 @@
 /** A model's graph from its spec: the only place that knows all networks. */
 import { BandliftError, EXIT } from '../base/errors.js';
 import { GraphBuilder, type Value } from '../graph/ir.js';
+import { fineSize } from '../resample/ratio.js';
 import { projectionReach } from './bounded_projection.js';
 import { type NetworkUse, type ParameterInfo, ParameterScope, type ReceptiveField } from './network.js';
 import { regressionPath } from './regression.js';
@@ -9,7 +10,7 @@ import { spatialSr } from './spatial_sr.js';
 import type { ModelSpec, SpatialModelSpec } from './spec.js';
 import { spectralSr, spectralSrField } from './spectral_sr.js';
 import { spectralUnmixing, spectralUnmixingField } from './spectral_unmixing.js';
-import { fineSize, overBicubic } from './upsampling.js';
+import { overBicubic } from './upsampling.js';
 
 /**
  * Adds the network to a graph: x [n,h,w,inBands] -> [n,h,w,outBands], and its parameters in named_parameters() order.

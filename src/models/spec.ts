@@ -1,4 +1,5 @@
 /** What a network is, with every size an option. Stored as JSON in checkpoints; parameter names as in PyTorch checkpoints. */
+import type { SpatialRatio } from '../resample/ratio.js';
 
 /**
  * A path that adds a closed-form regression from the input bands to the network's output, so that training starts at
@@ -48,12 +49,10 @@ export interface BoundedProjection {
 }
 
 /** What the two spatial networks share: the same bands in and out, on a grid `up / down` times as fine (15 / 2 = 7.5). */
-interface SpatialSpec {
+interface SpatialSpec extends SpatialRatio {
   readonly inBands: number;
   readonly outBands: number;
   readonly features: number;
-  readonly up: number;
-  readonly down: number;
   /** Back-projections at the end of the network (docs/specification.md, section 1.5); 0 in existing checkpoints. */
   readonly backProjections: number;
   readonly projection?: BoundedProjection;
@@ -74,12 +73,10 @@ export interface SpatialLightweightSpec extends SpatialSpec {
 }
 
 /** The closed-form baselines of stage 2, as models of their own: bicubic, and bicubic with back-projections. No parameters. */
-export interface BicubicSpec {
+export interface BicubicSpec extends SpatialRatio {
   readonly kind: 'bicubic';
   readonly inBands: number;
   readonly outBands: number;
-  readonly up: number;
-  readonly down: number;
   readonly backProjections: number;
   readonly projection?: BoundedProjection;
 }

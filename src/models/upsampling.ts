@@ -6,21 +6,14 @@ import type { Value } from '../graph/ir.js';
 import { add } from '../graph/ops/add.js';
 import { conv2d } from '../graph/ops/conv2d.js';
 import { resample } from '../graph/ops/resample.js';
+import { factorOf, fineSize, type SpatialRatio } from '../resample/ratio.js';
 import { bicubicTaps, composeTaps, psfTaps, scaleTaps } from '../resample/taps.js';
 import { boundedProject } from './bounded_projection.js';
 import type { ParameterScope } from './network.js';
 import type { SpatialModelSpec } from './spec.js';
 
-export interface Ratio {
-  readonly up: number;
-  readonly down: number;
-}
-
-/** floor(size * up / down): 34 -> 255 at 15 / 2. A size whose product is not whole loses the fraction at its far edge. */
-export const fineSize = (size: number, { up, down }: Ratio): number => Math.floor((size * up) / down);
-
 /** Doublings by pixel shuffle that reach at least the ratio: 3 (x8) for 7.5. */
-export const doublings = ({ up, down }: Ratio): number => Math.max(0, Math.ceil(Math.log2(up / down)));
+export const doublings = (ratio: SpatialRatio): number => Math.max(0, Math.ceil(Math.log2(factorOf(ratio))));
 
 /** conv 3 x 3 features -> 4 features and pixel shuffle 2, with or without ReLU: [n,h,w,f] -> [n,2h,2w,f]. */
 export function double(scope: ParameterScope, x: Value, name: string, relu: boolean): Value {
@@ -30,7 +23,13 @@ export function double(scope: ParameterScope, x: Value, name: string, relu: bool
 }
 
 /** Bicubic interpolation of x by exactly up / down (PyTorch's scale_factor), to the floor of the size. */
-export function bicubic(scope: ParameterScope, x: Value, ratio: Ratio, residual: Value | null, label: string): Value {
+export function bicubic(
+  scope: ParameterScope,
+  x: Value,
+  ratio: SpatialRatio,
+  residual: Value | null,
+  label: string,
+): Value {
   const scale = ratio.down / ratio.up;
   const taps = (size: number) => bicubicTaps(size, fineSize(size, ratio), scale);
   return resample(scope.builder, x, taps(x.shape[1]), taps(x.shape[2]), residual, label);
@@ -38,7 +37,7 @@ export function bicubic(scope: ParameterScope, x: Value, ratio: Ratio, residual:
 
 /** `detail` (any size) resized to the fine grid of x and added to the bicubic of x; then the spec's back-projections. */
 export function overBicubic(scope: ParameterScope, detail: Value | null, x: Value, spec: SpatialModelSpec): Value {
-  const ratio: Ratio = spec;
+  const ratio: SpatialRatio = spec;
   const baseline = bicubic(scope, x, ratio, null, 'bicubic');
   const [, h, w] = x.shape;
   const size = (from: number, to: number) => bicubicTaps(from, fineSize(to, ratio));
@@ -57,7 +56,7 @@ export function overBicubic(scope: ParameterScope, detail: Value | null, x: Valu
  * The differences d_k = x - D y_k follow d_(k+1) = d_k - (D U) d_k, all on the coarse grid, so the fine image is degraded
  * once and enlarged once whatever the count:  y_n = y_0 + U (d_0 + ... + d_(n-1)).
  */
-export function backProject(scope: ParameterScope, y: Value, x: Value, ratio: Ratio, count: number): Value {
+export function backProject(scope: ParameterScope, y: Value, x: Value, ratio: SpatialRatio, count: number): Value {
   if (count === 0) return y;
   const { builder } = scope;
   const tables = ([1, 2] as const).map((axis) => {

@@ -10,6 +10,7 @@ import { IDENTITY, physicalZero } from '../data/normalize.js';
 import type { AffineNormalization, Normalization } from '../data/types.js';
 import { BOUNDS } from '../models/bounded_projection.js';
 import { BOUNDED_ROUNDS, type ModelSpec, type SpatialModelSpec } from '../models/spec.js';
+import { LANDSAT_TO_AVIRIS_NG } from '../resample/ratio.js';
 
 export interface StageModel {
   /** Checkpoint, or 'bicubic'. */
@@ -49,9 +50,6 @@ export interface LoadOptions {
   readonly option: string;
 }
 
-/** The ratio of the documented grids, 30 m to 4 m. */
-const RATIO = { up: 15, down: 2 };
-
 /**
  * Reads a checkpoint or an imported model; 'bicubic' is the baseline of stage 2 for any number of bands.
  * Errors: BandliftError that names the file and, for a model that knows no normalisation, what to do.
@@ -60,7 +58,13 @@ const RATIO = { up: 15, down: 2 };
  */
 export async function loadStageModel(path: string, bands: number, options: LoadOptions): Promise<StageModel> {
   if (path === 'bicubic') {
-    const spec = { kind: 'bicubic', inBands: bands, outBands: bands, ...RATIO, backProjections: 0 } as const;
+    const spec = {
+      kind: 'bicubic',
+      inBands: bands,
+      outBands: bands,
+      ...LANDSAT_TO_AVIRIS_NG,
+      backProjections: 0,
+    } as const;
     const normalization = NO_NORMALIZATION;
     return {
       path,

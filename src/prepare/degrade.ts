@@ -5,23 +5,19 @@
  * edges are replicated. Pixels without data are left out of it, and the rest weighted up: LR = sum(w v x) / sum(w v).
  */
 import { weighPixels } from '../resample/apply_taps.js';
+import { coarseSize } from '../resample/ratio.js';
 import { psfTaps, type Taps } from '../resample/taps.js';
-import type { FineGrid } from './fine_grid.js';
+import { FACTOR, type FineGrid, RATIO } from './fine_grid.js';
 
-/** Fine pixels a coarse pixel is wide. */
-export const RATIO = 7.5;
 /** Least share of a coarse pixel's weight that must be on valid fine pixels. */
 export const LEAST_VALID_WEIGHT = 0.5;
 const TINY = 1e-9;
 /** Bytes of fine pixels held besides the patch. */
 const ROWS_BYTES = 12 * 2 ** 20;
 
-/** Coarse pixels that lie in `size` fine ones whole. */
-export const coarseSize = (size: number): number => Math.floor((2 * size) / 15);
-
 /** Working memory in bytes for patches of `side` coarse pixels: what a PatchReader allocates. */
 export function readerBytes(side: number, bands: number): number {
-  const fine = (RATIO * side) ** 2;
+  const fine = (FACTOR * side) ** 2;
   return fine * (bands * 4 + 1) + side * side * bands * 8 + ROWS_BYTES + 2 * side * bands * 8;
 }
 
@@ -48,14 +44,14 @@ export class PatchReader {
     this.#grid = grid;
     this.#bands = bands;
     this.#side = side;
-    this.size = RATIO * side;
+    this.size = FACTOR * side;
     this.fine = new Float32Array(this.size * this.size * bands);
     this.fineValid = new Uint8Array(this.size * this.size);
     this.coarse = new Float64Array(side * side * bands);
     this.coarseValid = new Uint8Array(side * side);
     this.#weight = new Float64Array(side * side);
-    this.#rows = psfTaps(grid.height, coarseSize(grid.height), RATIO);
-    this.#columns = psfTaps(grid.width, coarseSize(grid.width), RATIO);
+    this.#rows = psfTaps(grid.height, coarseSize(grid.height, RATIO), FACTOR);
+    this.#columns = psfTaps(grid.width, coarseSize(grid.width, RATIO), FACTOR);
   }
 
   /** Reads the patch whose first coarse pixel is (row, column) of the scene, both even. */
@@ -79,7 +75,7 @@ export class PatchReader {
       const height = Math.min(group, bottom - y);
       this.#grid.read({ y, x: left, height, width }, this.#values, this.#valid);
       for (let line = 0; line < height; line++) {
-        this.#copyRow(line * width, y + line - RATIO * row, RATIO * column - left);
+        this.#copyRow(line * width, y + line - FACTOR * row, FACTOR * column - left);
         this.#spreadRow(line * width, y + line, left, row, column);
       }
     }

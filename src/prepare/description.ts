@@ -3,8 +3,8 @@ import type { PatchFileInfo } from '../data/patch_writer.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import type { SensorResponse } from '../spectra/response.js';
-import { LEAST_VALID_WEIGHT, RATIO } from './degrade.js';
-import { type FineGrid, LEAST_VALID_AREA } from './fine_grid.js';
+import { LEAST_VALID_WEIGHT } from './degrade.js';
+import { FACTOR, type FineGrid, LEAST_VALID_AREA } from './fine_grid.js';
 import { PREPARE_DEFAULTS, type PrepareOptions } from './types.js';
 
 const percent = (share: number) => `${100 * share} %`;
@@ -23,8 +23,8 @@ function note({ grid, sensor, noise, options }: Described): string {
     'written by bandlift prepare',
     `origins are rows and columns of the ${grid.resampled ? 'resampled' : "scene's own"} pixel grid`,
     ...(grid.resampled ? [`${grid.resampled}, valid where at least ${percent(LEAST_VALID_AREA)} of the area is`] : []),
-    `*_lr: Gaussian point spread function of FWHM ${RATIO} pixels with the scene around the patch, then the exact average ` +
-      `of ${RATIO} x ${RATIO} pixels; valid where at least ${percent(LEAST_VALID_WEIGHT)} of the weight is on valid pixels`,
+    `*_lr: Gaussian point spread function of FWHM ${FACTOR} pixels with the scene around the patch, then the exact average ` +
+      `of ${FACTOR} x ${FACTOR} pixels; valid where at least ${percent(LEAST_VALID_WEIGHT)} of the weight is on valid pixels`,
     ...(sensor
       ? [
           `landsat: landsat_lr brought to the patch grid by bicubic interpolation (a = -0.75) of the patch alone; response: ${sensor.source}`,
@@ -40,7 +40,7 @@ function note({ grid, sensor, noise, options }: Described): string {
 /** The patch file of a scene, patches of `side` coarse pixels. */
 export function describePatches(job: Described, side: number): PatchFileInfo {
   const { scene, grid, sensor, options } = job;
-  const size = RATIO * side;
+  const size = FACTOR * side;
   const { wavelength, fwhm, units } = scene;
   const crsWkt = grid.georeference?.crsWkt;
   return {
@@ -48,7 +48,7 @@ export function describePatches(job: Described, side: number): PatchFileInfo {
     width: size,
     inBands: sensor?.bands.length ?? 0,
     outBands: scene.bands,
-    downsamplingFactor: RATIO,
+    downsamplingFactor: FACTOR,
     ...(wavelength && { wavelength }),
     ...(fwhm && { fwhm }),
     goodBands: scene.goodBands,
@@ -58,7 +58,7 @@ export function describePatches(job: Described, side: number): PatchFileInfo {
     sourceScene: scene.name,
     ...(crsWkt !== undefined && { crsWkt }),
     seed: options.seed ?? PREPARE_DEFAULTS.seed,
-    ...(grid.gsd !== undefined && { gsd: grid.gsd, lrGsd: RATIO * grid.gsd }),
+    ...(grid.gsd !== undefined && { gsd: grid.gsd, lrGsd: FACTOR * grid.gsd }),
     lowResolution: { height: side, width: side },
     degraded: true,
     masked: true,

@@ -7,9 +7,14 @@ import { refine } from '../raster/geo.js';
 import { metresPerUnit } from '../raster/linear_units.js';
 import type { GeoReference, Window } from '../raster/types.js';
 import { weighPixels } from '../resample/apply_taps.js';
+import { factorOf, LANDSAT_TO_AVIRIS_NG } from '../resample/ratio.js';
 import { areaTaps, type Taps } from '../resample/taps.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 
+/** Of the fine grid to Landsat's. */
+export const RATIO = LANDSAT_TO_AVIRIS_NG;
+/** Fine pixels that a coarse pixel is wide. */
+export const FACTOR = factorOf(RATIO);
 /** m */
 export const FINE_GSD = 4;
 /** Sizes that differ by less than this share are the same. */
@@ -78,7 +83,7 @@ function ownGrid(scene: EnviScene, gsd: number | undefined): FineGrid {
   checkSides(scene, height, width);
   const coarse =
     gsd !== undefined && !near(gsd, FINE_GSD)
-      ? [`${scene.path}: pixels of ${round(gsd)} m are kept; Landsat's are simulated at ${round(7.5 * gsd)} m`]
+      ? [`${scene.path}: pixels of ${round(gsd)} m are kept; Landsat's are simulated at ${round(FACTOR * gsd)} m`]
       : [];
   return {
     height,
@@ -208,6 +213,6 @@ class AveragedGrid implements FineGrid {
   }
 }
 
-/** Georeference of the Landsat grid: 15/2 of the fine pixels, from the same corner. */
+/** Georeference of the Landsat grid, from the same corner. */
 export const coarseReference = (grid: FineGrid): GeoReference | undefined =>
-  grid.georeference && refine(grid.georeference, 2, 15);
+  grid.georeference && refine(grid.georeference, RATIO.down, RATIO.up);

@@ -1,8 +1,8 @@
 /** What a scene takes in memory, so that a limit is kept or refused before anything is read. */
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
-import { RATIO, readerBytes } from './degrade.js';
-import type { FineGrid } from './fine_grid.js';
+import { readerBytes } from './degrade.js';
+import { FACTOR, type FineGrid } from './fine_grid.js';
 import { stripBytes } from './patch_grid.js';
 
 const MIB = 2 ** 20;
@@ -14,7 +14,7 @@ const LIBRARY_COPIES = 1.5;
 
 /** Bytes for patches of `side` coarse pixels, in a thread. */
 export function sceneBytes(scene: EnviScene, grid: FineGrid, side: number): number {
-  const patch = (RATIO * side) ** 2 * scene.bands * 4;
+  const patch = (FACTOR * side) ** 2 * scene.bands * 4;
   return (
     THREAD_BYTES + readerBytes(side, scene.bands) + LIBRARY_COPIES * patch + stripBytes(grid, side) + grid.workBytes
   );

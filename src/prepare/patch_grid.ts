@@ -1,7 +1,7 @@
 /** Where patches lie in a scene, and which of them have data enough. Reads validity alone: cheap where a line is empty. */
 import { BandliftError, EXIT } from '../base/errors.js';
-import { coarseSize, RATIO } from './degrade.js';
-import type { FineGrid } from './fine_grid.js';
+import { coarseSize } from '../resample/ratio.js';
+import { FACTOR, type FineGrid, RATIO } from './fine_grid.js';
 import { DEFAULT_SIDE } from './types.js';
 
 /** A patch that is kept: its first coarse pixel. */
@@ -15,13 +15,13 @@ export interface PatchPlace {
  * number that fits. Errors: BandliftError where the scene is too small.
  */
 export function patchSide(grid: FineGrid, asked: number | undefined, path: string): { side: number; note?: string } {
-  const largest = Math.min(coarseSize(grid.height), coarseSize(grid.width));
+  const largest = Math.min(coarseSize(grid.height, RATIO), coarseSize(grid.width, RATIO));
   const size = `${grid.height} x ${grid.width} pixels`;
   const fail = (side: number): never => {
     throw new BandliftError('the scene is smaller than one patch', {
       file: path,
       found: size,
-      expected: `at least ${RATIO * side} x ${RATIO * side} (${side} coarse pixels of ${RATIO})`,
+      expected: `at least ${FACTOR * side} x ${FACTOR * side} (${side} coarse pixels of ${FACTOR})`,
       hint:
         largest >= 2
           ? `use --patch ${largest - (largest % 2)} or less`
@@ -66,8 +66,8 @@ export class PatchGrid {
   readonly #maxNodata: number;
 
   constructor(grid: FineGrid, side: number, stride: number, maxNodata: number) {
-    const down = starts(coarseSize(grid.height), side, stride);
-    const across = starts(coarseSize(grid.width), side, stride);
+    const down = starts(coarseSize(grid.height, RATIO), side, stride);
+    const across = starts(coarseSize(grid.width, RATIO), side, stride);
     this.side = side;
     this.stride = stride;
     this.rows = down.inside;
@@ -81,16 +81,16 @@ export class PatchGrid {
   /** The patches of one row that have data enough. */
   select(row: number): { kept: PatchPlace[]; empty: number; nodata: number } {
     const { width } = this.#grid;
-    const size = RATIO * this.side;
+    const size = FACTOR * this.side;
     this.#valid ??= new Uint8Array(stripBytes(this.#grid, this.side));
     const all = this.#valid;
-    this.#grid.read({ y: RATIO * row, x: 0, height: size, width }, undefined, all);
+    this.#grid.read({ y: FACTOR * row, x: 0, height: size, width }, undefined, all);
     const kept: PatchPlace[] = [];
     let empty = 0;
     for (const column of this.columns) {
       let valid = 0;
       for (let y = 0; y < size; y++)
-        for (let at = y * width + RATIO * column, end = at + size; at < end; at++) valid += all[at]!;
+        for (let at = y * width + FACTOR * column, end = at + size; at < end; at++) valid += all[at]!;
       if (valid === 0) empty++;
       else if (size * size - valid <= this.#maxNodata * size * size) kept.push({ row, column });
     }
@@ -99,4 +99,4 @@ export class PatchGrid {
 }
 
 /** Bytes of the validity of a row of patches. */
-export const stripBytes = (grid: FineGrid, side: number): number => RATIO * side * grid.width;
+export const stripBytes = (grid: FineGrid, side: number): number => FACTOR * side * grid.width;

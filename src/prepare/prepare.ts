@@ -7,12 +7,13 @@ import { rm } from 'node:fs/promises';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { PatchWriter } from '../data/patch_writer.js';
 import { cropGeo, pixelToMap } from '../raster/geo.js';
+import { coarseSize } from '../resample/ratio.js';
 import { EnviScene } from '../scenes/envi_scene.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
-import { coarseSize, PatchReader, RATIO } from './degrade.js';
+import { PatchReader } from './degrade.js';
 import { describePatches } from './description.js';
-import { type FineGrid, fineGrid } from './fine_grid.js';
+import { FACTOR, type FineGrid, fineGrid, RATIO } from './fine_grid.js';
 import { checkMemory, sceneBytes } from './memory.js';
 import { checkEven, PatchGrid, type PatchPlace, patchSide } from './patch_grid.js';
 import { addNoise, noiseModels, sceneWeights, simulate, upsample } from './simulate.js';
@@ -141,7 +142,7 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
       ...(sensor && { sensor: sensor.sensor }),
       gsd: {
         ...(grid.sourceGsd !== undefined && { source: grid.sourceGsd }),
-        ...(grid.gsd !== undefined && { fine: grid.gsd, coarse: RATIO * grid.gsd }),
+        ...(grid.gsd !== undefined && { fine: grid.gsd, coarse: FACTOR * grid.gsd }),
       },
       ...(grid.resampled !== undefined && { resampled: grid.resampled }),
       patch: side,
@@ -150,7 +151,7 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
       candidates: total(job, (p) => p.candidates),
       kept,
       dropped: { empty: counts.empty, nodata: counts.nodata, outside: total(job, (p) => p.outside) },
-      ...(kept > 0 && { validShare: counts.validPixels / (kept * (RATIO * side) ** 2) }),
+      ...(kept > 0 && { validShare: counts.validPixels / (kept * (FACTOR * side) ** 2) }),
       seconds: (Date.now() - started) / 1000,
       warnings,
     };
@@ -235,7 +236,7 @@ function writePatch(job: Job, phase: Phase, reader: PatchReader, writer: PatchWr
   reader.read(place.row, place.column);
   const { size, coarseValid } = reader;
   const mask = jointMask(reader.fineValid, coarseValid, size, side);
-  const [y, x] = [RATIO * place.row, RATIO * place.column];
+  const [y, x] = [FACTOR * place.row, FACTOR * place.column];
   const g = grid.georeference?.geotransform;
   const corner = g && pixelToMap(g, x, y);
   let landsat: { landsat: Float32Array; landsatLr: Float32Array } | undefined;
@@ -245,7 +246,7 @@ function writePatch(job: Job, phase: Phase, reader: PatchReader, writer: PatchWr
       addNoise(image, { ...place, side }, job.noise, {
         seed: options.seed ?? PREPARE_DEFAULTS.seed,
         scene: scene.name,
-        columns: coarseSize(grid.width),
+        columns: coarseSize(grid.width, RATIO),
       });
     blank(image, coarseValid, weights.length);
     const upsampled = upsample(image, coarseValid, side, size, weights.length);
@@ -266,7 +267,7 @@ function writePatch(job: Job, phase: Phase, reader: PatchReader, writer: PatchWr
 
 /** Fine pixels that are valid and whose middle lies in a valid coarse pixel. */
 function jointMask(fine: Uint8Array, coarse: Uint8Array, size: number, side: number): Uint8Array {
-  const of = Int32Array.from({ length: size }, (_, i) => Math.floor((i + 0.5) / RATIO));
+  const of = Int32Array.from({ length: size }, (_, i) => Math.floor((i + 0.5) / FACTOR));
   return fine.map((valid, at) => valid & coarse[of[Math.floor(at / size)]! * side + of[at % size]!]!);
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Reporter } from '../base/reporter.js';
 import { type Checkpoint, loadModel, saveCheckpoint } from '../checkpoint/checkpoint.js';
 import { IDENTITY, physicalZero } from '../data/normalize.js';
-import type { AffineNormalization } from '../data/types.js';
+import type { AffineNormalization, PatchSet } from '../data/types.js';
 import type { LossTerms } from '../engine/types.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { type Method, openNetwork } from '../evaluate/method.js';
@@ -17,6 +17,7 @@ import {
   type SpatialModelSpec,
   type SpectralSpec,
 } from '../models/spec.js';
+import { LANDSAT_TO_AVIRIS_NG, type SpatialRatio } from '../resample/ratio.js';
 import type { Baselines } from './board.js';
 import type { Stage2Config } from './config.js';
 import type { TrainingData } from './data_setup.js';
@@ -29,8 +30,6 @@ import { openStage2Data } from './stage2_data.js';
 import { machineOf, testRows } from './test_report.js';
 import { validationLoss } from './validation.js';
 
-/** Two Landsat pixels are fifteen of 4 m. */
-const RATIO = { up: 15, down: 2 } as const;
 /** Features of the documented networks (docs/specification.md, section 1). */
 const DEFAULT_FEATURES = { spatial_sr: 64, spatial_lightweight: 16, bicubic: 1 } as const;
 /** Back-projections of the baselines that a spatial network has to beat, and whether they are bounded. */
@@ -53,7 +52,7 @@ export async function trainStage2(
     openData: openStage2Data,
     decide: decideNetwork,
     spec: (config, { set, normalization }) => {
-      const spatial = spatialSpec(config, set.outBands, normalization.target);
+      const spatial = spatialSpec(config, set.outBands, ratioOfSet(set), normalization.target);
       if (!stage1) return spatial;
       return {
         kind: 'cascade',
@@ -73,17 +72,21 @@ export async function trainStage2(
   return trainRun(stage, settings, { resume, checkpoint }, report, interrupted);
 }
 
+const ratioOfSet = ({ files }: PatchSet): SpatialRatio => files[0]!.ratio;
+
 /** The spatial network that the settings describe, for numbers of this normalisation. */
 export function spatialSpec(
   config: Stage2Config,
   bands: number,
+  { up, down }: SpatialRatio = LANDSAT_TO_AVIRIS_NG,
   normalization: AffineNormalization = IDENTITY,
 ): SpatialModelSpec {
   const bounded = config.projection === 'bounded' && config.back_projections > 0;
   const sizes = {
     inBands: bands,
     outBands: bands,
-    ...RATIO,
+    up,
+    down,
     backProjections: config.back_projections,
     ...(bounded ? { projection: { ...BOUNDS, floor: physicalZero(normalization, bands) } } : {}),
   };
@@ -160,7 +163,7 @@ async function firstParameters(
 function bicubicBaselines({ set }: TrainingData): [name: string, spec: SpatialModelSpec][] {
   return [0, BACK_PROJECTIONS].map((count) => [
     count === 0 ? 'bicubic' : `bicubic + ${count} back-projections`,
-    { kind: 'bicubic', inBands: set.outBands, outBands: set.outBands, ...RATIO, backProjections: count },
+    { kind: 'bicubic', inBands: set.outBands, outBands: set.outBands, ...ratioOfSet(set), backProjections: count },
   ]);
 }
 
@@ -194,7 +197,7 @@ async function testReport(
     const source = ownCoarse('the input');
     return testRows(config, data, () => [
       ...BASELINES.map(([count, bounded]) =>
-        bicubicMethod(source, set.outBands, RATIO, { count, bounded }, size, machine, false),
+        bicubicMethod(source, set.outBands, ratioOfSet(set), { count, bounded }, size, machine, false),
       ),
       { ...spatialModel(best, source, size, machine), label },
     ]);
@@ -208,7 +211,7 @@ async function testReport(
       kind: 'bicubic',
       inBands: set.outBands,
       outBands: set.outBands,
-      ...RATIO,
+      ...ratioOfSet(set),
       backProjections,
       ...(bounded ? { projection: { ...BOUNDS, floor } } : {}),
     } as const;

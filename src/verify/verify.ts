@@ -9,6 +9,7 @@ import { createSession } from '../engine/session.js';
 import { type Batch, COMBINED_LOSS, type Session, type SessionOptions, SPATIAL_LOSS } from '../engine/types.js';
 import { readSafetensors, type SafetensorsFile } from '../io/safetensors.js';
 import type { ModelSpec } from '../models/spec.js';
+import { ratioOf, type SpatialRatio } from '../resample/ratio.js';
 
 export interface VerifyRow {
   /** What was compared: "output", "loss l1", "gradient final_conv.weight", ... */
@@ -83,12 +84,9 @@ function readDoc(path: string, file: SafetensorsFile): Record<string, unknown> {
   }
 }
 
-/** 7.5 -> 15 / 2. */
-function ratioOf(path: string, scale: unknown): { up: number; down: number } {
-  for (let down = 1; down <= 1000; down++) {
-    const up = Math.round(Number(scale) * down);
-    if (up >= down && Math.abs(up / down - Number(scale)) < 1e-9) return { up, down };
-  }
+function ratioIn(path: string, scale: unknown): SpatialRatio {
+  const ratio = ratioOf(Number(scale));
+  if (ratio !== undefined) return ratio;
   throw new BandliftError('no ratio of whole numbers', { file: path, field: 'doc.scale_factor', found: String(scale) });
 }
 
@@ -106,7 +104,7 @@ function specOf(path: string, net: string, doc: Record<string, unknown>): ModelS
     outBands: size('num_bands'),
     features: size('num_features'),
     backProjections: 0,
-    ...ratioOf(path, doc.scale_factor),
+    ...ratioIn(path, doc.scale_factor),
   });
   switch (net) {
     case 'spectral_sr':

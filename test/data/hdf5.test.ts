@@ -85,6 +85,7 @@ describe('patch files', () => {
       inputHeight: 2,
       inputWidth: 2,
       sides: { input: 'landsat', target: 'aviris' },
+      ratio: { up: 15, down: 2 },
       inBands: 1,
       outBands: 2,
       wavelength: Float64Array.of(450, 550),

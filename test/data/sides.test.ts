@@ -178,6 +178,20 @@ describe('Landsat pixels made of the fine ones', () => {
     expect(await invalid(path)).toEqual(SEEN);
   });
 
+  it('are as large as the file says', async () => {
+    const columns = { data: Float32Array.from({ length: 10 * 10 }, (_, p) => p % 10), shape: [1, 10, 10, 1] };
+    const datasets = { aviris: columns, landsat: columns };
+    const path = await writeHdf5(join(folder, 'thirds.h5'), datasets, { downsampling_factor: 10 / 3 });
+    const set = await openPatchSet([path], { sides: { input: 'landsat_lr', target: 'aviris' } });
+    expect([set.inputHeight, set.height, set.files[0]!.ratio]).toEqual([3, 10, { up: 10, down: 3 }]);
+    // means of columns 0, 1, 2 and a third of 3; two thirds of 3, 4, 5 and two thirds of 6; a third of 6, 7, 8, 9
+    const row = [(0 + 1 + 2 + 3 / 3) / (10 / 3), (2 + 4 + 5 + 4) / (10 / 3), (2 + 7 + 8 + 9) / (10 / 3)];
+    const { input } = await first(set, 0);
+    input.forEach((value, i) => {
+      expect(value).toBeCloseTo(row[i % 3]!, 6);
+    });
+  });
+
   it('of patches that are on its grid already come with a warning, tiles or not', async () => {
     const path = await writeHdf5(join(folder, 'coarse.h5'), images(0, 1), { downsampling_factor: 1 });
     const sides = { input: 'landsat_lr', target: 'aviris_lr' } as const;

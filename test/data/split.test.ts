@@ -3,6 +3,7 @@ import { Random } from '../../src/base/random.js';
 import { makePatchSet } from '../../src/data/patches.js';
 import { checkSplit, splitPatches } from '../../src/data/split.js';
 import type { PatchFile, PatchSet, Split } from '../../src/data/types.js';
+import { LANDSAT_TO_AVIRIS_NG } from '../../src/resample/ratio.js';
 
 type Origin = readonly [row: number, column: number];
 const SIDE = 8;
@@ -11,7 +12,7 @@ const SIDE = 8;
 function setOf(scenes: Record<string, readonly Origin[] | number>): PatchSet {
   const files = Object.entries(scenes).map(([scene, origins]): PatchFile => {
     const sides = { input: 'landsat', target: 'aviris' } as const;
-    const grid = { height: SIDE, width: SIDE, inputHeight: SIDE, inputWidth: SIDE, sides };
+    const grid = { height: SIDE, width: SIDE, inputHeight: SIDE, inputWidth: SIDE, sides, ratio: LANDSAT_TO_AVIRIS_NG };
     const common = { path: `${scene}.h5`, ...grid, inBands: 2, outBands: 3, scene, masked: false };
     return typeof origins === 'number'
       ? { ...common, patches: origins }

@@ -5,6 +5,7 @@ import { Random } from '../../src/base/random.js';
 import type { PatchFile } from '../../src/data/types.js';
 import { openLibrary, resampleBands } from '../../src/evaluate/library.js';
 import { nearestLibrary, predictNearest } from '../../src/evaluate/nearest_library.js';
+import { LANDSAT_TO_AVIRIS_NG } from '../../src/resample/ratio.js';
 import { LANDSAT8_OLI } from '../../src/spectra/response.js';
 import { AVIRIS_NG_WAVELENGTH } from '../../src/spectra/tables/aviris_ng_2017.js';
 import { describePython, runPython } from '../support/python.js';
@@ -21,6 +22,7 @@ function described(wavelength: ArrayLike<number>, changes: Partial<PatchFile> = 
     inputHeight: 1,
     inputWidth: 1,
     sides: { input: 'landsat', target: 'aviris' },
+    ratio: LANDSAT_TO_AVIRIS_NG,
     inBands: 7,
     outBands: wavelength.length,
     scene: 'line',
