@@ -29,7 +29,8 @@ async function stateOf(path: string): Promise<{ state: string; changed: number }
   return { state: [dev, ino, size, mtimeNs, ctimeNs].join(' '), changed: Number(ctimeNs / 1_000_000n) };
 }
 
-async function hashOf(path: string): Promise<string> {
+/** SHA-256 of a file's contents, in hexadecimal. */
+export async function fileHash(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
   return hash.digest('hex');
@@ -60,7 +61,7 @@ export async function contentHashes(
         continue;
       }
       reading(path);
-      const sha256 = await hashOf(path);
+      const sha256 = await fileHash(path);
       if (started - changed > SETTLED) learnt[path] = { state, sha256 };
       hashes.push(sha256);
     } catch (error) {

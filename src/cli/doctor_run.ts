@@ -1,12 +1,14 @@
 /** `bandlift doctor` at work: what this machine has, what bandlift would use, and what is missing with its remedy. */
+
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import type { CudaReport } from '../../bindings/addon.js';
 import { addonPath, libraryFolders, loadAddon } from '../../bindings/load.js';
+import { formatBytes } from '../base/bytes.js';
 import { EXIT } from '../base/errors.js';
 import { version } from '../base/version.js';
-import { bytes, Output } from './output.js';
+import { Output } from './output.js';
 
 interface Finding {
   what: string;
@@ -41,7 +43,7 @@ function inspectCuda(report: CudaReport, cpu: string): Finding[] {
   if (!report.built) return [none, { what: '--device auto', found: auto, ok: true }];
   const gpus = report.devices.map((gpu) => ({
     what: `cuda:${gpu.index}`,
-    found: `${gpu.name}, compute capability ${gpu.computeCapability}, ${bytes(gpu.memoryBytes)}${gpu.reason === '' ? '' : `: ${gpu.reason}`}`,
+    found: `${gpu.name}, compute capability ${gpu.computeCapability}, ${formatBytes(gpu.memoryBytes)}${gpu.reason === '' ? '' : `: ${gpu.reason}`}`,
     ok: gpu.usable,
     ...(gpu.usable ? {} : { remedy: '--device cpu' }),
   }));
@@ -92,7 +94,7 @@ function inspectMachine(): Finding[] {
       remedy: 'npm run build',
     });
   }
-  findings.push({ what: 'memory', found: `${bytes(totalmem())}, ${bytes(freemem())} free`, ok: true });
+  findings.push({ what: 'memory', found: `${formatBytes(totalmem())}, ${formatBytes(freemem())} free`, ok: true });
   let writable = true;
   try {
     accessSync('.', constants.W_OK);

@@ -1,7 +1,9 @@
 /** `bandlift evaluate` at work: every metric of a model beside its baselines and an oracle, as a table, files and a report. */
+
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic.js';
+import { parseBytes } from '../base/bytes.js';
 import { makeFolder } from '../base/folders.js';
 import type { DeviceChoice } from '../engine/device.js';
 import type { EvaluationOptions } from '../evaluate/common.js';
@@ -11,7 +13,6 @@ import { evaluateStage1 } from '../evaluate/stage1.js';
 import { evaluateStage2 } from '../evaluate/stage2.js';
 import { formatFullTable } from '../metrics/table.js';
 import { writeReport } from '../report/index.js';
-import { parseBytes } from '../train/config.js';
 import type { DeviceFlags } from './device_options.js';
 import { Output } from './output.js';
 

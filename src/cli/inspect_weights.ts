@@ -1,4 +1,5 @@
 /** `inspect` of a file of weights, and what it takes to train a network. */
+import { formatBytes } from '../base/bytes.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import { createSession } from '../engine/session.js';
 import { COMBINED_LOSS } from '../engine/types.js';
@@ -6,7 +7,6 @@ import { readSafetensorsHeader } from '../io/safetensors.js';
 import { modelParameters, parameterCount, receptiveField } from '../models/index.js';
 import type { ModelSpec } from '../models/spec.js';
 import { type Facts, range } from './inspect_facts.js';
-import { bytes } from './output.js';
 
 /** Sizes, receptive field and planned memory of a network. */
 export async function modelFacts(spec: ModelSpec, batchSize: number, asked: number | undefined): Promise<Facts> {
@@ -19,7 +19,7 @@ export async function modelFacts(spec: ModelSpec, batchSize: number, asked: numb
     ...spec,
     parameters: parameterCount(parameters),
     receptive_field: receptiveField(spec),
-    training_memory: `${bytes(plan.totalBytes)} for batches of ${batchSize} patches of ${size} x ${size} pixels`,
+    training_memory: `${formatBytes(plan.totalBytes)} for batches of ${batchSize} patches of ${size} x ${size} pixels`,
   };
 }
 

@@ -74,15 +74,3 @@ export function duration(seconds: number): string {
   if (minutes < 60) return `${minutes} min ${String(Math.round(seconds - 60 * minutes)).padStart(2, '0')} s`;
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
-
-/** 1.5 GiB, 12 MiB. */
-export function bytes(count: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let power = 0;
-  let value = count;
-  while (value >= 1024 && power < units.length - 1) {
-    value /= 1024;
-    power++;
-  }
-  return `${value >= 100 || power === 0 ? value.toFixed(0) : value.toFixed(1)} ${units[power]}`;
-}

@@ -1,4 +1,5 @@
 /** `bandlift predict` at work: from a Landsat scene to a cube of hundreds of bands at 30 m (stage 1) or 4 m (both stages). */
+import { formatBytes, parseBytes } from '../base/bytes.js';
 import { EXIT } from '../base/errors.js';
 import { peakMemory } from '../base/peak_memory.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
@@ -8,10 +9,9 @@ import { boundedShare, type PredictOptions, type PredictResult, predict } from '
 import { Interrupted } from '../predict/segment_run.js';
 import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
-import { parseBytes } from '../train/config.js';
 import type { DeviceFlags } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
-import { bytes, duration, Output } from './output.js';
+import { duration, Output } from './output.js';
 
 export interface PredictFlags extends DeviceFlags {
   readonly stage1?: string;
@@ -146,9 +146,9 @@ function tell(result: PredictResult, output: Output): void {
   const peak = peakMemory();
   const rate = counts.pixels / seconds;
   output.line(
-    `wrote ${cube.dataPath}: ${bytes(cube.bytes)}, ${((100 * counts.nodata) / counts.pixels).toFixed(1)} % nodata, in ${duration(seconds)} (${rate.toFixed(0)} px/s), ${bytes(peak)} of memory at most`,
+    `wrote ${cube.dataPath}: ${formatBytes(cube.bytes)}, ${((100 * counts.nodata) / counts.pixels).toFixed(1)} % nodata, in ${duration(seconds)} (${rate.toFixed(0)} px/s), ${formatBytes(peak)} of memory at most`,
   );
-  if (stage1) output.line(`wrote ${stage1.dataPath}: ${bytes(stage1.bytes)}`);
+  if (stage1) output.line(`wrote ${stage1.dataPath}: ${formatBytes(stage1.bytes)}`);
   output.event('done', {
     data: cube.dataPath,
     header: cube.headerPath,

@@ -1,5 +1,7 @@
 /** `bandlift prepare` at work: airborne cubes (ENVI) to files of paired patches (HDF5), with an account of what was kept and dropped. */
+
 import { join } from 'node:path';
+import { parseBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Progress } from '../base/reporter.js';
 import { alignRows } from '../base/text_table.js';
@@ -9,7 +11,6 @@ import type { SceneReport } from '../prepare/types.js';
 import { loadBandCentres } from '../spectra/band_centres_csv.js';
 import { LANDSAT8_OLI, LANDSAT9_OLI2, type SensorResponse } from '../spectra/response.js';
 import { loadResponseCsv } from '../spectra/response_csv.js';
-import { parseBytes } from '../train/config.js';
 import { onInterrupt } from './interrupt.js';
 import { duration, Output } from './output.js';
 

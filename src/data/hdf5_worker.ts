@@ -2,9 +2,9 @@
  * A data worker: owns its HDF5 files, decodes patches one by one, fills its places of batches, and walks the training
  * patches for statistics. One request at a time, in order.
  */
-import { type MessagePort, parentPort } from 'node:worker_threads';
-import { BandliftError } from '../base/errors.js';
+import { parentPort } from 'node:worker_threads';
 import { Random } from '../base/random.js';
+import { serve } from '../base/worker_rpc.js';
 import { factorOf } from '../resample/ratio.js';
 import {
   copyPixels,
@@ -21,7 +21,7 @@ import { IDENTITY, markNonNegative, Normalizer } from './normalize.js';
 import { PatchCache } from './patch_cache.js';
 import { countLength, countValues } from './quantile.js';
 import type { PatchFile, Sides } from './types.js';
-import type { Answer, Envelope, Kind, PatchAddress, Replies, Requests, WindowSize } from './worker_protocol.js';
+import type { PatchAddress, Replies, Requests, WindowSize } from './worker_protocol.js';
 
 const files: Hdf5PatchFile[] = [];
 let cache = new PatchCache([], 0);
@@ -183,31 +183,4 @@ function spectra(request: Requests['spectra']): Replies['spectra'] {
   return { patches };
 }
 
-const handlers: { [K in Kind]: (request: Requests[K]) => Replies[K] | Promise<Replies[K]> } = {
-  open,
-  batch,
-  count,
-  sums,
-  spectra,
-};
-
-async function answer<K extends Kind>(port: MessagePort, { id, kind, request }: Envelope<K>): Promise<void> {
-  try {
-    const reply = await handlers[kind](request);
-    const transfer = Object.values(reply).flatMap((v) => (ArrayBuffer.isView(v) ? [v.buffer as ArrayBuffer] : []));
-    port.postMessage({ id, reply } satisfies Answer, kind === 'count' ? transfer : []);
-  } catch (error) {
-    const text =
-      error instanceof BandliftError
-        ? { message: error.message, exitCode: error.exitCode }
-        : { message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-    port.postMessage({ id, error: text } satisfies Answer);
-  }
-}
-
-// requests that arrive while a file is being opened wait for it
-let last: Promise<void> = Promise.resolve();
-const port = parentPort!;
-port.on('message', (envelope: Envelope) => {
-  last = last.then(() => answer(port, envelope));
-});
+serve<Requests, Replies>(parentPort!, { open, batch, count, sums, spectra });

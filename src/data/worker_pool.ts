@@ -91,8 +91,8 @@ export class WorkerPool {
     return shares.filter((share) => share.patches.length > 0);
   }
 
-  /** Ends the workers at once; what is awaited of them is rejected, with `why` if given. */
-  async close(why?: BandliftError): Promise<void> {
+  /** Ends the workers at once; what is awaited of them is rejected with `why`. */
+  async close(why = new BandliftError('the reader was closed', {}, EXIT.failure)): Promise<void> {
     clearInterval(this.#watch);
     await Promise.all(this.#workers.map((worker) => worker.close(why)));
   }

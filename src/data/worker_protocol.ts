@@ -77,18 +77,3 @@ export interface Replies {
   /** Per patch [found, bands]; fewer than asked for only where a patch has no valid pixel. */
   spectra: { readonly patches: readonly { readonly input: Float32Array; readonly target: Float32Array }[] };
 }
-
-export type Kind = keyof Requests;
-
-export interface Envelope<K extends Kind = Kind> {
-  readonly id: number;
-  readonly kind: K;
-  readonly request: Requests[K];
-}
-
-export interface Answer {
-  readonly id: number;
-  readonly reply?: Replies[Kind];
-  /** `exitCode`: the message is meant for the user. */
-  readonly error?: { readonly message: string; readonly exitCode?: number };
-}

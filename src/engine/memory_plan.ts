@@ -3,6 +3,7 @@
 import { totalmem } from 'node:os';
 import { constrainedMemory } from 'node:process';
 import type { NativeDevice } from '../../bindings/addon.js';
+import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { chooseMicroBatch } from '../compiler/micro_batch.js';
 import { type Plan, planMemory } from '../compiler/plan.js';
@@ -134,16 +135,4 @@ function doesNotFit(
     },
     EXIT.outOfMemory,
   );
-}
-
-/** "1.4 GiB", rounded up so that the number printed is enough. */
-export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let unit = 0;
-  let value = bytes;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return unit === 0 ? `${value} bytes` : `${(Math.ceil(value * 10) / 10).toFixed(1)} ${units[unit]}`;
 }

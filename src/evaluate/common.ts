@@ -1,5 +1,6 @@
 /** What evaluations of both stages share: options, what is said of data and models, opening and closing. */
 
+import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
@@ -115,10 +116,9 @@ const [BASE_BYTES, LEAST_PATCHES] = [0.3 * 2 ** 30, 10];
 function checkMemory(set: PatchSet, maxMemory: number | undefined): void {
   const least = BASE_BYTES + LEAST_PATCHES * 4 * set.height * set.width * set.outBands;
   if (maxMemory === undefined || maxMemory >= least) return;
-  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)}M`;
   throw new BandliftError(
     'too little memory for patches of this size',
-    { field: '--max-memory', found: mebibytes(maxMemory), expected: `at least ${mebibytes(least)}` },
+    { field: '--max-memory', found: formatBytes(maxMemory), expected: `at least ${formatBytes(least)}` },
     EXIT.outOfMemory,
   );
 }

@@ -1,11 +1,12 @@
 /** An evaluation worker: the loops over pixels and bands. One request at a time, in order. */
 import { parentPort } from 'node:worker_threads';
+import { serve } from '../base/worker_rpc.js';
 import { IDENTITY, Normalizer } from '../data/normalize.js';
 import { spectralAngles } from '../metrics/angles.js';
 import { bandRange, patchMetrics } from '../metrics/patch_metrics.js';
 import { colours, stretchRanges } from './colours.js';
 import { predictNearest } from './nearest_library.js';
-import type { Answer, Envelope, Kind, PredictedPatch, Replies, Requests } from './worker_protocol.js';
+import type { PredictedPatch, Replies, Requests } from './worker_protocol.js';
 
 const DEGREES = 180 / Math.PI;
 
@@ -86,7 +87,7 @@ function rmseMap(
   });
 }
 
-const handlers: { [K in Kind]: (request: Requests[K]) => Replies[K] } = {
+serve<Requests, Replies>(parentPort!, {
   range,
   metrics,
   nearest: ({ input, library }) => ({ prediction: predictNearest(input, library) }),
@@ -95,16 +96,4 @@ const handlers: { [K in Kind]: (request: Requests[K]) => Replies[K] } = {
     rgb: colours(request.values, request, { height: request.outHeight, width: request.outWidth }, request.choice),
   }),
   example,
-};
-
-const port = parentPort!;
-port.on('message', <K extends Kind>({ id, kind, request }: Envelope<K>) => {
-  try {
-    const reply = handlers[kind](request);
-    const own = Object.values(reply).filter((value): value is Float32Array => ArrayBuffer.isView(value));
-    port.postMessage({ id, reply } satisfies Answer, [...new Set(own.map((view) => view.buffer as ArrayBuffer))]);
-  } catch (error) {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    port.postMessage({ id, error: message } satisfies Answer);
-  }
 });

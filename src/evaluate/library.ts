@@ -1,6 +1,7 @@
 /** Spectral libraries: ENVI files of reflectance, one spectrum a pixel, brought to the bands of the data. */
 
 import { BandliftError } from '../base/errors.js';
+import { FWHM_SIGMAS } from '../base/gaussian.js';
 import type { PatchFile } from '../data/types.js';
 import { openEnvi, readEnviLines } from '../raster/envi.js';
 import type { EnviCube } from '../raster/envi_cube.js';
@@ -11,8 +12,6 @@ import { type NearestLibrary, nearestLibrary } from './nearest_library.js';
 const MOST_NUMBERS = 2 ** 28;
 /** A band is a Gaussian of its width, cut off here, sampled so often. */
 const [REACH, SAMPLES] = [1.5, 25];
-/** FWHM of a Gaussian in standard deviations. */
-const FWHM_SIGMAS = 2 * Math.sqrt(2 * Math.log(2));
 
 /** Weights of one band over a library's own wavelengths: linear between them, under the band's Gaussian. */
 interface BandResampling {

@@ -98,17 +98,3 @@ export interface Replies {
     readonly spectra: Float32Array;
   };
 }
-
-export type Kind = keyof Requests;
-
-export interface Envelope<K extends Kind = Kind> {
-  readonly id: number;
-  readonly kind: K;
-  readonly request: Requests[K];
-}
-
-export interface Answer {
-  readonly id: number;
-  readonly reply?: Replies[Kind];
-  readonly error?: string;
-}

@@ -3,8 +3,7 @@
  * held against the file before memory is taken; the checksum of every entry is compared.
  */
 import { promisify } from 'node:util';
-import { inflateRaw } from 'node:zlib';
-import { crc32 } from '@node-rs/crc32';
+import { crc32, inflateRaw } from 'node:zlib';
 import { BandliftError } from '../base/errors.js';
 import { allocate, type OpenFile, readAt } from '../base/files.js';
 
@@ -140,10 +139,7 @@ export class ZipReader {
     const start = entry.offset + 30 + local.getUint16(26, true) + local.getUint16(28, true);
     const stored = new Uint8Array((await read(file, start, entry.compressed)).buffer as ArrayBuffer);
     const bytes = await this.#expand(entry, stored);
-    if (
-      bytes.length !== entry.size ||
-      crc32(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) !== entry.crc
-    )
+    if (bytes.length !== entry.size || crc32(bytes) !== entry.crc)
       throw damaged(file, 'size or checksum of the entry is wrong', name);
     return bytes;
   }

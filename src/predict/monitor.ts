@@ -1,7 +1,7 @@
 /** Tells the plan, and how far a prediction has come: rate and time left, on a bar or in lines. */
 
+import { formatBytes } from '../base/bytes.js';
 import type { Reporter } from '../base/reporter.js';
-import { formatBytes } from '../engine/memory_plan.js';
 import { type CubeDescription, cubeBytes } from '../scenes/cube_description.js';
 import type { SegmentPlan, StagePlan } from './stage_plan.js';
 import { tileCount } from './tiles.js';

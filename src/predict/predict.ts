@@ -2,13 +2,15 @@
  * Prediction of a whole scene: models and region are chosen and checked, tiles planned under the memory limit, then one stage
  * after the other computed. Stage 2 reads what stage 1 wrote.
  */
+
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
 import { version } from '../base/version.js';
 import { type DeviceChoice, type OpenDevice, openDevice } from '../engine/device.js';
-import { DEVICE_SHARE, formatBytes, machineMemory } from '../engine/memory_plan.js';
+import { DEVICE_SHARE, machineMemory } from '../engine/memory_plan.js';
 import { receptiveField } from '../models/index.js';
 import { isSpectral } from '../models/spec.js';
 import type { Window } from '../raster/types.js';

@@ -1,8 +1,7 @@
 /** The model of one stage, ready to predict with: network, weights, normalisation and what is known of its bands. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { fileHash } from '../base/content_hash.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 import { loadModel } from '../checkpoint/checkpoint.js';
@@ -179,10 +178,4 @@ async function readStats(source: string): Promise<Normalization> {
       expected: '{"input": {"offset": [..], "scale": [..], "clip": true}, "target": {..}}',
     });
   }
-}
-
-async function fileHash(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -3,8 +3,8 @@
  * large as the memory allows, because a halo costs less the larger its tile is.
  */
 
+import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
-import { formatBytes } from '../engine/memory_plan.js';
 import { elements, type Graph, GraphBuilder, graphCost, prune, type ValueId } from '../graph/ir.js';
 import { buildModel } from '../models/index.js';
 import type { ModelSpec } from '../models/spec.js';

@@ -1,4 +1,5 @@
 /** What a scene takes in memory, so that a limit is kept or refused before anything is read. */
+import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 import { readerBytes } from './degrade.js';
@@ -20,8 +21,6 @@ export function sceneBytes(scene: EnviScene, grid: FineGrid, side: number): numb
   );
 }
 
-const mib = (bytes: number) => `${Math.ceil(bytes / MIB)} MiB`;
-
 /** Throws a BandliftError where a scene does not fit into `limit` bytes, with what would. */
 export function checkMemory(scene: EnviScene, grid: FineGrid, side: number, limit: number | undefined): void {
   if (limit === undefined || sceneBytes(scene, grid, side) <= limit) return;
@@ -32,9 +31,9 @@ export function checkMemory(scene: EnviScene, grid: FineGrid, side: number, limi
     {
       file: scene.path,
       field: 'max-memory',
-      found: `${mib(limit)} for this scene`,
-      expected: `at least ${mib(sceneBytes(scene, grid, side))} for patches of ${side} Landsat pixels`,
-      hint: `raise the limit by ${mib(sceneBytes(scene, grid, side) - limit)}, use fewer --workers${fits >= 2 ? `, or --patch ${fits}` : ''}`,
+      found: `${formatBytes(limit)} for this scene`,
+      expected: `at least ${formatBytes(sceneBytes(scene, grid, side))} for patches of ${side} Landsat pixels`,
+      hint: `raise the limit by ${formatBytes(sceneBytes(scene, grid, side) - limit)}, use fewer --workers${fits >= 2 ? `, or --patch ${fits}` : ''}`,
     },
     EXIT.outOfMemory,
   );

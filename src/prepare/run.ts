@@ -2,14 +2,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { BandliftError, EXIT, type ExitCode } from '../base/errors.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { makeFolder } from '../base/folders.js';
 import { type Lock, waitForLock } from '../base/lock.js';
 import { workerUrl } from '../base/worker.js';
+import { WorkerClient } from '../base/worker_rpc.js';
 import { PROCESS_BYTES } from './memory.js';
 import { planScene, type ScenePlan } from './prepare.js';
-import type { WorkerMessage, WorkerTask } from './prepare_worker.js';
+import type { PatchProgress, Replies, Requests } from './prepare_worker.js';
 import { finishedScene, type PrepareReport, sceneKey, writeRecord, writeReport } from './records.js';
 import type { ListedScene } from './scene_list.js';
 import type { PrepareOptions, SceneReport } from './types.js';
@@ -175,24 +175,14 @@ function workersFor(tasks: readonly Task[], options: RunOptions): number {
 }
 
 /** Runs a scene in a thread. Rejects with the thread's BandliftError, or with one that says it died. */
-function inThread(data: WorkerTask, { scene, plan }: Task, watch: RunWatcher): Promise<SceneReport> {
-  const worker = new Worker(workerUrl('prepare/prepare_worker.js'), { workerData: data });
-  return new Promise((resolve, reject) => {
-    worker.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'progress') watch.progress(scene.name, message.done, plan.candidates, message.kept);
-      else if (message.kind === 'report') resolve(message.report);
-      else if (message.exitCode === undefined) reject(new Error(message.message));
-      else reject(new BandliftError(message.message, {}, message.exitCode as ExitCode));
-    });
-    const died = (why: string) =>
-      reject(
-        new BandliftError(
-          `the thread that prepares it stopped: ${why}`,
-          { file: scene.path, hint: 'is there enough memory?' },
-          EXIT.failure,
-        ),
-      );
-    worker.on('error', (error) => died((error as Error)?.message ?? String(error)));
-    worker.on('exit', (code) => died(`it ended with code ${code}`));
-  });
+async function inThread(request: Requests['scene'], { scene, plan }: Task, watch: RunWatcher): Promise<SceneReport> {
+  const url = workerUrl('prepare/prepare_worker.js');
+  const worker = new WorkerClient<Requests, Replies>(url, `${scene.path}: the thread that prepares it`);
+  try {
+    return await worker.ask('scene', request, [], ({ done, kept }: PatchProgress) =>
+      watch.progress(scene.name, done, plan.candidates, kept),
+    );
+  } finally {
+    await worker.close();
+  }
 }

@@ -3,6 +3,8 @@
  * kernel of bandlift is made here; src/graph/ops/resample.ts applies the tables, their transposes are its gradient.
  */
 
+import { ROUNDED_FWHM_SIGMAS } from '../base/gaussian.js';
+
 export interface Taps {
   readonly inSize: number;
   readonly outSize: number;
@@ -86,14 +88,12 @@ export function areaTaps(inSize: number, outSize: number, factor: number): Taps 
   );
 }
 
-/** Full width at half maximum of a Gaussian in standard deviations, as the reference protocol rounds it. */
-export const FWHM_SIGMAS = 2.355;
 /** Where the Gaussian is cut off, in standard deviations. */
 const TRUNCATE = 3.5;
 
 /** Discrete Gaussian of FWHM = `fwhm` pixels, from -radius to radius, sum 1. */
 export function gaussianKernel(fwhm: number): { radius: number; weight: Float64Array } {
-  const sigma = fwhm / FWHM_SIGMAS;
+  const sigma = fwhm / ROUNDED_FWHM_SIGMAS;
   const radius = Math.floor(TRUNCATE * sigma + 0.5);
   const weight = Float64Array.from({ length: 2 * radius + 1 }, (_, k) => Math.exp(-0.5 * ((k - radius) / sigma) ** 2));
   const sum = weight.reduce((a, b) => a + b, 0);

@@ -6,6 +6,7 @@
  *
  * with L in uW cm-2 sr-1 nm-1, computed at 1 nm and averaged over each band's Gaussian width.
  */
+import { FWHM_SIGMAS } from '../base/gaussian.js';
 import { gaussians } from './absorption.js';
 
 export interface AtmosphereOptions {
@@ -129,7 +130,7 @@ const GASES = GRID.map(otherGases);
 /** Averages a curve on the 1 nm grid over Gaussian bands. */
 export function bandAverage(curve: Float64Array, wavelength: ArrayLike<number>, fwhm: ArrayLike<number>): Float64Array {
   return Float64Array.from(wavelength, (centre, b) => {
-    const sigma = fwhm[b]! / 2.3548200450309493;
+    const sigma = fwhm[b]! / FWHM_SIGMAS;
     const from = Math.max(0, Math.floor(centre - 3 * sigma) - FIRST);
     const to = Math.min(GRID.length - 1, Math.ceil(centre + 3 * sigma) - FIRST);
     let sum = 0;

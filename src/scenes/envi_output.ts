@@ -100,10 +100,19 @@ export class EnviOutput {
     key = '',
     options: OutputOptions = {},
   ): Promise<EnviOutput> {
+    return EnviOutput.#locked(path, description, (lock) => EnviOutput.#create(path, description, key, options, lock));
+  }
+
+  /** Takes the cube's lock for `begin`, whose cube keeps it; without a cube it is released. */
+  static async #locked(
+    path: string,
+    description: CubeDescription,
+    begin: (lock: Lock) => Promise<EnviOutput>,
+  ): Promise<EnviOutput> {
     checkDescription(description, path);
     const lock = lockOutput(path);
     try {
-      return await EnviOutput.#create(path, description, key, options, lock);
+      return await begin(lock);
     } catch (error) {
       lock.release();
       throw error;
@@ -155,14 +164,7 @@ export class EnviOutput {
     key: string,
     options: OutputOptions = {},
   ): Promise<EnviOutput> {
-    checkDescription(description, path);
-    const lock = lockOutput(path);
-    try {
-      return await EnviOutput.#resume(path, description, key, options, lock);
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
+    return EnviOutput.#locked(path, description, (lock) => EnviOutput.#resume(path, description, key, options, lock));
   }
 
   static async #resume(

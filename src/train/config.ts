@@ -214,17 +214,3 @@ export function resolveConfig<C extends TrainConfig = Stage1Config>(
 export function configToYaml(config: TrainConfig): string {
   return stringify(config);
 }
-
-/** '4G', '800M', '512K' or a number of bytes. */
-export function parseBytes(value: string | number, field: string): number {
-  if (typeof value === 'number') return value;
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?$/i.exec(value.trim());
-  if (!match)
-    throw new BandliftError(
-      'not a size',
-      { field, found: `'${value}'`, expected: "a number of bytes or e.g. '4G', '800M'" },
-      EXIT.usage,
-    );
-  const power = { '': 0, K: 1, M: 2, G: 3, T: 4 }[match[2]!.toUpperCase() as '' | 'K' | 'M' | 'G' | 'T'];
-  return Math.floor(Number(match[1]) * 1024 ** power);
-}

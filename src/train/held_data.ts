@@ -3,12 +3,13 @@
  * turns and mixture are the loader's own, so a run ends with the same bits whether its patches are held or read anew.
  */
 
+import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
 import { type PatchReader, schedule } from '../data/loader.js';
 import type { LoadedBatch, LoaderOptions } from '../data/types.js';
 import { heldBytes } from '../engine/held_patches.js';
-import { formatBytes, roomForPatches } from '../engine/memory_plan.js';
+import { roomForPatches } from '../engine/memory_plan.js';
 import type { Session } from '../engine/types.js';
 import type { BatchSource, BatchSources, TrainingBatch } from './batch_source.js';
 import type { TrainConfig } from './config.js';

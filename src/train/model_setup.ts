@@ -1,5 +1,6 @@
 /** From settings to a network: its specification, its closed-form start and its first parameters. */
 
+import { parseBytes } from '../base/bytes.js';
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { Normalizer } from '../data/normalize.js';
@@ -9,7 +10,6 @@ import { RegressionFit } from '../fit/regression_fit.js';
 import { initEndmembers } from '../models/endmembers.js';
 import type { ModelSpec, RegressionPath } from '../models/spec.js';
 import type { Stage1Config, TrainConfig } from './config.js';
-import { parseBytes } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import { deviceOption } from './device_option.js';
 

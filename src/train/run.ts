@@ -3,10 +3,12 @@
  * stage2.ts. A run is a config that can be resumed: interrupted
  * at any point and continued, it ends with the same bits as one that never stopped (same device).
  */
+
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic.js';
+import { formatBytes } from '../base/bytes.js';
 import type { Reporter } from '../base/reporter.js';
 import {
   type Checkpoint,
@@ -237,7 +239,7 @@ function announce(spec: ModelSpec, session: Session, report: Reporter): void {
     plan.microBatch < options.batchSize
       ? `, batches of ${options.batchSize} computed ${plan.microBatch} at a time`
       : '';
-  report.line(`memory: ${(plan.totalBytes / 2 ** 30).toFixed(2)} GiB planned${split}`);
+  report.line(`memory: ${formatBytes(plan.totalBytes)} planned${split}`);
 }
 
 /** What the settings say about the learning rate. */

@@ -1,6 +1,5 @@
 /** The model of stage 1 that a stage 2 stands on. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { fileHash } from '../base/content_hash.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { type CheckpointContract, loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
 
@@ -29,10 +28,4 @@ export async function loadStage1(path: string): Promise<Stage1Model> {
       hint: 'train stage 1 from it with --init, and give that checkpoint',
     });
   return { ...model, contract, hash: await fileHash(path) };
-}
-
-async function fileHash(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

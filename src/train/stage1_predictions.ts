@@ -4,11 +4,13 @@
  * A file grows patch by patch under the name NAME.MACHINE.partial, which an interrupted run leaves for the next one, and gets
  * its name when it is complete. MACHINE changes with a restart, after which nobody knows what had reached the disk.
  */
+
 import { createHash } from 'node:crypto';
 import { constants, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { writeAt, writeFileAtomic } from '../base/atomic.js';
+import { formatBytes, parseBytes } from '../base/bytes.js';
 import { contentHashes } from '../base/content_hash.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { writeError } from '../base/files.js';
@@ -24,7 +26,6 @@ import { engineIdentity } from '../engine/identity.js';
 import { createSession } from '../engine/session.js';
 import type { Session } from '../engine/types.js';
 import type { Stage2Config } from './config.js';
-import { parseBytes } from './config.js';
 import { deviceOption } from './device_option.js';
 import type { Stage1Model } from './stage1_model.js';
 
@@ -143,7 +144,7 @@ async function computeMissing(
   checkDisk(folder, bytes);
   if (missing > 0)
     report.line(
-      `stage 1's predictions: ${missing} patches to compute${done > 0 ? ` (${done} kept)` : ''}, ${(bytes / 2 ** 20).toFixed(1)} MiB in ${folder}`,
+      `stage 1's predictions: ${missing} patches to compute${done > 0 ? ` (${done} kept)` : ''}, ${formatBytes(bytes)} in ${folder}`,
     );
   const { height, width, bands } = files[0]!;
   const about = { checkpoint: config.stage1, files: landsat.files.map((f) => f.path), height, width, bands };
@@ -174,7 +175,12 @@ function checkDisk(folder: string, bytes: number): void {
   if (bavail * bsize >= bytes) return;
   throw new BandliftError(
     'not enough space for the predictions of stage 1',
-    { file: folder, found: `${bavail * bsize} bytes free`, expected: `${bytes}`, hint: 'give another --cache-dir' },
+    {
+      file: folder,
+      found: `${formatBytes(bavail * bsize)} free`,
+      expected: formatBytes(bytes),
+      hint: 'give another --cache-dir',
+    },
     EXIT.failure,
   );
 }

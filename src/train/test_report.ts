@@ -3,7 +3,9 @@
  * baselines. No skill over these baselines means no skill. `evaluate` measures the same way (evaluate/measure.ts), so it
  * gives the same numbers for the same checkpoint and patches.
  */
+
 import { availableParallelism } from 'node:os';
+import { parseBytes } from '../base/bytes.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { measuredData } from '../evaluate/common.js';
 import type { KnownModel } from '../evaluate/evaluation_data.js';
@@ -11,7 +13,7 @@ import type { Machine, Method } from '../evaluate/method.js';
 import { measureRows } from '../evaluate/rows.js';
 import type { EvaluationPool } from '../evaluate/worker_pool.js';
 import type { MethodResult } from '../metrics/types.js';
-import { parseBytes, type TrainConfig } from './config.js';
+import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import { deviceOption } from './device_option.js';
 
