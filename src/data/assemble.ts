@@ -15,7 +15,7 @@ export interface DecodedPatch {
 }
 
 /** A rectangle of a stored patch. */
-export interface Window {
+export interface StoredWindow {
   readonly y: number;
   readonly x: number;
   readonly height: number;
@@ -105,7 +105,7 @@ export function invalidError(
   file: PatchFile,
   patch: number,
   decoded: DecodedPatch,
-  window: Window,
+  window: StoredWindow,
 ): BandliftError | undefined {
   const { valid } = decoded;
   if (!valid) return undefined;
@@ -165,7 +165,7 @@ export function sourcePixel(
 }
 
 /** For each pixel of the turned window, raster order, the number of its pixel in the stored patch. */
-export function sourcePixels(turn: number, window: Window): Uint32Array {
+export function sourcePixels(turn: number, window: StoredWindow): Uint32Array {
   const { height: h, width: w } = window;
   const pixels = new Uint32Array(h * w);
   for (let y = 0, i = 0; y < h; y++) {

@@ -4,18 +4,18 @@ import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
 import { cropped, degraded } from './degrade.js';
 import { findDataset } from './hdf5_dataset.js';
-import { describeLayout, type Layout, type StoredSide } from './hdf5_layout.js';
+import { describeLayout, type PatchLayout, type StoredSide } from './hdf5_layout.js';
 import { openHdf5, readBox, reason, SLAB_BYTES } from './hdf5_library.js';
 import { readCached } from './stage1_cache.js';
 import type { CachedInput, PatchFile, Sides } from './types.js';
 
 export class Hdf5PatchFile {
   readonly #file: Hdf5File;
-  readonly #layout: Layout;
+  readonly #layout: PatchLayout;
   readonly #bytes: number;
   readonly #cached: CachedInput | undefined;
 
-  private constructor(file: Hdf5File, layout: Layout, bytes: number, cached?: CachedInput) {
+  private constructor(file: Hdf5File, layout: PatchLayout, bytes: number, cached?: CachedInput) {
     this.#file = file;
     this.#layout = layout;
     this.#bytes = bytes;

@@ -30,7 +30,7 @@ export interface StoredSide {
   readonly mask?: 'mask' | 'mask_lr';
 }
 
-export interface Layout {
+export interface PatchLayout {
   readonly info: PatchFile;
   /** Landsat pixels are this many pixels of `aviris` wide, as the file says. */
   readonly downsamplingFactor?: number;
@@ -58,7 +58,7 @@ function describeSides(
   bytes: number,
   sides: Sides,
   ratio: SpatialRatio,
-): Pick<Layout, 'input' | 'target'> {
+): Pick<PatchLayout, 'input' | 'target'> {
   const has = (name: string) => findDataset(file, path, name) !== undefined;
   const masked = (name: 'mask' | 'mask_lr') => (has(name) ? { mask: name } : {});
   const fine = describeArray(file, path, bytes, 'aviris');
@@ -102,7 +102,7 @@ export function describeLayout(
   bytes: number,
   sides: Sides = DEFAULT_SIDES,
   cached?: CachedInput,
-): Layout {
+): PatchLayout {
   const ratio = ratioIn(file, path);
   const { input, target } = describeSides(file, path, bytes, sides, ratio);
   const { height, width } = sideSize(target, ratio);

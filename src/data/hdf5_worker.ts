@@ -12,14 +12,14 @@ import {
   inputGoodBands,
   invalidError,
   oneGrid,
+  type StoredWindow,
   sourcePixels,
-  type Window,
 } from './assemble.js';
 import { Hdf5PatchFile, hasDatasets } from './hdf5_file.js';
 import { DEFAULT_SIDES } from './hdf5_layout.js';
 import { IDENTITY, markNonNegative, Normalizer } from './normalize.js';
 import { PatchCache } from './patch_cache.js';
-import { countLength, countValues } from './quantile.js';
+import { countInto, countLength } from './quantile.js';
 import type { PatchFile, Sides } from './types.js';
 import type { PatchAddress, Replies, Requests, WindowSize } from './worker_protocol.js';
 
@@ -31,12 +31,12 @@ const UNTURNED = 0;
 
 const ones = (length: number) => new Float32Array(length).fill(1);
 
-function windowOf(address: PatchAddress, size: WindowSize): Window {
+function windowOf(address: PatchAddress, size: WindowSize): StoredWindow {
   return { y: address.y, x: address.x, ...size, storedWidth: files[address.file]!.info.width };
 }
 
 /** The whole input of a file whose input is on a grid of its own. */
-const wholeInput = ({ inputHeight, inputWidth }: PatchFile): Window => ({
+const wholeInput = ({ inputHeight, inputWidth }: PatchFile): StoredWindow => ({
   y: 0,
   x: 0,
   height: inputHeight,
@@ -132,8 +132,8 @@ function count(request: Requests['count']): Replies['count'] {
   for (const address of request.patches) {
     const patch = cut(address, request.window);
     const inputValid = oneGrid(info) ? patch.valid : patch.inputValid;
-    if (input) countValues(request.input!, patch.input, inBands, inputValid, inputGoodBands(info), input);
-    if (target) countValues(request.target!, patch.target, outBands, patch.valid, goodBands, target);
+    if (input) countInto(request.input!, patch.input, inBands, inputValid, inputGoodBands(info), input);
+    if (target) countInto(request.target!, patch.target, outBands, patch.valid, goodBands, target);
   }
   return { input, target };
 }

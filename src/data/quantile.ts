@@ -34,7 +34,7 @@ export interface CountPlan {
 }
 
 /** Whole numbers, from a loop here or from a device. */
-export type Counts = Uint32Array | Float64Array;
+export type ValueCounts = Uint32Array | Float64Array;
 
 /** Length of the counts: [populations, slots, 2^bits]. */
 export const countLength = (plan: CountPlan) => plan.populations * plan.slots * 2 ** plan.bits;
@@ -42,7 +42,7 @@ export const countLength = (plan: CountPlan) => plan.populations * plan.slots * 
 /**
  * Counts the values of valid pixels of a patch [pixels, bands] into `counts`. `good` leaves out bands.
  */
-export function countValues(
+export function countInto(
   plan: CountPlan,
   values: Float32Array,
   bands: number,
@@ -131,7 +131,7 @@ export class QuantileSearch {
   readonly #counts: number[];
   #wanted: Wanted[][] = [];
   #plan: CountPlan;
-  #sum: Counts | undefined;
+  #sum: ValueCounts | undefined;
 
   /** `fractions` in [0, 1], quantiles as numpy.quantile (linear interpolation). `workers` share the memory. */
   constructor(populations: number, fractions: readonly number[], workers = 1) {
@@ -153,7 +153,7 @@ export class QuantileSearch {
   }
 
   /** Adds the counts of a part of the data; takes the array over. `values` is the number of values counted in all parts. */
-  add(counts: Counts, values: number): void {
+  add(counts: ValueCounts, values: number): void {
     if (!this.#sum) {
       // a count cannot exceed the number of values
       this.#sum = values < 2 ** 32 || counts instanceof Float64Array ? counts : Float64Array.from(counts);

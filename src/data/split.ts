@@ -32,7 +32,7 @@ const CUTS: readonly { readonly parts: readonly Part[]; readonly penalty: number
 const MAX_CUT_CANDIDATES = 32;
 
 type Scene = readonly Placed[];
-type Counts = Record<Part, number>;
+type PartCounts = Record<Part, number>;
 
 interface Plan {
   readonly cost: number;
@@ -116,7 +116,7 @@ export function splitPatches(set: PatchSet, options: SplitOptions): Split {
 }
 
 /** Ways to share out the scenes, best first. */
-function plans(scenes: readonly Scene[], wanted: Counts, seed: number): Plan[] {
+function plans(scenes: readonly Scene[], wanted: PartCounts, seed: number): Plan[] {
   // the seed decides between scenes of the same size
   const shuffled = new Random(seed, 1).shuffle([...scenes]).sort((a, b) => b.length - a.length);
   const found: Plan[] = [];
@@ -135,7 +135,7 @@ function shareOut(
   scenes: readonly Scene[],
   cut: Scene | undefined,
   cutParts: readonly Part[],
-  wanted: Counts,
+  wanted: PartCounts,
 ): Plan | undefined {
   if (cut && cut.length < cutParts.length) return undefined;
   const missing = { ...wanted };

@@ -3,7 +3,7 @@ import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { Normalizer } from './normalize.js';
 import { locate } from './patches.js';
-import { type CountPlan, type Counts, QuantileSearch } from './quantile.js';
+import { type CountPlan, QuantileSearch, type ValueCounts } from './quantile.js';
 import type { Normalization, PatchSet } from './types.js';
 import type { WorkerPool } from './worker_pool.js';
 
@@ -45,7 +45,7 @@ export type Quantiles = (
 type OfSides<T> = Readonly<Record<'input' | 'target', T | undefined>>;
 
 /** Goes over all patches once, counts what each side still wants, and gives the counts, whole or in parts, to `add`. */
-export type CountPass = (plans: OfSides<CountPlan>, add: (counts: OfSides<Counts>) => void) => Promise<void>;
+export type CountPass = (plans: OfSides<CountPlan>, add: (counts: OfSides<ValueCounts>) => void) => Promise<void>;
 
 /** The search on both sides, whoever counts; `workers` hold counts at the same time. */
 export async function searchQuantiles(

@@ -104,7 +104,7 @@ export const machineOf = ({ machine, maxMemory }: EvaluationOptions): Machine =>
   maxMemory === undefined ? machine : { ...machine, maxMemory: Math.floor(SHARES.engine * maxMemory) };
 
 /** One thread reads: decoding is quick beside the metrics. */
-export const readerOptions = ({ maxMemory }: EvaluationOptions): ReaderOptions => ({
+export const evaluationReading = ({ maxMemory }: EvaluationOptions): ReaderOptions => ({
   workers: 1,
   ...(maxMemory === undefined ? {} : { cacheBytes: SHARES.cache * maxMemory }),
 });
@@ -137,7 +137,7 @@ export async function withOpen<T>(
   use: (reader: PatchReader, pool: EvaluationPool) => Promise<T>,
 ): Promise<T> {
   checkMemory(set, options.maxMemory);
-  const reader = await openReader(set, readerOptions(options));
+  const reader = await openReader(set, evaluationReading(options));
   const pool = new EvaluationPool(metricThreads(set, options));
   try {
     return await use(reader, pool);

@@ -6,7 +6,7 @@ import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { Sides } from '../data/types.js';
-import { type EvaluationOptions, machineOf, readerOptions, withProgress } from './common.js';
+import { type EvaluationOptions, evaluationReading, machineOf, withProgress } from './common.js';
 import { type Chosen, checkData, type KnownModel } from './evaluation_data.js';
 import { fitDirections, fitStatistics } from './fit_baselines.js';
 import type { MeasuredData } from './measure.js';
@@ -48,7 +48,7 @@ export async function baselineStatistics(
   const patches =
     baselinesFrom === undefined ? contract.split.train : Array.from({ length: set.count }, (_, patch) => patch);
   report.line(`fitting baselines on ${patches.length} ${baselinesFrom === undefined ? 'training ' : ''}patches`);
-  const reader = await openReader(set, readerOptions(options));
+  const reader = await openReader(set, evaluationReading(options));
   try {
     const masked = set.files.some((file) => file.masked);
     const fitted = await withProgress(report, patches.length, 'baselines', (done) =>

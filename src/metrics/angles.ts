@@ -8,15 +8,15 @@ export interface AngleSums {
 }
 
 /** Bands `from` .. `to` - 1, which lie in the same regions. */
-interface Run {
+interface BandRun {
   readonly from: number;
   readonly to: number;
   readonly regions: readonly number[];
 }
 
 /** The bands as runs that share their regions; bands of no region are left out. */
-function runsOf(masks: readonly ArrayLike<number>[], bands: number): Run[] {
-  const runs: Run[] = [];
+function runsOf(masks: readonly ArrayLike<number>[], bands: number): BandRun[] {
+  const runs: BandRun[] = [];
   const regionsAt = (b: number) => masks.flatMap((mask, r) => (mask[b] ? [r] : []));
   for (let b = 0; b < bands; ) {
     const regions = regionsAt(b);

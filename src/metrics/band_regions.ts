@@ -1,5 +1,5 @@
 /** Which bands count: the good ones, all together and by the regions of docs/specification.md, section 8. */
-import { REGIONS, type Region, regionMask } from '../spectra/bands.js';
+import { REGIONS, regionMask, type SpectralRegion } from '../spectra/bands.js';
 import type { Bands } from './types.js';
 
 export interface BandRegion {
@@ -17,7 +17,8 @@ export interface BandRegion {
  */
 export function bandRegions(bands: number, wavelength?: ArrayLike<number>, good?: ArrayLike<number>): BandRegion[] {
   const masks: [Bands, ArrayLike<number>][] = [['all', new Uint8Array(bands).fill(1)]];
-  if (wavelength) for (const name of Object.keys(REGIONS) as Region[]) masks.push([name, regionMask(wavelength, name)]);
+  if (wavelength)
+    for (const name of Object.keys(REGIONS) as SpectralRegion[]) masks.push([name, regionMask(wavelength, name)]);
   return masks
     .map(([name, inRegion]) => {
       const mask = Uint8Array.from({ length: bands }, (_, b) => (inRegion[b] === 1 && (good?.[b] ?? 1) !== 0 ? 1 : 0));

@@ -1,8 +1,8 @@
 /** What is measured of a method: its numbers over sets of bands. */
-import type { Region } from '../spectra/bands.js';
+import type { SpectralRegion } from '../spectra/bands.js';
 
 /** 'all' and the regions of docs/specification.md, section 8. */
-export type Bands = 'all' | Region;
+export type Bands = 'all' | SpectralRegion;
 
 /** Metrics of docs/specification.md, section 8 over a set of bands. NaN where undefined (stored as null). */
 export interface RegionMetrics {

@@ -3,8 +3,8 @@ import type { PatchFileInfo } from '../data/patch_writer.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import type { SensorResponse } from '../spectra/response.js';
-import { LEAST_VALID_WEIGHT } from './degrade.js';
 import { FACTOR, type FineGrid, LEAST_VALID_AREA } from './fine_grid.js';
+import { LEAST_VALID_WEIGHT } from './pair_reader.js';
 import { PREPARE_DEFAULTS, type PrepareOptions } from './types.js';
 
 const percent = (share: number) => `${100 * share} %`;

@@ -2,8 +2,8 @@
 import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { EnviScene } from '../scenes/envi_scene.js';
-import { readerBytes } from './degrade.js';
 import { FACTOR, type FineGrid } from './fine_grid.js';
+import { readerBytes } from './pair_reader.js';
 import { stripBytes } from './patch_grid.js';
 
 const MIB = 2 ** 20;

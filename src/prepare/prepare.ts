@@ -11,10 +11,10 @@ import { coarseSize } from '../resample/ratio.js';
 import { EnviScene } from '../scenes/envi_scene.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
-import { PatchReader } from './degrade.js';
 import { describePatches } from './description.js';
 import { FACTOR, type FineGrid, fineGrid, RATIO } from './fine_grid.js';
 import { checkMemory, sceneBytes } from './memory.js';
+import { PairReader } from './pair_reader.js';
 import { checkEven, PatchGrid, type PatchPlace, patchSide } from './patch_grid.js';
 import { addNoise, noiseModels, sceneWeights, simulate, upsample } from './simulate.js';
 import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
@@ -182,17 +182,17 @@ function layPhases(grid: FineGrid, side: number, options: PrepareOptions): Phase
   });
 }
 
-interface Counts {
+interface PatchCounts {
   patches: number;
   empty: number;
   nodata: number;
   validPixels: number;
 }
 
-async function writePatches(job: Job): Promise<Counts> {
+async function writePatches(job: Job): Promise<PatchCounts> {
   const { options, scene } = job;
   const candidates = total(job, (p) => p.candidates);
-  const counts: Counts = { patches: 0, empty: 0, nodata: 0, validPixels: 0 };
+  const counts: PatchCounts = { patches: 0, empty: 0, nodata: 0, validPixels: 0 };
   let writer: PatchWriter | undefined;
   let done = total(job, (p) => p.outside);
   const settle = async (count: number) => {
@@ -205,14 +205,14 @@ async function writePatches(job: Job): Promise<Counts> {
   try {
     for (const phase of job.phases) {
       const { grid, patches } = phase;
-      let reader: PatchReader | undefined;
+      let reader: PairReader | undefined;
       for (const row of patches.rows) {
         const { kept, empty, nodata } = patches.select(row);
         counts.empty += empty;
         counts.nodata += nodata;
         await settle(empty + nodata);
         for (const place of kept) {
-          reader ??= new PatchReader(grid, scene.bands, patches.side);
+          reader ??= new PairReader(grid, scene.bands, patches.side);
           writer ??= await PatchWriter.create(options.out, describePatches(job, patches.side));
           counts.validPixels += writePatch(job, phase, reader, writer, place);
           counts.patches++;
@@ -229,7 +229,7 @@ async function writePatches(job: Job): Promise<Counts> {
 }
 
 /** Reads, simulates and appends one patch; its valid fine pixels. */
-function writePatch(job: Job, phase: Phase, reader: PatchReader, writer: PatchWriter, place: PatchPlace): number {
+function writePatch(job: Job, phase: Phase, reader: PairReader, writer: PatchWriter, place: PatchPlace): number {
   const { options, scene, weights } = job;
   const { grid } = phase;
   const { side } = phase.patches;

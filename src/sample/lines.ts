@@ -5,7 +5,13 @@ import { bandWeights, LANDSAT8_OLI } from '../spectra/response.js';
 import { AVIRIS_NG_FWHM, AVIRIS_NG_WAVELENGTH } from '../spectra/tables/aviris_ng_2017.js';
 import type { AtmosphereOptions } from './atmosphere.js';
 import type { SampleUnits } from './scene.js';
-import { UTM_11N } from './utm.js';
+
+/** WGS 84 / UTM zone 11 N (EPSG:32611) as WKT 1: where the sample is said to lie. */
+export const UTM_11N =
+  'PROJCS["WGS 84 / UTM zone 11N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],' +
+  'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433],AUTHORITY["EPSG","4326"]],PROJECTION["Transverse_Mercator"],' +
+  'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",-117],PARAMETER["scale_factor",0.9996],' +
+  'PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1],AUTHORITY["EPSG","32611"]]';
 
 export const SAMPLE_UNITS: Record<SampleUnits, string> = { radiance: 'uW cm-2 sr-1 nm-1', reflectance: 'reflectance' };
 export const SAMPLE_NODATA = -9999;

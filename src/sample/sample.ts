@@ -32,10 +32,10 @@ import {
   SAMPLE_UNITS,
   type SampleBands,
   sampleBands,
+  UTM_11N,
   weatherText,
 } from './lines.js';
 import { type SampleUnits, Scene } from './scene.js';
-import { UTM_11N } from './utm.js';
 
 export interface SampleOptions {
   /** Folder to write to; made if missing. */

@@ -1,12 +1,19 @@
 /** One generated flight line: its map, its atmosphere, and the radiance of its pixels. */
 import { Random } from '../base/random.js';
 import { DROPPED_RANGES } from '../spectra/bands.js';
+import { type NoiseModel, OLI_NOISE, sigmaAt } from '../spectra/oli_noise.js';
 import { type Absorption, absorptionAt } from './absorption.js';
 import { type AtmosphereOptions, type BandAtmosphere, bandAtmosphere } from './atmosphere.js';
 import { Landscape, type MapPoint, type SunDirection } from './landscape.js';
 import { MATERIAL_NAMES, MATERIALS } from './materials.js';
-import { OLI_NOISE, sigmaAt, spectrometerNoise } from './noise.js';
 import { SOIL_KINDS } from './soils.js';
+
+/** An AVIRIS-NG-like spectrometer: about 900:1 on bright ground at 600 nm, 450:1 at 1600 nm, falling towards both ends. */
+function spectrometerNoise(wavelength: number): NoiseModel {
+  const blueEnd = 1 + 3 * Math.exp(-(wavelength - 380) / 35);
+  const redEnd = 1 + 1.5 * Math.exp((wavelength - 2500) / 60);
+  return { floor: (wavelength < 1000 ? 0.004 : 0.0016) * blueEnd * redEnd, slope: 4e-6 };
+}
 
 export type SampleUnits = 'radiance' | 'reflectance';
 

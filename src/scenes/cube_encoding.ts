@@ -1,7 +1,7 @@
 /** Physical values -> the bytes of a result cube, row by row, and a count of what did not fit. */
 import { type CubeDescription, nodataOf, scaleOf } from './cube_description.js';
 
-export interface Counts {
+export interface CubeCounts {
   /** Pixels written, with or without data. */
   pixels: number;
   /** Of these, pixels without data. */
@@ -14,10 +14,10 @@ export interface Counts {
   bounded: number;
 }
 
-export const noCounts = (): Counts => ({ pixels: 0, nodata: 0, clamped: 0, notFinite: 0, bounded: 0 });
+export const noCounts = (): CubeCounts => ({ pixels: 0, nodata: 0, clamped: 0, notFinite: 0, bounded: 0 });
 
-export function addCounts(to: Counts, more: Counts): void {
-  for (const key of Object.keys(to) as (keyof Counts)[]) to[key] += more[key];
+export function addCounts(to: CubeCounts, more: CubeCounts): void {
+  for (const key of Object.keys(to) as (keyof CubeCounts)[]) to[key] += more[key];
 }
 
 const MOST = 32767;
@@ -40,7 +40,13 @@ export class RowEncoder {
    * @param values [rows, width, bands] in physical units
    * @param valid [rows, width], 1 = valid; all valid without it
    */
-  encode(values: Float32Array, valid: Uint8Array | undefined, rows: number, width: number, counts: Counts): Uint8Array {
+  encode(
+    values: Float32Array,
+    valid: Uint8Array | undefined,
+    rows: number,
+    width: number,
+    counts: CubeCounts,
+  ): Uint8Array {
     const { bands, interleave, dataType } = this.#description;
     const out = dataType === 'float32' ? new Float32Array(values.length) : new Int16Array(values.length);
     // distance between the bands of a pixel, and between pixels, in stored values
@@ -59,7 +65,7 @@ export class RowEncoder {
     return new Uint8Array(out.buffer);
   }
 
-  #pixelFloat(from: Float32Array, at: number, to: Float32Array, first: number, step: number, counts: Counts): void {
+  #pixelFloat(from: Float32Array, at: number, to: Float32Array, first: number, step: number, counts: CubeCounts): void {
     const { bands } = this.#description;
     for (let b = 0, i = first; b < bands; b++, i += step) {
       const value = from[at + b]!;
@@ -72,7 +78,7 @@ export class RowEncoder {
   }
 
   /** Nearest integer, halves up (Math.round). */
-  #pixelInteger(from: Float32Array, at: number, to: Int16Array, first: number, step: number, counts: Counts): void {
+  #pixelInteger(from: Float32Array, at: number, to: Int16Array, first: number, step: number, counts: CubeCounts): void {
     const { bands } = this.#description;
     const scale = this.#scale;
     for (let b = 0, i = first; b < bands; b++, i += step) {

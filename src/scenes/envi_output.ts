@@ -26,19 +26,19 @@ import {
   nodataOf,
   scaleOf,
 } from './cube_description.js';
-import { addCounts, type Counts, noCounts, RowEncoder } from './cube_encoding.js';
+import { addCounts, type CubeCounts, noCounts, RowEncoder } from './cube_encoding.js';
 import { checkName, type OutputOptions, openData, writeWindow } from './output_file.js';
 import { fromRanges, type Journal, readJournal, toRanges, writeJournal } from './output_journal.js';
 
 export type { CubeDescription } from './cube_description.js';
-export type { Counts } from './cube_encoding.js';
+export type { CubeCounts } from './cube_encoding.js';
 export type { OutputOptions } from './output_file.js';
 
 export interface OutputReport {
   readonly dataPath: string;
   readonly headerPath: string;
   readonly bytes: number;
-  readonly counts: Readonly<Counts>;
+  readonly counts: Readonly<CubeCounts>;
 }
 
 const layoutOf = (d: CubeDescription) =>
@@ -72,7 +72,7 @@ export class EnviOutput {
   readonly #journal: Journal;
   readonly #done: Set<number>;
   /** What was counted per unit since the last sync; `undefined`: windows written without a unit. */
-  readonly #pending = new Map<number | undefined, Counts>();
+  readonly #pending = new Map<number | undefined, CubeCounts>();
   #open = true;
   #syncing: Promise<void> = Promise.resolve();
 
@@ -204,7 +204,7 @@ export class EnviOutput {
   }
 
   /** What was counted up to the last sync. */
-  get counts(): Readonly<Counts> {
+  get counts(): Readonly<CubeCounts> {
     return { ...this.#journal.counts };
   }
 

@@ -7,7 +7,7 @@ import { BandliftError, EXIT } from '../base/errors.js';
 import { fileError, writeError } from '../base/files.js';
 import type { Window } from '../raster/types.js';
 import { type CubeDescription, cubePaths, VALUE_BYTES } from './cube_description.js';
-import type { Counts, RowEncoder } from './cube_encoding.js';
+import type { CubeCounts, RowEncoder } from './cube_encoding.js';
 
 export interface OutputOptions {
   /** Replace a finished cube of this name (at the end, when the new one is whole). Otherwise its presence is an error. */
@@ -47,7 +47,7 @@ export async function writeWindow(
   window: Window,
   values: Float32Array,
   valid: Uint8Array | undefined,
-  counts: Counts,
+  counts: CubeCounts,
 ): Promise<void> {
   const { bands, width: cubeWidth, interleave } = description;
   const { height, width } = window;

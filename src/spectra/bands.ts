@@ -31,9 +31,9 @@ export const REGIONS = {
   ],
 } as const satisfies Record<string, readonly (readonly [number, number])[]>;
 
-export type Region = keyof typeof REGIONS;
+export type SpectralRegion = keyof typeof REGIONS;
 
 /** 1 for the bands whose centre (nm) lies in the region, else 0. */
-export function regionMask(wavelength: ArrayLike<number>, region: Region): Uint8Array {
+export function regionMask(wavelength: ArrayLike<number>, region: SpectralRegion): Uint8Array {
   return Uint8Array.from(wavelength, (w) => (REGIONS[region].some(([from, to]) => w >= from && w <= to) ? 1 : 0));
 }

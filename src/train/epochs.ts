@@ -16,7 +16,7 @@ import type { TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import type { EarlyStopping } from './early_stopping.js';
 import { patchImages } from './images.js';
-import type { Monitor } from './monitor.js';
+import type { TrainingMonitor } from './monitor.js';
 import type { RunFolder } from './run_folder.js';
 import type { Schedule } from './schedule.js';
 import { describeCheckpoint } from './snapshot.js';
@@ -52,7 +52,7 @@ export interface QuietRun {
 }
 
 export interface Run extends QuietRun {
-  readonly monitor: Monitor;
+  readonly monitor: TrainingMonitor;
 }
 
 /** The start itself is a candidate for the best model: with a closed-form start, training must earn its place. */

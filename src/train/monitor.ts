@@ -31,7 +31,7 @@ export function lossScalars(prefix: 'train' | 'validation', terms: LossTerms): R
   };
 }
 
-export class Monitor {
+export class TrainingMonitor {
   readonly #board: Board;
   readonly #log: MetricsLog;
   readonly #report: Reporter;

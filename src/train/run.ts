@@ -36,7 +36,7 @@ import { batchSources } from './held_data.js';
 import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
 import { openSession } from './model_setup.js';
-import { Monitor } from './monitor.js';
+import { TrainingMonitor } from './monitor.js';
 import { type ResumeState, readState } from './resume_state.js';
 import { openRunFolder, type RunFolder } from './run_folder.js';
 import { createSchedule } from './schedule.js';
@@ -52,7 +52,7 @@ export interface TrainResult {
 }
 
 /** What differs between the stages; the loop, checkpoints, schedules and monitoring are the same. */
-export interface Stage<C extends TrainConfig> {
+export interface TrainingStage<C extends TrainConfig> {
   /** `known`: split and normalisation of the checkpoint to resume from. */
   openData(
     settings: C,
@@ -91,7 +91,7 @@ export interface Beginning {
  * function returns with `interrupted: true`. Before the first step there is nothing to write: it throws with exit code 130.
  */
 export async function trainRun<C extends TrainConfig>(
-  stage: Stage<C>,
+  stage: TrainingStage<C>,
   settings: C,
   { resume, checkpoint: file }: Beginning,
   report: Reporter,
@@ -131,7 +131,7 @@ interface Phase {
 }
 
 interface Job<C extends TrainConfig> {
-  readonly stage: Stage<C>;
+  readonly stage: TrainingStage<C>;
   readonly config: C;
   readonly folder: RunFolder;
   readonly data: TrainingData;
@@ -215,13 +215,13 @@ async function openMonitor(
   step: number | undefined,
   baselines: Baselines,
   report: Reporter,
-): Promise<Monitor> {
+): Promise<TrainingMonitor> {
   const metrics = await MetricsLog.open(folder.metrics, step);
   if (metrics.dropped > 0)
     report.line(
       `metrics.jsonl and TensorBoard go on from step ${step}: ${metrics.dropped} later measurement${metrics.dropped === 1 ? ' is' : 's are'} taken out`,
     );
-  return new Monitor(new Board(folder.tensorboard, baselines, step), metrics, report);
+  return new TrainingMonitor(new Board(folder.tensorboard, baselines, step), metrics, report);
 }
 
 function announce(spec: ModelSpec, session: Session, report: Reporter): void {

@@ -12,13 +12,13 @@ import type { Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
 import { dataDrivenParameters, specFromConfig, withModel } from './model_setup.js';
 import { chooseRegression, regressionBaselines } from './regression_choice.js';
-import { type Stage, type TrainResult, trainRun } from './run.js';
+import { type TrainingStage, type TrainResult, trainRun } from './run.js';
 import { machineOf, testRows } from './test_report.js';
 
 /** Normal equations of more features would make checkpoints large: 1000 in float64 are 8 MB. */
 const MOST_FEATURES = 1000;
 
-const STAGE1: Stage<Stage1Config> = {
+const STAGE1: TrainingStage<Stage1Config> = {
   openData: openTrainingData,
   decide: decideNetwork,
   spec: (config, { set }) => specFromConfig(config, set.inBands, set.outBands),

@@ -23,7 +23,7 @@ import type { Stage2Config } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import type { Run } from './epochs.js';
 import { notOfStage, openSession } from './model_setup.js';
-import { type Stage, type TrainResult, trainRun } from './run.js';
+import { type TrainingStage, type TrainResult, trainRun } from './run.js';
 import { checkpointsOf } from './run_folder.js';
 import { loadStage1 } from './stage1_model.js';
 import { openStage2Data } from './stage2_data.js';
@@ -48,7 +48,7 @@ export async function trainStage2(
   checkpoint?: string,
 ): Promise<TrainResult> {
   const stage1 = settings.finetune_stage1 ? (await loadStage1(settings.stage1)).model : undefined;
-  const stage: Stage<Stage2Config> = {
+  const stage: TrainingStage<Stage2Config> = {
     openData: openStage2Data,
     decide: decideNetwork,
     spec: (config, { set, normalization }) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.js';
-import { countLength, countValues, QuantileSearch } from '../../src/data/quantile.js';
+import { countInto, countLength, QuantileSearch } from '../../src/data/quantile.js';
 
 /** The definition: sort, then interpolate linearly at f (n - 1). */
 function bySorting(values: Float32Array, fractions: readonly number[]): number[] {
@@ -25,7 +25,7 @@ function search(
   for (let plan = quantiles.plan; plan; plan = quantiles.plan) {
     for (let at = 0; at < values.length; at += step) {
       const counts = new Uint32Array(countLength(plan));
-      countValues(plan, values.subarray(at, at + step), bands, undefined, undefined, counts);
+      countInto(plan, values.subarray(at, at + step), bands, undefined, undefined, counts);
       quantiles.add(counts, values.length);
     }
     quantiles.advance();
@@ -94,7 +94,7 @@ describe('order statistics', () => {
       const quantiles = new QuantileSearch(perBand ? 2 : 1, [0.5]);
       for (let plan = quantiles.plan; plan; plan = quantiles.plan) {
         const counts = new Uint32Array(countLength(plan));
-        countValues(plan, values, 2, valid, good, counts);
+        countInto(plan, values, 2, valid, good, counts);
         quantiles.add(counts, 4);
         quantiles.advance();
       }
@@ -116,7 +116,7 @@ describe('order statistics', () => {
         [2, 2 ** 20],
       ] as const) {
         const counts = new Uint32Array(countLength(plan));
-        countValues(plan, Float32Array.of(value), 1, undefined, undefined, counts);
+        countInto(plan, Float32Array.of(value), 1, undefined, undefined, counts);
         quantiles.add(
           counts.map((n) => n * times),
           2 ** 32 + 2 + 2 ** 20,

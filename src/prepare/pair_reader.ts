@@ -15,13 +15,13 @@ const TINY = 1e-9;
 /** Bytes of fine pixels held besides the patch. */
 const ROWS_BYTES = 12 * 2 ** 20;
 
-/** Working memory in bytes for patches of `side` coarse pixels: what a PatchReader allocates. */
+/** Working memory in bytes for patches of `side` coarse pixels: what a PairReader allocates. */
 export function readerBytes(side: number, bands: number): number {
   const fine = (FACTOR * side) ** 2;
   return fine * (bands * 4 + 1) + side * side * bands * 8 + ROWS_BYTES + 2 * side * bands * 8;
 }
 
-export class PatchReader {
+export class PairReader {
   /** Fine pixels of a side. */
   readonly size: number;
   /** [size, size, bands], 0 where not valid, and [size, size]; of the patch read last. */
