@@ -1,4 +1,6 @@
 /** Small things in an HDF5 file: lists of numbers and attributes, checked. */
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
 import { checkFilters, findDataset, show, typeName } from './hdf5_dataset.js';
@@ -44,4 +46,41 @@ export function numberAttribute(file: Hdf5File, path: string, name: string): num
 export function textAttribute(file: Hdf5File, name: string): string | undefined {
   const value = file.attrs[name]?.value;
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** Stored value = physical value * scale. Undefined where the file does not say. Throws a BandliftError unless it is > 0. */
+export function scaleOf(file: Hdf5File, path: string): number | undefined {
+  const scale = numberAttribute(file, path, 'scale');
+  if (scale === undefined || (scale > 0 && Number.isFinite(scale))) return scale;
+  throw new BandliftError('is not a scale', {
+    file: path,
+    field: 'attribute scale',
+    found: scale,
+    expected: 'a number > 0',
+  });
+}
+
+/** [bands], 1 = good; undefined where the file has no list. */
+export function goodBandsOf(file: Hdf5File, path: string, bands: number): Uint8Array | undefined {
+  const good = list(file, path, 'good_bands', [bands]);
+  return good && Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));
+}
+
+/** The scene that the patches were cut from: as the file says, else the file's name. */
+export const sceneOf = (file: Hdf5File, path: string): string =>
+  textAttribute(file, 'source_scene') ?? basename(path).replace(/\.[^.]+$/, '');
+
+/** How a mask is read. */
+export const FLAGS = { float: false, signed: false, size: 1 };
+
+/** HDF5 gives zeros for what has been cut off from a file while it was open. */
+export function checkStillWhole(path: string, expected: number): void {
+  const found = statSync(path, { throwIfNoEntry: false })?.size;
+  if (found !== undefined && found < expected)
+    throw new BandliftError('has become shorter since it was opened', {
+      file: path,
+      found: `${found} bytes`,
+      expected: `${expected} bytes`,
+      hint: 'is somebody writing it? start again when it is done',
+    });
 }

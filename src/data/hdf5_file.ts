@@ -1,9 +1,9 @@
 /** One HDF5 patch file, open for reading: checked when it is opened; patches are read in boxes of bounded size. */
-import { statSync } from 'node:fs';
 import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
 import { cropped, degraded } from './degrade.js';
 import { findDataset } from './hdf5_dataset.js';
+import { checkStillWhole, FLAGS } from './hdf5_fields.js';
 import { describeLayout, type PatchLayout, type StoredSide } from './hdf5_layout.js';
 import { openHdf5, readBox, reason, SLAB_BYTES } from './hdf5_library.js';
 import { readCached } from './stage1_cache.js';
@@ -108,8 +108,7 @@ export class Hdf5PatchFile {
   #storedMask(side: StoredSide, patch: number): Uint8Array | undefined {
     if (!side.mask) return undefined;
     const [, height, width] = side.array.shape;
-    const type = { float: false, signed: false, size: 1 };
-    const box = readBox(this.#file, this.info.path, side.mask, type, [patch, 0, 0], [1, height, width]);
+    const box = readBox(this.#file, this.info.path, side.mask, FLAGS, [patch, 0, 0], [1, height, width]);
     const mask = Float32Array.from(box, (v) => (v === 0 ? 0 : 1));
     return Uint8Array.from(side.crop ? cropped(mask, width, 1, side.crop) : mask);
   }
@@ -127,18 +126,6 @@ export async function hasDatasets(path: string, names: readonly string[]): Promi
   } finally {
     file.close();
   }
-}
-
-/** HDF5 gives zeros for what has been cut off from a file while it was open. */
-function checkStillWhole(path: string, expected: number): void {
-  const found = statSync(path, { throwIfNoEntry: false })?.size;
-  if (found !== undefined && found < expected)
-    throw new BandliftError('has become shorter since it was opened', {
-      file: path,
-      found: `${found} bytes`,
-      expected: `${expected} bytes`,
-      hint: 'is somebody writing it? start again when it is done',
-    });
 }
 
 /** Stored -> physical; nodata is one of the stored values and becomes NaN. */

@@ -2,7 +2,6 @@
  * Checks everything in a patch file's headers before any pixel is read, and describes the file (docs/specification.md,
  * section 4).
  */
-import { basename } from 'node:path';
 import type { Dataset, File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
 import {
@@ -15,7 +14,7 @@ import {
   type SpatialRatio,
 } from '../resample/ratio.js';
 import { describeArray, findDataset, hasMask, type StoredArray, show } from './hdf5_dataset.js';
-import { list, numberAttribute, textAttribute } from './hdf5_fields.js';
+import { goodBandsOf, list, numberAttribute, scaleOf, sceneOf, textAttribute } from './hdf5_fields.js';
 import type { CachedInput, PatchFile, Sides } from './types.js';
 
 /** One side of a patch: the dataset it comes from, and what is made of it where the wanted one is missing. */
@@ -128,21 +127,13 @@ export function describeLayout(
       found: declared,
       expected: patches,
     });
-  const scale = numberAttribute(file, path, 'scale');
-  if (scale !== undefined && !(scale > 0 && Number.isFinite(scale)))
-    throw new BandliftError('is no scale', {
-      file: path,
-      field: 'attribute scale',
-      found: scale,
-      expected: 'a number > 0',
-    });
+  const scale = scaleOf(file, path);
   const nodata = numberAttribute(file, path, 'nodata');
   const masks = [target, ...(input ? [input] : [])].map((side) => checkMask(file, path, side, patches));
   const centres = list(file, path, 'wavelength', [outBands]);
   const [wavelength, fwhm] = [centres, list(file, path, 'fwhm', [outBands])].map((v) => v && inNanometres(v, centres));
-  const good = list(file, path, 'good_bands', [outBands]);
   const origins = list(file, path, 'origins', [patches, 2]);
-  const goodBands = good && Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));
+  const goodBands = goodBandsOf(file, path, outBands);
   if (goodBands?.every((g) => g === 0))
     throw new BandliftError('has no good band', { file: path, field: 'good_bands', expected: '1 for good bands' });
   const info: PatchFile = {
@@ -156,7 +147,7 @@ export function describeLayout(
     ratio,
     inBands,
     outBands,
-    scene: textAttribute(file, 'source_scene') ?? basename(path).replace(/\.[^.]+$/, ''),
+    scene: sceneOf(file, path),
     masked: masks.includes(true) || nodata !== undefined,
     ...optional('wavelength', wavelength),
     ...optional('fwhm', fwhm),

@@ -1,10 +1,17 @@
 /** Patch files as scenes: each patch is a small raster of its own, with its place on the ground where the file says it. */
-import { statSync } from 'node:fs';
-import { basename } from 'node:path';
 import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
 import { describeArray, findDataset, hasMask, type StoredArray } from '../data/hdf5_dataset.js';
-import { list, numberAttribute, textAttribute } from '../data/hdf5_fields.js';
+import {
+  checkStillWhole,
+  FLAGS,
+  goodBandsOf,
+  list,
+  numberAttribute,
+  scaleOf,
+  sceneOf,
+  textAttribute,
+} from '../data/hdf5_fields.js';
 import { openHdf5, readBox, reason } from '../data/hdf5_library.js';
 import { checkWindow, type Geotransform, refine } from '../raster/geo.js';
 import type { GeoReference, Window } from '../raster/types.js';
@@ -34,9 +41,6 @@ interface PatchImages {
   /** Scenes that are not closed. */
   open: number;
 }
-
-/** Of `mask`. */
-const FLAGS = { float: false, signed: false, size: 1 };
 
 class PatchScene implements Scene {
   readonly path: string;
@@ -97,17 +101,6 @@ class PatchScene implements Scene {
   }
 }
 
-/** HDF5 gives zeros for what has been cut off from a file while it was open. */
-function checkStillWhole(path: string, expected: number): void {
-  const found = statSync(path, { throwIfNoEntry: false })?.size;
-  if (found !== undefined && found < expected)
-    throw new BandliftError('has become shorter since it was opened', {
-      file: path,
-      found: `${found} bytes`,
-      expected: `${expected} bytes`,
-    });
-}
-
 function nanometres(centres: Float64Array, path: string): Float64Array {
   try {
     return toNanometres(centres);
@@ -156,9 +149,6 @@ function describe(file: Hdf5File, path: string, bytes: number, wanted: PatchScen
   // a mask is of the fine grid
   const grid = [patches, ...(fineShape ?? images.shape).slice(1, 3)];
   const masked = hasMask(file, path, 'mask', grid) && grid.join() === [patches, height, width].join();
-  const scale = numberAttribute(file, path, 'scale') ?? 1;
-  if (!(scale > 0 && Number.isFinite(scale)))
-    throw new BandliftError('is no scale', { file: path, field: 'attribute scale', found: scale });
   const shared: PatchImages = {
     path,
     file,
@@ -166,7 +156,7 @@ function describe(file: Hdf5File, path: string, bytes: number, wanted: PatchScen
     dataset,
     images,
     masked,
-    scale,
+    scale: scaleOf(file, path) ?? 1,
     nodata: numberAttribute(file, path, 'nodata'),
     open: patches,
   };
@@ -175,17 +165,17 @@ function describe(file: Hdf5File, path: string, bytes: number, wanted: PatchScen
   if (dataset.startsWith('aviris')) {
     const centres = list(file, path, 'wavelength', [bands]);
     const widths = list(file, path, 'fwhm', [bands]);
-    const good = list(file, path, 'good_bands', [bands]);
+    const good = goodBandsOf(file, path, bands);
     if (centres) about.wavelength = nanometres(centres, path);
     if (centres && widths) about.fwhm = widths.map((w) => (w * about.wavelength![0]!) / centres[0]!);
-    if (good) about.goodBands = Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));
+    if (good) about.goodBands = good;
   } else {
     const sensor = textAttribute(file, 'sensor');
     if (sensor !== undefined) about.sensor = sensor;
   }
   const places = placesOf(file, path, images, fineShape?.[1]);
   if (places.length === 0) about.warnings = ['the patches do not say where on the ground they lie'];
-  const scene = textAttribute(file, 'source_scene') ?? basename(path).replace(/\.[^.]+$/, '');
+  const scene = sceneOf(file, path);
   const digits = Math.max(3, String(patches - 1).length);
   return Array.from({ length: patches }, (_, n) => {
     const place = places[n];
