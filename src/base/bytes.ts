@@ -17,7 +17,7 @@ export function formatBytes(count: number): string {
 /** '4G', '800M', '512K', '1.5 GiB' or a number of bytes. Errors: a usage error that names `field`. */
 export function parseBytes(value: string | number, field: string): number {
   if (typeof value === 'number') return value;
-  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?$/i.exec(value.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)i?(?:B|bytes)?$/i.exec(value.trim());
   if (!match)
     throw new BandliftError(
       'not a size',
