@@ -85,7 +85,9 @@ export class WorkerClient<Requests, Replies extends { [K in keyof Requests]: unk
   }
 
   #die(why: string): void {
-    this.#fail(new BandliftError(`${this.#what} stopped: ${why}`, { hint: 'is there enough memory?' }, EXIT.failure));
+    this.#fail(
+      new BandliftError(`${this.#what} stopped: ${why}`, { hint: 'check that there is enough memory' }, EXIT.failure),
+    );
   }
 
   #fail(error: Error): void {

@@ -113,7 +113,7 @@ function statisticsShape({ inBands, outBands }: ModelSpec): { rows: number; band
 function checkHeader(raw: unknown, path: string): Header {
   const format = (raw as { format?: unknown } | null)?.format;
   if (!READ_FORMATS.includes(format as number))
-    throw new BandliftError('a checkpoint of another format version', {
+    throw new BandliftError('the checkpoint has an unsupported format version', {
       file: path,
       field: 'format',
       found: String(format),
@@ -134,7 +134,7 @@ function checkBands(header: Header, path: string): void {
   if (header.content === 'model' || header.goodBands === undefined) return;
   const [found, expected] = [header.goodBands.length, header.model.outBands];
   if (found !== expected)
-    throw new BandliftError('not one entry for each band', { file: path, field: 'goodBands', found, expected });
+    throw new BandliftError('must have one entry per band', { file: path, field: 'goodBands', found, expected });
 }
 
 function parseHeader(metadata: Record<string, string>, path: string): Header {
@@ -164,7 +164,7 @@ function readStatistics(
   const read = (name: string, columns: number): Float64Array => {
     const tensor = tensors.get(name);
     if (tensor?.data instanceof Float64Array && tensor.shape.join() === [rows, columns].join()) return tensor.data;
-    throw new BandliftError('not the sums of this network', {
+    throw new BandliftError('the sums do not belong to this network', {
       file: path,
       field: `tensor '${name}'`,
       found: tensor ? `${tensor.dtype} [${tensor.shape}]` : 'nothing',
@@ -192,7 +192,7 @@ function sortTensors(tensors: ReadonlyMap<string, Tensor>, model: ModelSpec, pat
     if (group === undefined || name === undefined || info === undefined)
       throw new BandliftError(`${model.kind} has no such parameter`, { file: path, field: `tensor '${key}'` });
     if (!(tensor.data instanceof Float32Array) || tensor.shape.join() !== info.shape.join())
-      throw new BandliftError('not the shape of this network', {
+      throw new BandliftError('the shape does not match this network', {
         file: path,
         field: `tensor '${key}'`,
         found: `${tensor.dtype} [${tensor.shape}]`,
@@ -216,7 +216,7 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   const { metadata, tensors } = await readSafetensors(path);
   const header = parseHeader(metadata, path);
   if (header.content === 'model')
-    throw new BandliftError('holds weights only, no run to go on with', {
+    throw new BandliftError('holds weights only, so there is no run to continue', {
       file: path,
       hint: 'start a new run from it with --init',
     });

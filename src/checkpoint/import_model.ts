@@ -59,7 +59,7 @@ async function readAny(path: string, notes: string[]): Promise<Tensors> {
   }
   const { tensors, metadata } = await readSafetensors(path);
   if (Object.hasOwn(metadata, 'bandlift'))
-    throw new BandliftError('is a checkpoint of bandlift already; it needs no import', { file: path });
+    throw new BandliftError('is already a checkpoint of bandlift and needs no import', { file: path });
   return tensors;
 }
 
@@ -93,7 +93,7 @@ function mismatch(path: string, kind: string, field: string, found: string, expe
 
 function detectKind(tensors: Tensors, path: string): ModelKind {
   for (const [kind, name] of Object.entries(TELLING)) if (tensors.has(name)) return kind as ModelKind;
-  throw new BandliftError('the parameter names are of no known network', {
+  throw new BandliftError('the parameter names do not match any known network', {
     file: path,
     found: [...tensors.keys()].slice(0, 3).join(', ').slice(0, 150),
     expected: 'the names of spectral_sr, spectral_unmixing, spatial_sr or spatial_lightweight',

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 export function defineCheckPipeline(command: Command): void {
   command
-    .option('--json', 'one JSON object a line on stdout instead of text')
+    .option('--json', 'print one JSON object per line instead of text')
     .action(async (flags: { json?: boolean }) => {
       const { runCheckPipeline } = await import('./check_pipeline_run.js');
       await runCheckPipeline(flags);

@@ -12,7 +12,7 @@ export interface DeviceFlags {
 
 export const DEVICE_HELP = 'auto, cpu, cuda or cuda:NUMBER; auto takes a GPU where one can be used';
 export const PRECISION_HELP =
-  'of arithmetic and images on a GPU (sums of predictions stay float32); auto: tf32 where it has it, else fp32';
+  'precision of arithmetic and images on a GPU (predictions stay float32); auto: tf32 where the GPU supports it, else fp32';
 export const PRECISION_CHOICES: readonly string[] = ['auto', ...PRECISIONS];
 
 export function addDeviceOptions(command: Command): Command {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 
 export function defineDoctor(command: Command): void {
-  command.option('--json', 'one JSON object on stdout instead of text').action(async (flags: { json?: boolean }) => {
+  command.option('--json', 'print one JSON object instead of text').action(async (flags: { json?: boolean }) => {
     const { runDoctor } = await import('./doctor_run.js');
     runDoctor(flags);
   });

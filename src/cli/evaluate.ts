@@ -24,14 +24,14 @@ export function defineEvaluate(command: Command): void {
     .option('--library <file>', 'ENVI library of reflectance: adds the nearest library spectrum as a baseline')
     .option('--pixels <patch:row,column...>', 'pixels whose spectra are shown besides the worst and the median one')
     .option('--max-memory <size>', 'limit for everything, e.g. 4G')
-    .option('--json', 'one JSON object on stdout instead of a table')
+    .option('--json', 'print one JSON object instead of a table')
     .action(start);
 }
 
 async function start(flags: EvaluateFlags): Promise<void> {
   // before the work, not after it
   if (existsSync(flags.out) && !statSync(flags.out).isDirectory())
-    throw new BandliftError('is no folder', { file: flags.out, hint: 'give another --out' });
+    throw new BandliftError('not a folder', { file: flags.out, hint: 'give another --out' });
   const device = deviceChoice(flags);
   if (flags.stage1 === undefined && flags.stage2 === undefined)
     throw new BandliftError('nothing to evaluate', { expected: '--stage1 or --stage2, or both' }, EXIT.usage);

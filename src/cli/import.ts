@@ -11,7 +11,7 @@ export function defineImport(command: Command): void {
       'network: spectral_sr, spectral_unmixing, spatial_sr, spatial_lightweight (default: from the parameter names)',
     )
     .option('--force', 'replace --out if it exists')
-    .option('--json', 'one JSON object on stdout instead of text')
+    .option('--json', 'print one JSON object instead of text')
     .action(async (file: string, flags: ImportFlags) => {
       const { runImport } = await import('./import_run.js');
       await runImport(file, flags);

@@ -16,9 +16,13 @@ async function inspect(path: string, batchSize: number, size: number | undefined
 export function defineInspect(command: Command): void {
   command
     .argument('<file>', 'file, folder (of patches, cubes or a Landsat product), or network name')
-    .option('--batch-size <n>', 'for the planned memory of a network', integer(1, 4096), 4)
-    .option('--size <pixels>', 'side of an input patch, likewise (default: 256, of stage 2 34)', integer(1, 4096))
-    .option('--json', 'one JSON object on stdout instead of text')
+    .option('--batch-size <n>', 'batch size for the planned memory of a network', integer(1, 4096), 4)
+    .option(
+      '--size <pixels>',
+      'side of an input patch for the planned memory (default: 256; stage 2: 34)',
+      integer(1, 4096),
+    )
+    .option('--json', 'print one JSON object instead of text')
     .action(async (file: string, flags: { batchSize: number; size?: number; json?: boolean }) => {
       const output = new Output(flags.json === true);
       const facts = await inspect(file, flags.batchSize, flags.size);

@@ -41,7 +41,7 @@ export function definePredict(command: Command): void {
       '--stage1-stats <source>',
       'normalisation of a model without one: none, a checkpoint, or JSON {input, target}',
     )
-    .option('--stage2-stats <source>', 'the same for stage 2')
+    .option('--stage2-stats <source>', 'the same for a model of stage 2')
     .optionsGroup('Input:')
     .option('--roi <x0,y0,width,height>', 'only this part, in pixels of the input', pixelRegion)
     .option(
@@ -50,53 +50,57 @@ export function definePredict(command: Command): void {
       mapRegion,
     )
     .addOption(
-      new Option('--clouds <what>', 'pixels that QA_PIXEL calls cloud, cirrus or shadow')
+      new Option('--clouds <what>', 'leave out or predict pixels that QA_PIXEL calls cloud, cirrus or shadow')
         .choices(['mask', 'keep'])
         .default('mask'),
     )
-    .option('--patch <n>', 'which patch of a patch file', integer(0))
+    .option('--patch <n>', 'number of the patch in a patch file, from 0', integer(0))
     .addOption(
-      new Option('--dataset <name>', 'which images of a patch file').choices([
+      new Option('--dataset <name>', 'dataset of a patch file').choices([
         'landsat_lr',
         'landsat',
         'aviris_lr',
         'aviris',
       ]),
     )
-    .option('--input-scale <x>', 'of a stacked GeoTIFF: reflectance = stored * scale + offset', realAbove(0))
-    .option('--input-offset <x>', 'the offset in that formula', real(Number.NEGATIVE_INFINITY))
-    .option('--force-units', 'predict although units, values or bands are not those the model was trained on')
+    .option('--input-scale <x>', 'scale of a stacked GeoTIFF: reflectance = stored * scale + offset', realAbove(0))
+    .option('--input-offset <x>', 'offset of a stacked GeoTIFF (see --input-scale)', real(Number.NEGATIVE_INFINITY))
+    .option('--force-units', 'predict even if units, values or bands differ from those the model was trained on')
     .optionsGroup('Output:')
     .requiredOption('--out <path>', 'ENVI cube: PATH.img and PATH.hdr; in a folder: SCENE_predicted')
-    .addOption(new Option('--format <type>', 'stored numbers').choices(['float32', 'int16']).default('float32'))
+    .addOption(
+      new Option('--format <type>', 'type of the stored numbers').choices(['float32', 'int16']).default('float32'),
+    )
     .option('--scale <x>', 'int16: stored = value * scale (default: 10000 for reflectance)', real(Number.MIN_VALUE))
-    .addOption(new Option('--interleave <order>', 'of the cube').choices(['bip', 'bil']).default('bip'))
+    .addOption(
+      new Option('--interleave <order>', 'order of the numbers in the file').choices(['bip', 'bil']).default('bip'),
+    )
     .option('--keep-stage1', 'with both stages: also keep the 30 m cube, PATH_stage1.img')
     .option('--overwrite', 'replace a cube of this name')
     .optionsGroup('Run:')
     .option('--tile <pixels>', 'side of the tiles, input pixels (default: as large as the memory allows)', integer(1))
     .option(
       '--max-memory <size>',
-      'for the whole process, e.g. 1G (default: half of the machine, at most 4G); a GPU uses its own beside it',
+      'memory limit of the whole process, e.g. 1G (default: half of the machine, at most 4G); GPU memory does not count',
     )
     .option('--device <name>', DEVICE_HELP, 'auto')
     .addOption(new Option('--precision <name>', PRECISION_HELP).choices(PRECISION_CHOICES).default('auto'))
     .option('--threads <n>', 'threads that compute on the CPU; results do not depend on it', integer(1))
     .option(
       '--resume',
-      'go on with an interrupted prediction (done anyway when there is one), an error when there is none',
+      'continue an interrupted prediction; an error when there is none (without --resume, one that exists is continued too)',
     )
-    .option('--restart', 'begin again instead')
-    .option('--plan', 'only say what would be done: tiles, passes, memory, disk')
-    .option('--json', 'one JSON object a line on stdout instead of text')
+    .option('--restart', 'discard an interrupted prediction and begin again')
+    .option('--plan', 'only print what would be done: tiles, passes, memory, disk')
+    .option('--json', 'print one JSON object per line instead of text')
     .addHelpText(
       'after',
       `
 Means over the image that some networks use (band and channel attention) are taken over all valid pixels of the region that
 is predicted, in passes of their own. The result does not depend on the tiles. A region (--roi, --roi-map) is predicted as if
 the scene ended at its edges: within the reach of the network, which a warning tells in pixels, its outer pixels differ from
-those of the whole scene. Where 7.5 times the size of the input is no whole number, the last half pixel is cut off. Ctrl-C finishes the tile and exits 130; the
-same command then goes on. While it runs, PATH.work holds what is needed for that.`,
+those of the whole scene. Where 7.5 times the size of the input is not a whole number, the last half pixel is cut off. Ctrl-C finishes the tile and exits 130; the
+same command then continues. While it runs, PATH.work holds what is needed for that.`,
     )
     .action(start);
 }

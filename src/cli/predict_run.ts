@@ -62,7 +62,7 @@ export async function runPredict(input: string[], flags: PredictFlags, { device,
     if (result !== undefined) tell(result, output);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    process.stderr.write('interrupted; the same command goes on from here\n');
+    process.stderr.write('interrupted; run the same command again to continue\n');
     output.event('interrupted', { out: flags.out });
     process.exitCode = EXIT.interrupted;
   } finally {

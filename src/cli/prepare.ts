@@ -22,20 +22,29 @@ export function definePrepare(command: Command): void {
     )
     .option('--sensor <name>', 'oli, oli2, or a CSV file with columns band, wavelength_nm, response', 'oli')
     .option('--noise', "add OLI's noise to the simulated bands")
-    .option('--seed <n>', 'of the noise', integer(0, 0xffffffff), PREPARE_DEFAULTS.seed)
-    .option('--max-nodata <share>', 'of a patch that may be without data', real(0, 0.999), PREPARE_DEFAULTS.maxNodata)
+    .option('--seed <n>', 'random seed of the noise', integer(0, 0xffffffff), PREPARE_DEFAULTS.seed)
+    .option(
+      '--max-nodata <share>',
+      'largest share of nodata pixels in a patch',
+      real(0, 0.999),
+      PREPARE_DEFAULTS.maxNodata,
+    )
     .option('--gsd <metres>', "size of the scenes' pixels, instead of what their headers say", real(0.01, 10000))
     .option('--keep-gsd', 'take pixels of other sizes as they are instead of averaging them to 4 m')
     .option(
       '--wavelengths <file>',
       'CSV with the columns wavelength_nm and fwhm_nm, a row for each stored band, instead of what the headers say',
     )
-    .option('--workers <n>', 'scenes at once (default: one a core, as memory allows)', integer(1, 1024))
+    .option(
+      '--workers <n>',
+      'scenes prepared at the same time (default: one per core, as memory allows)',
+      integer(1, 1024),
+    )
     .option('--shard <i/n>', 'every n-th scene of the list from the i-th on, for job arrays')
     .addOption(new Option('--max-memory <size>', 'limit for the whole process, e.g. 1G').default('2G'))
     .option('--resume', 'skip scenes that are finished with these options, do the others')
     .option('--report <file>', 'JSON report of all scenes in the folder (default: DIR/prepare_report.json)')
-    .option('--json', 'one JSON object a line on stdout instead of text')
+    .option('--json', 'print one JSON object per line instead of text')
     .action(async (scenes: string[], flags: PrepareFlags) => {
       const { runPrepare } = await import('./prepare_run.js');
       await runPrepare(scenes, flags);

@@ -39,7 +39,7 @@ function sensorOf(name: string): SensorResponse {
   if (/^oli-?2$/i.test(name)) return LANDSAT9_OLI2;
   if (/\.csv$/i.test(name)) return loadResponseCsv(name);
   throw new BandliftError(
-    'is no sensor',
+    'unknown sensor',
     { field: '--sensor', found: name, expected: 'oli, oli2 or a .csv file of responses' },
     EXIT.usage,
   );
@@ -109,7 +109,7 @@ export async function runPrepare(paths: string[], flags: PrepareFlags): Promise<
       {},
       first.exitCode,
     );
-  if (scenes.length === 0) output.warn('this shard has no scenes: there are fewer than shards');
+  if (scenes.length === 0) output.warn('this shard has no scenes: there are fewer scenes than shards');
   // an empty shard of many is no failure, a whole list without a patch is
   else if (kept === 0 && flags.shard === undefined)
     throw new BandliftError('no patch was kept', { file: flags.out, hint: 'the table says why; see --max-nodata' });

@@ -50,7 +50,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'verify',
-    description: 'hold the engine against numbers from PyTorch: output, loss terms, gradients, parameters after Adam',
+    description: 'compare the engine with numbers from PyTorch: output, loss terms, gradients, parameters after Adam',
     define: async (command) => (await import('./verify.js')).defineVerify(command),
   },
   {
@@ -93,7 +93,7 @@ export async function commands(isWanted: (name: string) => boolean = () => true)
     .configureHelp({ subcommandTerm: (command) => command.name() })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory,\n130 stopped by a signal (INT, TERM, HUP, QUIT, USR1 or USR2): what was done is saved, and the line to go on is printed',
+      '\nExit codes: 0 done, 1 failed or beyond tolerance, 2 wrong usage, 3 bad input, 4 not a finite number, 5 out of memory,\n130 stopped by a signal (INT, TERM, HUP, QUIT, USR1 or USR2): what was done is saved, and the command that continues it is printed',
     );
   for (const { name, description, define } of COMMANDS) {
     const command = program.command(name).description(description);

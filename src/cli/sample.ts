@@ -7,7 +7,7 @@ import type { SampleFlags } from './sample_run.js';
 export function defineSample(command: Command): void {
   command
     .option('--out <dir>', 'folder to write to', 'sample')
-    .option('--seed <n>', 'of the scene', integer(0, 0xffffffff), SAMPLE_DEFAULTS.seed)
+    .option('--seed <n>', 'random seed of the scene', integer(0, 0xffffffff), SAMPLE_DEFAULTS.seed)
     .option('--patch-size <pixels>', 'side of a patch in pixels', integer(4, 1024), SAMPLE_DEFAULTS.patchSize)
     .option('--patches <n>', 'patches over all flight lines', integer(3, 10000), SAMPLE_DEFAULTS.patches)
     .addOption(
@@ -22,7 +22,7 @@ export function defineSample(command: Command): void {
       '--no-fine',
       'leave out the 4 m part: patches of both grids for stage 2, and a Landsat scene to predict from',
     )
-    .option('--json', 'one JSON object on stdout instead of text')
+    .option('--json', 'print one JSON object instead of text')
     .action(async (flags: SampleFlags) => {
       const { runSample } = await import('./sample_run.js');
       await runSample(flags);

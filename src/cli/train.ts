@@ -73,7 +73,7 @@ function addShared(options: Options, run: string): void {
     .add('--plateau-patience <n>', 'epochs without improvement before the rate is lowered', integer(0))
     .add('--step-epochs <n>', 'epochs between the steps of the step schedule', integer(1))
     .add('--step-factor <x>', 'factor of the step schedule', real(0, 1))
-    .add('--min-lr <x>', 'the rate never falls below', real(0))
+    .add('--min-lr <x>', 'lower limit of the learning rate', real(0))
     .add('--patience <n>', 'epochs without improvement before training stops (0: never)', integer(0))
     .add('--clip-norm <x>', 'clip the gradient to this L2 norm (0: off)', real(0))
     .add('--ema-decay <x>', 'keep a moving average of the weights and validate with it (0: off)', real(0, 0.999999))
@@ -86,15 +86,23 @@ function addShared(options: Options, run: string): void {
     )
     .add('--init <file>', 'start a new run from the weights of this checkpoint')
     .add('--config <file>', 'YAML file with these settings (underscores for dashes); flags win over it')
-    .add('--seed <n>', 'of everything random', integer(0, 0xffffffff))
+    .add(
+      '--seed <n>',
+      'random seed of the split, the initial weights, and the order and turns of patches',
+      integer(0, 0xffffffff),
+    )
     .add('--device <name>', DEVICE_HELP)
     .add('--threads <n>', 'threads that compute; results do not depend on it (0: all physical cores)', integer(0))
     .choice('--precision <name>', PRECISION_HELP, [...PRECISION_CHOICES])
     .add('--max-memory <size>', "limit for the engine's memory, e.g. 4G; batches are split to fit (0: none)")
-    .choice('--data-on-device <when>', 'hold all patches there where they fit; auto: on a GPU', ['auto', 'on', 'off'])
+    .choice('--data-on-device <when>', 'hold all patches on the device where they fit; auto does so on a GPU', [
+      'auto',
+      'on',
+      'off',
+    ])
     .add('--save-every <n>', 'keep a checkpoint every n epochs besides last and best (0: off)', integer(0))
     .add('--image-every <n>', 'pictures in TensorBoard every n epochs (0: off)', integer(0))
-    .add('--json', 'one JSON object a line on stdout instead of text');
+    .add('--json', 'print one JSON object per line instead of text');
 }
 
 function addData(options: Options, files: string): Options {
@@ -105,8 +113,12 @@ function addData(options: Options, files: string): Options {
     .add('--test-fraction <x>', 'share of the patches for the final test', real(0, 0.9))
     .add('--val-scenes <names>', 'scenes for validation, comma-separated, instead of shares')
     .add('--test-scenes <names>', 'scenes for the final test, comma-separated, instead of shares')
-    .choice('--normalization <kind>', 'fitted on the training split', ['percentile', 'per_band', 'none'])
-    .add('--no-augment', 'no flips and 90-degree turns');
+    .choice('--normalization <kind>', 'how values are scaled; fitted on the training split', [
+      'percentile',
+      'per_band',
+      'none',
+    ])
+    .add('--no-augment', 'do not flip or turn patches');
 }
 
 const RUN_FOLDER = `A run writes config.yaml, split.json, environment.json, metrics.jsonl, test_metrics.json,
@@ -133,10 +145,10 @@ ${RUN_FOLDER}`,
       'patch',
     ])
     .group('Model:')
-    .choice('--model <name>', 'network', ['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge'])
+    .choice('--model <name>', 'network to train', ['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge'])
     .add('--blocks <n>', 'residual blocks of spectral_sr', integer(0))
     .add('--hidden <n>', 'channels of the first layer of spectral_sr', integer(1))
-    .choice('--axis <name>', 'direction of its 1-D convolutions', ['row', 'raster', 'spectral'])
+    .choice('--axis <name>', 'direction of the 1-D convolutions of spectral_sr', ['row', 'raster', 'spectral'])
     .add('--endmembers <n>', 'endmembers of spectral_unmixing', integer(1))
     .choice('--endmember-constraint <name>', 'softplus keeps endmembers non-negative', ['softplus', 'none'])
     .choice(
@@ -161,7 +173,7 @@ function addStage2(train: Command): void {
       'after',
       `
 The input is what stage 1 predicts on Landsat's grid: computed once and kept in a cache, or the true cube degraded
-(--input simulated, for pre-training), or both by turns (--input mix).
+(--input simulated, for pre-training), or a mixture of both (--input mix).
 With no --data-dir the 4 m part of the generated sample is used, with a small network for ${FINE_SAMPLE.epochs} epochs, and the best
 model of runs/stage1, which is trained first where there is none.
 ${RUN_FOLDER}`,
@@ -169,18 +181,26 @@ ${RUN_FOLDER}`,
   const options = new Options(command, STAGE2_DEFAULTS);
   addData(options, 'folder or file of HDF5 patches as `prepare` writes them; without it the generated sample')
     .add('--stage1 <file>', "stage 1's checkpoint")
-    .choice('--input <name>', 'what the network sees', ['stage1', 'simulated', 'mix'])
+    .choice('--input <name>', 'input of the network: predictions of stage 1, the degraded true cube, or a mixture', [
+      'stage1',
+      'simulated',
+      'mix',
+    ])
     .add('--mix-share <x>', 'share of training patches whose input is the true cube, with --input mix', real(0, 1))
     .add('--cache-dir <path>', "folder for stage 1's predictions (default: cache beside the run folder)")
     .group('Model:')
-    .choice('--model <name>', 'network', ['spatial_sr', 'spatial_lightweight', 'bicubic'])
-    .add('--features <n>', 'channels of the network; 0: 64, of the lightweight one 16', integer(0))
+    .choice('--model <name>', 'network to train', ['spatial_sr', 'spatial_lightweight', 'bicubic'])
+    .add('--features <n>', 'channels of the network; 0 means 64 (spatial_lightweight: 16)', integer(0))
     .add('--groups <n>', 'residual groups of spatial_sr', integer(0))
-    .add('--blocks <n>', 'blocks (of each group)', integer(0))
-    .add('--reduction <n>', "of spatial_sr's channel attention", integer(1))
-    .add('--back-projections <n>', 'at the end of the network; 0 for the documented one', integer(0, 100))
+    .add('--blocks <n>', 'blocks (spatial_sr: in each group)', integer(0))
+    .add('--reduction <n>', 'reduction factor of the channel attention (spatial_sr)', integer(1))
+    .add(
+      '--back-projections <n>',
+      'number of back-projections at the end of the network (documented checkpoints have none)',
+      integer(0, 100),
+    )
     .choice('--projection <how>', 'back-projections bounded by what the input allows, or plain', ['bounded', 'plain'])
-    .add('--no-zero-start', 'start the last convolution at random, as documented, instead of from bicubic')
+    .add('--no-zero-start', 'start the last convolution from random weights, so not from the bicubic image')
     .add('--finetune-stage1', 'train both stages together, from 7 bands at 30 m');
   addShared(options, 'runs/stage2');
   command.action((flags: TrainFlags) => start('stage2', flags));

@@ -10,7 +10,7 @@ export function defineVerify(command: Command): void {
       '--net <name>',
       'network, when the file name does not say: spectral_sr, spectral_unmixing, spatial_sr, spatial_lightweight',
     )
-    .option('--json', 'one JSON object on stdout instead of a table')
+    .option('--json', 'print one JSON object instead of a table')
     .addHelpText(
       'after',
       '\nTolerance: |a-b| <= 1e-5 + 1e-4 |b| for outputs and losses, 1e-5 + 1e-3 |b| for gradients and parameters.\nExit 1 when anything lies beyond it.',

@@ -56,11 +56,11 @@ export function findDataset(file: Hdf5File, path: string, name: string): Dataset
   if (found === null || found === undefined) return undefined;
   const where = { file: path, field: name };
   if (found instanceof BrokenSoftLink)
-    throw new BandliftError('is a soft link to what is not there', {
+    throw new BandliftError('is a soft link whose target is missing', {
       ...where,
       found: found.target,
       expected: 'a dataset of this file',
-      hint: 'mend the link or copy the dataset itself',
+      hint: 'repair the link or copy the dataset itself',
     });
   const external = found instanceof ExternalLink ? found : file.get_external_link(name);
   if (external?.filename !== undefined)

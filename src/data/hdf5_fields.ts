@@ -81,6 +81,6 @@ export function checkStillWhole(path: string, expected: number): void {
       file: path,
       found: `${found} bytes`,
       expected: `${expected} bytes`,
-      hint: 'is somebody writing it? start again when it is done',
+      hint: 'if another program is writing it, start again when it is done',
     });
 }

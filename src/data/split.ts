@@ -66,7 +66,7 @@ export function splitPatches(set: PatchSet, options: SplitOptions): Split {
   const file = set.files.length === 1 ? set.files[0]!.path : `${set.files[0]!.path} and ${set.files.length - 1} more`;
   for (const name of ['validation', 'test'] as const)
     if (!(options[name] > 0 && options[name] < 1))
-      throw new BandliftError('is no fraction', {
+      throw new BandliftError('must be a fraction', {
         field: `${name} fraction`,
         found: options[name],
         expected: '> 0 and < 1',

@@ -62,7 +62,7 @@ export const resolvesToCuda = ({ kind }: DeviceChoice): boolean =>
 
 function checkCpu({ kind, precision = 'fp32' }: DeviceChoice, reason: string): void {
   if (precision === 'fp32') return;
-  const hint = kind === 'auto' ? `no GPU can be used: ${reason}` : 'leave --precision out, or use --device cuda';
+  const hint = kind === 'auto' ? `no GPU can be used: ${reason}` : 'omit --precision, or use --device cuda';
   throw new BandliftError(
     'the CPU computes in fp32 only',
     { field: '--precision', found: precision, expected: 'fp32', hint },

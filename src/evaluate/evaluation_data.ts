@@ -104,7 +104,7 @@ export function choosePatches(model: KnownModel, set: PatchSet, split: SplitName
   if (!isOwnData(contract, set)) {
     if (split === undefined || split === 'all') return { patches: all, split: 'all', own: false };
     throw new BandliftError(
-      "the checkpoint's split does not speak of these patches: they are not those of its run",
+      "the checkpoint's split does not cover these patches: they do not belong to its run",
       { field: '--split', found: split, expected: 'all', hint: 'leave out --split' },
       EXIT.usage,
     );

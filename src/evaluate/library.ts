@@ -74,7 +74,7 @@ function responseOf(file: PatchFile): SensorResponse {
     field: 'sensor',
     found: `${file.sensor ?? 'an unnamed sensor'}, ${file.inBands} bands`,
     expected: known.map((r) => r.sensor).join(' or '),
-    hint: 'leave --library away',
+    hint: 'omit --library',
   });
 }
 
@@ -100,7 +100,7 @@ export async function openLibrary(path: string, data: PatchFile): Promise<Neares
       field: 'units',
       found: data.units ?? 'unknown',
       expected: 'reflectance',
-      hint: 'leave --library away',
+      hint: 'omit --library',
     });
   if (!data.wavelength)
     throw new BandliftError('a library needs data with wavelengths', { file: data.path, field: 'wavelength' });

@@ -3,7 +3,7 @@
 /** @param ratio of ERGAS: fine pixels per coarse pixel */
 export function definitionNotes(ratio: number): string[] {
   return [
-    'SAM is the mean over valid pixels of the angle between predicted and true spectrum; pixels where either has no length are left out and counted. For a region the angle is over its bands alone.',
+    'SAM is the mean over valid pixels of the angle between predicted and true spectrum; pixels where either spectrum is zero are left out and counted. For a region the angle is over its bands alone.',
     'RMSE and MAE are over all valid pixels and bands of the set, in physical units; MRAE leaves out true values of 0.',
     "PSNR is the mean over bands of 20 log10(largest true value / RMSE of the band); CC the mean over bands of Pearson's correlation; bands where either is undefined are left out of the mean.",
     'SSIM is the mean over bands and patches under an 11 x 11 Gaussian of sigma 1.5 with K1 = 0.01, K2 = 0.03 and L = the range of the true values of the band over all patches evaluated; only windows that lie wholly inside a patch and hold no invalid pixel count.',

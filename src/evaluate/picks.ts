@@ -21,7 +21,7 @@ export function parsePixel(text: string): PixelChoice {
   const match = /^(\d+):(\d+),(\d+)$/.exec(text.trim());
   if (!match)
     throw new BandliftError(
-      'is no pixel',
+      'not a pixel position',
       { field: '--pixels', found: `'${text}'`, expected: 'PATCH:ROW,COLUMN, e.g. 12:30,40' },
       EXIT.usage,
     );

@@ -37,7 +37,7 @@ export async function evaluateStage1(
   const model = await openModel(path);
   const { contract } = model;
   if ('up' in contract.model || contract.model.kind === 'cascade')
-    throw new BandliftError('is no spectral model', { file: path, hint: 'give it as --stage2' }, EXIT.usage);
+    throw new BandliftError('not a spectral model', { file: path, hint: 'give it as --stage2' }, EXIT.usage);
   const set = await openPatchSet([options.data], { sides: contract.sides ?? 'auto' });
   for (const warning of set.warnings) report.warn(warning);
   checkData(model, set, contract.model.inBands);

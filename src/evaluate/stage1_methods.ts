@@ -81,7 +81,7 @@ export function oracles(directions: PrincipalDirections, size: PatchSize, machin
   return ORACLE_RANKS.filter((rank) => rank < good.length).map((rank) => ({
     label: `oracle, ${rank} components`,
     role: 'oracle',
-    about: `the true spectra within the first ${rank} principal components of the training split: what no model of ${rank} numbers a pixel can pass`,
+    about: `the true spectra within the first ${rank} principal components of the training split: the upper bound for any model with ${rank} values per pixel`,
     shown: false,
     open: () =>
       openNetwork(

@@ -182,7 +182,7 @@ async function openFine(path: string): Promise<FineModel> {
   if (spec.kind === 'cascade') return { ...known, spec, ratio: spec.stage2 };
   if ('up' in spec) return { ...known, spec, ratio: spec };
   throw new BandliftError(
-    'is no spatial model',
+    'not a spatial model',
     { file: path, found: spec.kind, hint: 'give it as --stage1' },
     EXIT.usage,
   );
@@ -193,14 +193,14 @@ async function openSpectral(path: string, next: FineModel): Promise<SpectralMode
   const spec = known.contract.model;
   if (spec.kind === 'cascade' || 'up' in spec)
     throw new BandliftError(
-      'is no spectral model',
+      'not a spectral model',
       { file: path, found: spec.kind, hint: 'give it as --stage2' },
       EXIT.usage,
     );
   if (next.spec.kind === 'cascade')
-    throw new BandliftError('holds both stages', { file: next.path, hint: 'leave --stage1 away' }, EXIT.usage);
+    throw new BandliftError('holds both stages', { file: next.path, hint: 'omit --stage1' }, EXIT.usage);
   if (spec.outBands !== next.spec.inBands)
-    throw new BandliftError('gives other bands than stage 2 takes', {
+    throw new BandliftError('predicts other bands than stage 2 takes', {
       file: path,
       found: `${spec.outBands} bands`,
       expected: `${next.spec.inBands} (${next.path})`,

@@ -27,7 +27,7 @@ export function checkLossWeights(weights: SpectralLossWeights): void {
     }
   }
   if (weights.l1 + weights.l2 + weights.sam + weights.gradient === 0) {
-    throw new BandliftError('all loss weights are 0: nothing to train for', { field: 'loss' }, EXIT.usage);
+    throw new BandliftError('all loss weights are 0, so there is nothing to train', { field: 'loss' }, EXIT.usage);
   }
 }
 

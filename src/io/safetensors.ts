@@ -87,7 +87,11 @@ function bad(
   message: string,
   detail: { field?: string; found?: string | number; expected?: string | number },
 ): BandliftError {
-  return new BandliftError(message, { file: file.path, ...detail, hint: 'the file is damaged or no safetensors file' });
+  return new BandliftError(message, {
+    file: file.path,
+    ...detail,
+    hint: 'the file is damaged or not a safetensors file',
+  });
 }
 
 function shorten(value: unknown): string {
@@ -101,7 +105,11 @@ function parseEntry(file: OpenFile, name: string, raw: unknown, dataStart: numbe
   if (!isDtype(dtype))
     throw bad(file, 'unknown dtype', { field, found: shorten(dtype), expected: Object.keys(ARRAYS).join(', ') });
   if (!Array.isArray(shape) || !shape.every(isSize))
-    throw bad(file, 'the shape is no list of sizes', { field, found: shorten(shape), expected: 'whole numbers >= 0' });
+    throw bad(file, 'the shape is not a list of sizes', {
+      field,
+      found: shorten(shape),
+      expected: 'whole numbers >= 0',
+    });
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize) || offsets[0] > offsets[1])
     throw bad(file, 'bad data_offsets', { field, found: shorten(offsets), expected: '[begin, end], begin <= end' });
   const [begin, end] = [offsets[0] + dataStart, offsets[1] + dataStart];
@@ -127,7 +135,7 @@ function parseEntry(file: OpenFile, name: string, raw: unknown, dataStart: numbe
 
 function parseMetadata(file: OpenFile, raw: unknown): Record<string, string> {
   if (raw === undefined) return {};
-  if (!isRecord(raw)) throw bad(file, '__metadata__ is no object of strings', { found: shorten(raw) });
+  if (!isRecord(raw)) throw bad(file, '__metadata__ is not an object of strings', { found: shorten(raw) });
   for (const [key, value] of Object.entries(raw))
     if (typeof value !== 'string')
       throw bad(file, 'not a string', { field: `__metadata__.${key.slice(0, 100)}`, found: shorten(value) });
@@ -169,9 +177,9 @@ async function parseHeader(file: OpenFile): Promise<SafetensorsHeader> {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     raw = JSON.parse(text);
   } catch (error) {
-    throw bad(file, `the header is no JSON (${(error as Error).message.slice(0, 60)})`, {});
+    throw bad(file, `the header is not JSON (${(error as Error).message.slice(0, 60)})`, {});
   }
-  if (!isRecord(raw)) throw bad(file, 'the header is no JSON object', { found: shorten(raw) });
+  if (!isRecord(raw)) throw bad(file, 'the header is not a JSON object', { found: shorten(raw) });
   const metadata = parseMetadata(file, raw.__metadata__);
   const tensors = new Map<string, TensorEntry>();
   for (const [name, entry] of Object.entries(raw))

@@ -101,7 +101,7 @@ function findPrefix(zip: ZipReader, path: string): string {
       hint: 'in PyTorch: torch.save(torch.jit.load(FILE).state_dict(), NEW)',
     });
   const pickle = names.find((name) => /^[^/]*\/data\.pkl$/.test(name));
-  if (pickle === undefined) throw bad(path, 'the archive has no data.pkl: no file of torch.save');
+  if (pickle === undefined) throw bad(path, 'the archive has no data.pkl: it was not written by torch.save');
   return pickle.slice(0, -'data.pkl'.length);
 }
 

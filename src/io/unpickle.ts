@@ -141,7 +141,7 @@ export class Unpickler {
   // ---- names and what they would do ----
 
   #global(module: PickleValue, name: PickleValue): Global {
-    if (typeof module !== 'string' || typeof name !== 'string') throw this.#damaged('a name that is no text');
+    if (typeof module !== 'string' || typeof name !== 'string') throw this.#damaged('a name that is not text');
     const global = new Global(module, name);
     if (!ALLOWED.has(String(global))) throw this.#refused(`'${String(global).slice(0, 100)}'`);
     return global;
@@ -156,7 +156,7 @@ export class Unpickler {
   /** What a call of an allowed name gives. */
   #reduce(callable: PickleValue, args: PickleValue): PickleValue {
     if (!(callable instanceof Global) || !Array.isArray(args))
-      throw this.#damaged('a call of something that is no name');
+      throw this.#damaged('a call of something that is not a name');
     let tensor: TensorRef | undefined;
     if (callable.name === 'OrderedDict' && args.length === 0) return new Map();
     // torch.Size((1, 2)) is a tuple, torch.device('cuda', 0) two words

@@ -58,7 +58,7 @@ const MAY_BE_ZERO = new Set(['blocks', 'groups', 'backProjections']);
 
 function checkSizes(spec: ModelSpec): void {
   const fail = (field: string, found: string | number, expected: string) => {
-    throw new BandliftError(`${spec.kind} needs another size`, { field, found, expected }, EXIT.usage);
+    throw new BandliftError(`${spec.kind} has an invalid size`, { field, found, expected }, EXIT.usage);
   };
   for (const [field, value] of Object.entries(spec)) {
     if (typeof value !== 'number') continue;

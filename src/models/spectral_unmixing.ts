@@ -26,7 +26,7 @@ export function spectralUnmixing(scope: ParameterScope, spec: SpectralUnmixingSp
   const { builder } = scope;
   if (spec.constraint === 'softplus' && spec.regression !== 'none') {
     throw new BandliftError(
-      'non-negative endmembers have no regression path',
+      'non-negative endmembers cannot be combined with a regression',
       { field: 'regression', found: spec.regression, expected: 'none', hint: 'or use the endmember constraint none' },
       EXIT.usage,
     );

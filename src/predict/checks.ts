@@ -59,7 +59,7 @@ function checkUnits(model: StageModel, input: Incoming | Scene, force: boolean):
       field: 'units',
       found: input.units,
       expected: `${model.units} for ${model.path}`,
-      hint: 'use a model trained on such values; --force-units predicts all the same',
+      hint: 'use a model trained on such values, or --force-units to predict anyway',
     },
     EXIT.badInput,
   );
@@ -88,7 +88,7 @@ function checkSensor({ spec, sensor, path }: StageModel, input: Incoming | Scene
     field: 'wavelength',
     found,
     expected,
-    hint: 'use a model trained on such bands; --force-units predicts all the same',
+    hint: 'use a model trained on such bands, or --force-units to predict anyway',
   });
 }
 

@@ -96,13 +96,13 @@ export async function checkValues(model: StageModel, scene: Scene, region: Windo
   if (typical === undefined || typical === 0) return [];
   const found = `half of the values that were looked at are above ${number(typical)}`;
   if (plainUnits(scene.units ?? model.units ?? '') === 'reflectance' && typical > MOST_REFLECTANCE) {
-    if (force) return [`${scene.path}: ${found}, which is no reflectance`];
+    if (force) return [`${scene.path}: ${found}, which cannot be reflectance`];
     const factor = typical > 200 ? 10000 : 100;
     throw new BandliftError('holds values that cannot be reflectance', {
       file: scene.path,
       found,
       expected: 'about 0 to 1',
-      hint: `if they are reflectance times ${factor}, give --input-scale ${1 / factor} for a GeoTIFF, or "reflectance scale factor = ${factor}" in an ENVI header; --force-units predicts all the same`,
+      hint: `if they are reflectance times ${factor}, give --input-scale ${1 / factor} for a GeoTIFF, or "reflectance scale factor = ${factor}" in an ENVI header; --force-units predicts anyway`,
     });
   }
   const reach = reachOf(model);

@@ -92,10 +92,10 @@ function checkKind(model: StageModel, name: Stage['name'], isLast: boolean): voi
   const { kind } = model.spec;
   const spatial = 'up' in model.spec;
   if (name === 'stage 1' && spatial)
-    throw new BandliftError('is a spatial network', { file: model.path, hint: 'give it as --stage2' }, EXIT.usage);
+    throw new BandliftError('this is a spatial network', { file: model.path, hint: 'give it as --stage2' }, EXIT.usage);
   if (name === 'stage 2' && !spatial)
     throw new BandliftError(
-      `is no spatial network but ${kind}`,
+      `not a spatial network but ${kind}`,
       { file: model.path, hint: 'give it as --stage1' },
       EXIT.usage,
     );

@@ -57,7 +57,7 @@ export async function unfinished(
   const settings = existsSync(folder) ? await readSettings(folder) : undefined;
   if (settings === undefined || resume === 'restart') {
     if (resume === 'require')
-      throw new BandliftError('there is no unfinished prediction to go on with', { file: folder }, EXIT.usage);
+      throw new BandliftError('there is no unfinished prediction to resume', { file: folder }, EXIT.usage);
     return undefined;
   }
   if (settings.key === key) return settings;

@@ -71,7 +71,7 @@ function checkOptions({ patch, stride, maxNodata, phases = 1 }: PrepareOptions):
   if (stride !== undefined) checkEven(stride, 'stride');
   if (maxNodata !== undefined && !(maxNodata >= 0 && maxNodata < 1))
     throw new BandliftError(
-      'is no share',
+      'must be a share',
       { field: 'max-nodata', found: maxNodata, expected: 'from 0 to less than 1' },
       EXIT.usage,
     );

@@ -158,7 +158,7 @@ async function doneMeanwhile(
   const report = await finishedScene(out, scene.name, key);
   if (report !== undefined || resume) return report;
   throw new BandliftError(
-    'was made by another process with other options meanwhile',
+    'was made in the meantime by another process with other options',
     { file: options.out, hint: 'give another --out' },
     EXIT.usage,
   );

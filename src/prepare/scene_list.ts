@@ -20,7 +20,7 @@ export function parseShard(text: string): Shard {
   const [, index, count] = /^(\d+)\/(\d+)$/.exec(text.trim())?.map(Number) ?? [];
   if (index === undefined || count === undefined || index < 1 || index > count)
     throw new BandliftError(
-      'is no part of a list',
+      'not a valid shard',
       { field: '--shard', found: text, expected: 'i/n with i from 1 to n, e.g. 2/8' },
       EXIT.usage,
     );

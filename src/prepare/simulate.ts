@@ -52,7 +52,7 @@ export function simulate(spectra: Float64Array, bands: number, weights: readonly
 export function noiseModels(scene: EnviScene, sensor: SensorResponse): readonly NoiseModel[] {
   const hint = 'leave out --noise';
   if (!/^Landsat [89] OLI/.test(sensor.sensor))
-    throw new BandliftError("OLI's signal to noise is not that of this sensor", { found: sensor.sensor, hint });
+    throw new BandliftError('noise is known for OLI and OLI-2 only', { found: sensor.sensor, hint });
   if (scene.units === 'reflectance') return OLI_REFLECTANCE_NOISE;
   if (scene.units === 'uW cm-2 sr-1 nm-1') return OLI_NOISE;
   throw new BandliftError('noise needs known units', {

@@ -121,7 +121,7 @@ function oracleSentence(result: EvaluationResult): string[] {
   );
   if (!best) return [];
   return [
-    `For scale: ${best.label}, an oracle that has seen the truth and is no competitor, reaches ${formatNumber(best.value, columnDigits([best.value]))}°.`,
+    `For scale: ${best.label}, an oracle that has seen the truth and does not compete, reaches ${formatNumber(best.value, columnDigits([best.value]))}°.`,
   ];
 }
 

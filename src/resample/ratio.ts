@@ -12,7 +12,7 @@ export const LANDSAT_TO_AVIRIS_NG: SpatialRatio = { up: 15, down: 2 };
 /** Fine pixels along a coarse one. */
 export const factorOf = ({ up, down }: SpatialRatio): number => up / down;
 
-/** 7.5 -> 15 / 2; undefined for a factor below 1 and for one that is no ratio of whole numbers up to 1000. */
+/** 7.5 -> 15 / 2; undefined for a factor below 1 and for one that is not a ratio of whole numbers up to 1000. */
 export function ratioOf(factor: number): SpatialRatio | undefined {
   for (let down = 1; down <= 1000; down++) {
     const up = Math.round(factor * down);

@@ -72,15 +72,15 @@ export function checkDescription(description: CubeDescription, path: string): vo
       });
   const nodata = nodataOf(description);
   if (dataType === 'int16' && !(Number.isInteger(nodata) && Math.abs(nodata + 0.5) < 32768))
-    throw new BandliftError('is no int16', { file: path, field: 'nodata', found: nodata });
+    throw new BandliftError('does not fit int16', { file: path, field: 'nodata', found: nodata });
   if (!(scaleOf(description) > 0 && Number.isFinite(scaleOf(description))))
-    throw new BandliftError('is no scale', { file: path, field: 'scale', found: scaleOf(description) });
+    throw new BandliftError('not a valid scale', { file: path, field: 'scale', found: scaleOf(description) });
 }
 
 /** Data file and header of a result: NAME.img and NAME.hdr; .dat, .bip, .bil, .bsq and .raw are kept as the data file's ending. */
 export function cubePaths(path: string): { dataPath: string; headerPath: string } {
   const stem = path.replace(/\.(hdr|img|dat|bip|bil|bsq|raw)$/i, '');
-  if (basename(stem) === '') throw new BandliftError('is no name for a result', { file: path });
+  if (basename(stem) === '') throw new BandliftError('not a file name for a result', { file: path });
   const dataPath = stem === path || /\.hdr$/i.test(path) ? `${stem}.img` : path;
   return { dataPath, headerPath: `${stem}.hdr` };
 }

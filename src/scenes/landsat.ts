@@ -115,7 +115,7 @@ function sensorOf(product: Product, metadata: LandsatMetadata | undefined): { se
   const name = /^L([A-Z])(\d\d)_/i.exec(basename(product.stem));
   const number = name?.[2] ?? /^LANDSAT_(\d)$/.exec(metadata?.spacecraft ?? '')?.[1]?.padStart(2, '0');
   if (number === undefined)
-    return { warnings: ['neither the names of the files nor metadata tell the satellite: taken for Landsat 8 or 9'] };
+    return { warnings: ['neither file names nor metadata name the satellite: Landsat 8 or 9 is assumed'] };
   const sensor = SENSORS[number];
   if (sensor === undefined)
     throw new BandliftError('is not of Landsat 8 or 9', {
@@ -176,7 +176,7 @@ export async function openLandsatScene(
   const offset = metadata?.offset ?? Array<number>(BANDS).fill(REFLECTANCE_OFFSET);
   if (scale.some((s) => s !== REFLECTANCE_SCALE) || offset.some((o) => o !== REFLECTANCE_OFFSET))
     warnings.push(
-      `${basename(metadata!.path)} scales reflectance by ${scale[0]} and ${offset[0]}, not by the usual ${REFLECTANCE_SCALE} and ${REFLECTANCE_OFFSET}: its own are used`,
+      `${basename(metadata!.path)} scales reflectance by ${scale[0]} and ${offset[0]}, not the usual ${REFLECTANCE_SCALE} and ${REFLECTANCE_OFFSET}; the product's own are used`,
     );
 
   const cache = new BlockCache(options.cacheBytes);

@@ -86,7 +86,7 @@ export async function readLandsatMetadata(path: string): Promise<LandsatMetadata
       const name = `REFLECTANCE_${kind}_BAND_${b + 1}`;
       const value = Number(parameters.get(name) ?? Number.NaN);
       if (!plausible(value))
-        throw new BandliftError('is no factor of a surface reflectance', {
+        throw new BandliftError('not a scale factor of surface reflectance', {
           file: path,
           field: name,
           found: parameters.get(name) ?? 'nothing',

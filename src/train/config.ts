@@ -161,7 +161,7 @@ export function readConfigFile<C extends TrainConfig>(
     const why = (error as Error).message.split('\n')[0]!.replace(/:$/, '');
     throw new BandliftError(
       `not valid YAML: ${why}`,
-      { file: path, hint: 'mend the file; one `setting: value` a line' },
+      { file: path, hint: 'fix the YAML: one `setting: value` per line' },
       EXIT.usage,
     );
   }

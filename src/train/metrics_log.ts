@@ -43,7 +43,7 @@ function linesUpTo(
       throw new BandliftError('not a line of metrics', {
         file: path,
         field: `line ${i + 1}`,
-        hint: 'mend or move the file away and resume again',
+        hint: 'repair the file or move it away, then resume again',
       });
     if (record.step > step) break; // steps never fall within a file
     lines.push(line);

@@ -44,7 +44,7 @@ export function specFromConfig(config: Stage1Config, inBands: number, outBands: 
 
 /** Weights of the other stage. */
 export function notOfStage(kind: string, stage: string): BandliftError {
-  return new BandliftError(`the weights are not of a network of ${stage}`, { field: '--init', found: kind });
+  return new BandliftError(`these weights do not belong to a network of ${stage}`, { field: '--init', found: kind });
 }
 
 /** The settings of a run that starts from another model's weights: its network is that model's, whatever the flags say. */

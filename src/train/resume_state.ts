@@ -39,7 +39,7 @@ export async function readState(folder: RunFolder, file: string | undefined, rep
     }
     const { epoch, batch, step } = other.checkpoint.state.progress;
     report.warn(
-      `${error.message}; this run goes on from ${other.path} instead (epoch ${epoch}, batch ${batch}, step ${step}); the steps after it are computed again`,
+      `${error.message}; this run continues from ${other.path} instead (epoch ${epoch}, batch ${batch}, step ${step}); the steps after it are computed again`,
     );
     return other;
   }

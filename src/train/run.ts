@@ -219,7 +219,7 @@ async function openMonitor(
   const metrics = await MetricsLog.open(folder.metrics, step);
   if (metrics.dropped > 0)
     report.line(
-      `metrics.jsonl and TensorBoard go on from step ${step}: ${metrics.dropped} later measurement${metrics.dropped === 1 ? ' is' : 's are'} taken out`,
+      `metrics.jsonl and TensorBoard continue from step ${step}: ${metrics.dropped} later measurement${metrics.dropped === 1 ? ' is' : 's are'} removed`,
     );
   return new TrainingMonitor(new Board(folder.tensorboard, baselines, step), metrics, report);
 }

@@ -44,7 +44,7 @@ function checkRun(path: string, resume: boolean): void {
   if (resume && !exists)
     throw new BandliftError(
       'there is no run to resume in this folder',
-      { file: path, hint: 'give the folder of a run with --output-dir, or leave --resume out to start one' },
+      { file: path, hint: 'give the folder of a run with --output-dir, or omit --resume to start a new run' },
       EXIT.usage,
     );
   if (exists && !resume)

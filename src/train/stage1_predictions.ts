@@ -121,7 +121,7 @@ function removePartials(folder: string, files: readonly CacheFile[]): void {
 const stopped = (folder: string) =>
   new BandliftError(
     "stopped before stage 1's predictions were complete",
-    { file: folder, hint: 'what is there is kept; the same command goes on' },
+    { file: folder, hint: 'what is done is kept; run the same command again to continue' },
     EXIT.interrupted,
   );
 
@@ -260,7 +260,7 @@ async function predictPatch({ session, contract, file }: FileJob, batch: LoadedB
   const bad = prediction.findIndex((v) => !Number.isFinite(v));
   if (bad >= 0)
     throw new BandliftError(
-      `stage 1 predicts something that is not a number for patch ${batch.patches[0]}`,
+      `stage 1 predicted NaN or infinity for patch ${batch.patches[0]}`,
       { field: `band ${bad % bands}`, found: prediction[bad]! },
       EXIT.notFinite,
     );

@@ -79,7 +79,7 @@ export async function chooseStart<C extends TrainConfig>(request: StartRequest, 
   const goesOn = request.resume || (home !== undefined && (folder === undefined || samePath(folder, home)));
   if ((goesOn || from) && typeof flags.init === 'string')
     throw new BandliftError(
-      'a run that goes on has its weights already',
+      'a continued run already has its weights',
       {
         field: '--init',
         found: flags.init,
@@ -111,7 +111,7 @@ type Progress = CheckpointContract & { readonly state: CheckpointState };
 async function inspectState(path: string): Promise<Progress> {
   const header = await inspectCheckpoint(path);
   if (header.content === 'checkpoint') return header;
-  throw new BandliftError('holds weights only, no run to go on with', {
+  throw new BandliftError('holds weights only, so there is no run to continue', {
     file: path,
     hint: 'start a new run from it with --init',
   });
@@ -136,7 +136,7 @@ function settingsOf<C extends TrainConfig>(from: Progress, kind: Settings<C>, pa
     throw new BandliftError(`is not a checkpoint of ${kind.stage}`, {
       file: path,
       found: model.kind,
-      hint: `go on with \`bandlift train ${spatial ? 'stage2' : 'stage1'}\``,
+      hint: `continue it with \`bandlift train ${spatial ? 'stage2' : 'stage1'}\``,
     });
   const settings = { ...kind.defaults, ...shared } as TrainConfig;
   const input = sides?.input === 'aviris_lr' ? 'simulated' : 'stage1';
@@ -154,7 +154,7 @@ function checkDecided(given: Readonly<Record<string, unknown>>, saved: Readonly<
     if (found === undefined || found === expected) continue;
     const show = (value: unknown) => (value === '' ? 'nothing' : String(value));
     throw new BandliftError(
-      'a run that goes on keeps what it was started with',
+      'a continued run keeps the settings it was started with',
       {
         field: option(name),
         found: show(found),

@@ -87,14 +87,18 @@ function readDoc(path: string, file: SafetensorsFile): Record<string, unknown> {
 function ratioIn(path: string, scale: unknown): SpatialRatio {
   const ratio = ratioOf(Number(scale));
   if (ratio !== undefined) return ratio;
-  throw new BandliftError('no ratio of whole numbers', { file: path, field: 'doc.scale_factor', found: String(scale) });
+  throw new BandliftError('not a ratio of whole numbers', {
+    file: path,
+    field: 'doc.scale_factor',
+    found: String(scale),
+  });
 }
 
 function specOf(path: string, net: string, doc: Record<string, unknown>): ModelSpec {
   const size = (field: string): number => {
     const value = doc[field];
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-      throw new BandliftError('missing or no size', { file: path, field: `doc.${field}`, found: String(value) });
+      throw new BandliftError('missing or not a size', { file: path, field: `doc.${field}`, found: String(value) });
     }
     return value;
   };

@@ -67,7 +67,7 @@ const CHECKPOINTS: BrokenCase[] = [
     args: train('--resume', '--checkpoint', LAST),
     prepare: run((path) => writeFileSync(path, withHeader('{"weight": {"dtype"'))),
     exit: EXIT.badInput,
-    message: /last\.safetensors: the header is no JSON .*; the file is damaged or no safetensors file/,
+    message: /last\.safetensors: the header is not JSON .*; the file is damaged or not a safetensors file/,
   },
   {
     name: 'negative shape',
@@ -77,7 +77,7 @@ const CHECKPOINTS: BrokenCase[] = [
     ),
     exit: EXIT.badInput,
     message:
-      /last\.safetensors: tensor 'w': the shape is no list of sizes; found \[-1,-1\], expected whole numbers >= 0/,
+      /last\.safetensors: tensor 'w': the shape is not a list of sizes; found \[-1,-1\], expected whole numbers >= 0/,
   },
   {
     name: 'shape of 2^63 numbers',
@@ -86,7 +86,7 @@ const CHECKPOINTS: BrokenCase[] = [
       writeFileSync(path, withHeader('{"w":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,4]}}')),
     ),
     exit: EXIT.badInput,
-    message: /last\.safetensors: tensor 'w': the shape is no list of sizes; found \[9223372036854776000\]/,
+    message: /last\.safetensors: tensor 'w': the shape is not a list of sizes; found \[9223372036854776000\]/,
   },
   {
     name: 'overlapping tensors',
@@ -225,7 +225,7 @@ const PICKLES: BrokenCase[] = [
   imports(
     'pth of an unknown network',
     'unknown.pth',
-    /unknown\.pth: .*no known network; found conv\.weight, conv\.bias, expected/,
+    /unknown\.pth: .*do not match any known network; found conv\.weight, conv\.bias, expected/,
   ),
   imports('pth of another network than said', 'whole.pth', /whole\.pth: .*spectral_sr/, '--model', 'spectral_sr'),
   {

@@ -197,7 +197,7 @@ const FOLDERS: BrokenCase[] = [
     args: train('--resume'),
     prepare: patches(),
     exit: EXIT.usage,
-    message: /run: there is no run to resume in this folder; .*leave --resume out/,
+    message: /run: there is no run to resume in this folder; .*omit --resume/,
   },
   {
     name: 'sample into a sample',
@@ -233,7 +233,7 @@ const SETTINGS: BrokenCase[] = [
     args: train('--config', 'config.yaml'),
     prepare: config('epochs: [1, 2\nlr: }'),
     exit: EXIT.usage,
-    message: /config\.yaml: not valid YAML: .*line 2, column 1; mend the file/,
+    message: /config\.yaml: not valid YAML: .*line 2, column 1; fix the YAML/,
   },
   {
     name: 'config is a list',

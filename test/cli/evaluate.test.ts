@@ -65,15 +65,15 @@ describe('bandlift evaluate', () => {
   it.each([
     ['no model', ['--out', 'x'], /nothing to evaluate, expected --stage1 or --stage2/, 2],
     ['a file that is none', ['--stage1', 'none.safetensors', '--out', 'x'], /none\.safetensors: no such file/, 3],
-    ['a spectral model as stage 2', ['--stage2', checkpoint, '--out', 'x'], /is no spatial model/, 2],
+    ['a spectral model as stage 2', ['--stage2', checkpoint, '--out', 'x'], /not a spatial model/, 2],
     [
       'pixels that are none',
       ['--stage1', checkpoint, '--out', 'x', '--pixels', '3-4'],
-      /--pixels: is no pixel; found '3-4'/,
+      /--pixels: not a pixel position; found '3-4'/,
       2,
     ],
     ['too little memory', ['--stage1', checkpoint, '--out', 'x', '--max-memory', '1M'], /memory/, 5],
-    ['a file as --out', ['--stage1', checkpoint, '--out', checkpoint], /best\.safetensors: is no folder/, 3],
+    ['a file as --out', ['--stage1', checkpoint, '--out', checkpoint], /best\.safetensors: not a folder/, 3],
   ] as const)('says what is wrong: %s', async (_, args, message, exit) => {
     const { status, stderr } = await evaluate(...args);
     expect(stderr).toMatch(message);

@@ -194,7 +194,10 @@ describe('--help', () => {
     ['verify', [/\|a-b\| <= 1e-5/, /\(default: "auto"\)/, /Exit 1/]],
     [
       'inspect',
-      [/side of an input patch, likewise \(default: 256, of stage 2 34\)/, /--batch-size <n>.*\(default: 4\)/s],
+      [
+        /side of an input patch for the planned memory \(default: 256; stage 2: 34\)/,
+        /--batch-size <n>.*\(default: 4\)/s,
+      ],
     ],
     ['check-pipeline', [/--json/]],
     ['doctor', [/--json/]],

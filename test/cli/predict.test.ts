@@ -93,7 +93,7 @@ describe('bandlift predict', () => {
     await new Promise((resolve) => second.child.stdout!.once('data', resolve));
     second.child.kill('SIGINT');
     expect((await second.exited).code).toBe(130);
-    expect(second.stderr()).toMatch(/the same command goes on from here/);
+    expect(second.stderr()).toMatch(/run the same command again to continue/);
     expect(existsSync(join(folder, 'killed.img'))).toBe(false);
     expect(bandlift([...args, '--out', 'killed', '--resume', '--threads', '1'], folder).status).toBe(0);
     expect(hash('killed.img')).toBe(hash('straight.img'));

@@ -86,6 +86,7 @@ describe('every message of the page', () => {
   const PARTS: Record<string, RegExp> = {
     'one patch of 32 x 32 pixels does not fit into the memory allowed':
       /one patch of \$\{height\} x \$\{width\} pixels does not fit/,
+    'the thread that reads the data stopped': /'the thread that reads the data'/,
     'not a finite number at step 2': /not a finite number at step \$\{/,
     'stopped early: no improvement in 25 epochs': /stopped early: no improvement in \$\{/,
     'its dimensions look like (N,bands,H,W), channels first': /its dimensions look like \$\{order\}/,

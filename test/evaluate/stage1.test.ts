@@ -192,7 +192,7 @@ describe('evaluate stage 1', () => {
     [
       'a split of other files',
       { data: [{ name: 'other.h5', patches: 9 }] },
-      /--split: the checkpoint's split does not speak of these patches.*found test, expected all/,
+      /--split: the checkpoint's split does not cover these patches.*found test, expected all/,
     ],
     ['another sensor', { sensor: 'Landsat 9 OLI-2' }, /sensor/],
   ])("refuses data that are not the checkpoint's: %s", async (name, changes, message) => {

@@ -209,8 +209,8 @@ describe('evaluate stage 2', () => {
 
   it('refuses what does not fit', async () => {
     const evaluate = (paths: { stage1?: string; stage2: string }) => evaluateStage2(paths, options, silentReporter);
-    await expect(evaluate({ stage2: stage1 })).rejects.toThrow(/is no spatial model; found ridge/);
-    await expect(evaluate({ stage1: stage2, stage2 })).rejects.toThrow(/is no spectral model; found bicubic/);
+    await expect(evaluate({ stage2: stage1 })).rejects.toThrow(/not a spatial model; found ridge/);
+    await expect(evaluate({ stage1: stage2, stage2 })).rejects.toThrow(/not a spectral model; found bicubic/);
     const tripled = await checkpoint('tripled', { ...bicubicSpec, up: 3, down: 1 }, new Map());
     await expect(evaluate({ stage2: tripled })).rejects.toThrow(/found 4 x 4 -> 12 x 12 pixels, expected 30 x 30/);
     const seen = await checkpoint('seen', ridgeSpec, ridge, { split: splitOf([0, 1, 6], [2], [7]) });
@@ -218,6 +218,8 @@ describe('evaluate stage 2', () => {
     const other = await checkpoint('other', { ...bicubicSpec, inBands: 9, outBands: 9 }, new Map(), {
       normalization: { ...normalization, input: IDENTITY, target: IDENTITY },
     });
-    await expect(evaluate({ stage1, stage2: other })).rejects.toThrow(/gives other bands.*found 24 bands, expected 9/);
+    await expect(evaluate({ stage1, stage2: other })).rejects.toThrow(
+      /predicts other bands.*found 24 bands, expected 9/,
+    );
   });
 });

@@ -80,9 +80,9 @@ const cases: [what: string, path: () => string, message: RegExp][] = [
     /bad header length; found 9223372036854775808 bytes, expected at most 10/,
   ],
   ['a header longer than the file', () => file('x', '{}', eight, 11n), /bad header length; found 11 bytes/],
-  ['a header that is no JSON', () => file('x', '{"a": [1,'), /the header is no JSON/],
-  ['a header that is no UTF-8', () => file('x', Uint8Array.of(0x7b, 0x22, 0xff, 0x22)), /the header is no JSON/],
-  ['a header that is a list', () => file('x', '[]'), /no JSON object/],
+  ['a header that is no JSON', () => file('x', '{"a": [1,'), /the header is not JSON/],
+  ['a header that is no UTF-8', () => file('x', Uint8Array.of(0x7b, 0x22, 0xff, 0x22)), /the header is not JSON/],
+  ['a header that is a list', () => file('x', '[]'), /not a JSON object/],
   ['metadata that is no string', () => file('x', '{"__metadata__":{"a":1}}'), /__metadata__\.a: not a string; found 1/],
   [
     'an unknown dtype',
@@ -98,17 +98,17 @@ const cases: [what: string, path: () => string, message: RegExp][] = [
   [
     'a negative size',
     () => file('x', JSON.stringify({ a: entry('F32', [-1, -2], [0, 8]) }), eight),
-    /no list of sizes; found \[-1,-2\]/,
+    /not a list of sizes; found \[-1,-2\]/,
   ],
   [
     'a fractional size',
     () => file('x', JSON.stringify({ a: entry('F32', [0.5, 4], [0, 8]) }), eight),
-    /no list of sizes/,
+    /not a list of sizes/,
   ],
   [
     'a size of 2^63',
     () => file('x', '{"a":{"dtype":"F32","shape":[9223372036854775808],"data_offsets":[0,8]}}', eight),
-    /no list of sizes/,
+    /not a list of sizes/,
   ],
   [
     'a product beyond 2^53',

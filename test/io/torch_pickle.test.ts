@@ -72,7 +72,7 @@ describe('hand-made files', () => {
     ['opcodes that make objects', `\x80\x02(iposix\nsystem\n.`, /pickle opcode 0x69/],
     ['attributes of objects', `\x80\x02ccollections\nOrderedDict\n}b.`, /attributes of an object/],
     ['a call of a tensor type', `\x80\x02ctorch\nFloatStorage\n)R.`, /not what 'torch\.FloatStorage' takes/],
-    ['a call of a string', `\x80\x02${text('os')})R.`, /a call of something that is no name/],
+    ['a call of a string', `\x80\x02${text('os')})R.`, /a call of something that is not a name/],
     ['an empty pickle', '', /it ends early/],
     ['a pickle without an end', '\x80\x02}', /it ends early/],
     ['an empty stack', '\x80\x02.', /the stack is empty/],

@@ -129,7 +129,7 @@ describe('parameters', () => {
   });
 
   it.each([
-    [{ ...SR, hidden: 0 }, 'hidden: spectral_sr needs another size; found 0, expected a whole number of at least 1'],
+    [{ ...SR, hidden: 0 }, 'hidden: spectral_sr has an invalid size; found 0, expected a whole number of at least 1'],
     [{ ...SR, blocks: 1.5 }, 'blocks'],
     [{ ...UNMIXING, endmembers: -1 }, 'endmembers'],
     [{ ...SPATIAL, up: 1, down: 2 }, 'up / down'],
@@ -140,7 +140,7 @@ describe('parameters', () => {
     ],
     [
       { ...UNMIXING, constraint: 'softplus', regression: 'linear' },
-      'regression: non-negative endmembers have no regression path',
+      'regression: non-negative endmembers cannot be combined with a regression',
     ],
   ] as [ModelSpec, string][])('refuses %o', (spec, message) => {
     expect(() => modelParameters(spec)).toThrow(message);

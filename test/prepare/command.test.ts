@@ -121,7 +121,7 @@ describe('a list of scenes', () => {
     // the last shard's report holds what the others did
     expect(reportOf('shards').totals).toEqual(reportOf('whole').totals);
     expect((await prepare('shards', '--shard', '7/7')).stderr).toBe(
-      'warning: this shard has no scenes: there are fewer than shards\n',
+      'warning: this shard has no scenes: there are fewer scenes than shards\n',
     );
   });
 
@@ -136,9 +136,9 @@ describe('a list of scenes', () => {
   });
 
   it.each([
-    [['--shard', '0/3'], /^error: --shard: is no part of a list; found 0\/3, expected i\/n/],
-    [['--shard', '4/3'], /^error: --shard: is no part of a list/],
-    [['--sensor', 'msi'], /^error: --sensor: is no sensor; found msi, expected oli, oli2 or a \.csv file/],
+    [['--shard', '0/3'], /^error: --shard: not a valid shard; found 0\/3, expected i\/n/],
+    [['--shard', '4/3'], /^error: --shard: not a valid shard/],
+    [['--sensor', 'msi'], /^error: --sensor: unknown sensor; found msi, expected oli, oli2 or a \.csv file/],
     [['--patch', '5'], /^error: .*patch: must be an even number of Landsat pixels.*found 5/],
     [['--max-memory', 'lots'], /^error: --max-memory: not a size/],
   ])('with %j is a usage error', async (options, message) => {

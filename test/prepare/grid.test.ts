@@ -154,7 +154,7 @@ describe('patches that cannot be', () => {
   it.each([
     ['odd sizes', { patch: 3 }, /patch: must be an even number of Landsat pixels.*found 3/],
     ['odd strides', { stride: 5 }, /stride: must be an even number/],
-    ['a share of 1', { maxNodata: 1 }, /max-nodata: is no share; found 1/],
+    ['a share of 1', { maxNodata: 1 }, /max-nodata: must be a share; found 1/],
     [
       'a size the scene is too small for',
       { patch: 8 },
@@ -171,7 +171,7 @@ describe('patches that cannot be', () => {
           bands: [{ name: 'a', wavelength: Float64Array.of(500, 540), response: Float64Array.of(1, 1) }],
         },
       },
-      /OLI's signal to noise is not that of this sensor; found toy/,
+      /noise is known for OLI and OLI-2 only; found toy/,
     ],
     ['noise without units', { noise: true }, /units: noise needs known units; found nothing/],
     [

@@ -72,7 +72,7 @@ const fallsBack = (spoil: (file: string) => unknown, warning: RegExp) => async (
   const { stderr, stdout } = await train(folder, '--resume', '--output-dir', 'run');
   expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   expect(stderr).toMatch(warning);
-  expect(stderr).toMatch(/goes on from run\/checkpoints\/(best|epoch-0004)\.safetensors instead \(epoch \d/);
+  expect(stderr).toMatch(/continues from run\/checkpoints\/(best|epoch-0004)\.safetensors instead \(epoch \d/);
   expect(stdout).toMatch(/resuming from run\/checkpoints\/(best|epoch-0004)\.safetensors at epoch/);
   expect(hashOf(join(folder, at('last')))).toBe(right);
   expect(stepsOf(folder)).toEqual(steps(6));
@@ -115,12 +115,12 @@ quirks('checkpoints', [
         ...['--resume', '--output-dir', 'run', '--checkpoint', at('epoch-0002'), '--epochs', '4'],
       );
       expect(back.stdout).toContain('resuming from run/checkpoints/epoch-0002.safetensors at epoch 3, batch 0, step 4');
-      expect(back.stdout).toContain('go on from step 4: 4 later measurements are taken out');
+      expect(back.stdout).toContain('continue from step 4: 4 later measurements are removed');
       expect(stepsOf(folder)).toEqual(steps(4));
       expect(readFileSync(join(folder, 'run/config.yaml'), 'utf8')).not.toMatch(/^checkpoint/m);
       const on = await train(folder, '--resume', '--output-dir', 'run', '--epochs', '6');
       expect(on.stdout).toContain('resuming at epoch 5, batch 0, step 8');
-      expect(on.stdout).not.toContain('taken out');
+      expect(on.stdout).not.toContain('are removed');
       expect(stepsOf(folder)).toEqual(steps(6));
       expect(hashOf(join(folder, at('last')))).toBe(right);
     },
@@ -254,7 +254,7 @@ quirks('checkpoints', [
         folder,
         ['--resume', '--output-dir', 'run', '--init', at('best')],
         2,
-        /--init: a run that goes on has/,
+        /--init: a continued run already has/,
       );
     },
   },
@@ -269,7 +269,7 @@ quirks('checkpoints', [
         folder,
         ['--resume', '--output-dir', 'run', '--val-scenes', 'line_1'],
         2,
-        /--val-scenes: a run that goes on keeps what it was started with; found line_1, expected line_2/,
+        /--val-scenes: a continued run keeps the settings it was started with; found line_1, expected line_2/,
       );
     },
   },

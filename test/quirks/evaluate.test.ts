@@ -176,7 +176,7 @@ quirks('evaluate', [
     name: 'a split of other data',
     source: 'a brother',
     input: '--split test on patches that are not those of the run',
-    right: 'exit 2: the split does not speak of them',
+    right: 'exit 2: the split does not cover them',
     check: async (folder) => {
       await copyRun(folder);
       await writeTinyScenes(join(folder, 'q'), { scenes: 1, seed: 9, name: () => 'hill' });
@@ -184,7 +184,7 @@ quirks('evaluate', [
         folder,
         ['--stage1', best(), '--data-dir', 'q', '--split', 'test'],
         2,
-        /--split: the checkpoint's split does not speak of these patches/,
+        /--split: the checkpoint's split does not cover these patches/,
       );
     },
   },

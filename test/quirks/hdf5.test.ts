@@ -200,13 +200,13 @@ for name, data in ((b"landsat", low), (b"aviris", high)):
     'dangling soft link',
     'aviris -> /cube, which is not there',
     'f["landsat"] = low; f["aviris"] = h5py.SoftLink("/cube")',
-    /aviris: is a soft link to what is not there; found \/cube, expected a dataset of this file/,
+    /aviris: is a soft link whose target is missing; found \/cube, expected a dataset of this file/,
   ),
   refusal(
     'dangling soft link of a mask',
     'mask -> /m, which would count as no mask',
     'both(); f["mask"] = h5py.SoftLink("/m")',
-    /mask: is a soft link to what is not there; found \/m/,
+    /mask: is a soft link whose target is missing; found \/m/,
     'brother of the former',
   ),
   refusal(

@@ -46,7 +46,7 @@ quirks('predict: another scale, another sensor', [
       const { values } = await predictedHere(folder, 'out', 'x.tif', '--input-scale', '0.0001');
       expect(values[0]).toBeCloseTo(0.1, 6); // float32
       const { stderr } = await predictedHere(folder, 'forced', 'x.tif', '--force-units');
-      expect(stderr).toMatch(/warning: .*x\.tif: half of the values .*no reflectance/);
+      expect(stderr).toMatch(/warning: .*x\.tif: half of the values .*cannot be reflectance/);
     },
   },
   {

@@ -219,7 +219,7 @@ quirks('files of PyTorch', [
       const one = tensor(stored, [1, 3, 1, 1], Float32Array.of(1, 2, 3), true);
       writeLegacy(join(folder, 'w.pth'), stored, dict(text('lin0.model.1.weight'), one));
       expect((await bandliftHere(['inspect', 'w.pth'], folder)).stdout).toMatch(/names +lin0\.model\.1\.weight/);
-      await refused(folder, /names are of no known network; found lin0\.model\.1\.weight/);
+      await refused(folder, /names do not match any known network; found lin0\.model\.1\.weight/);
     },
   },
   {

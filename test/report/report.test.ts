@@ -155,7 +155,7 @@ describe('a stage 1 report', () => {
     expect(text).toContain('spectral_sr beats every baseline in spectral angle and RMSE.');
     expect(text).toContain('(SAM): 3.62° against 4.10° for quadratic ridge, the best baseline (12 % lower).');
     expect(text).toContain('RMSE: 0.0128 against 0.0137 for quadratic ridge, the best baseline (6.6 % lower).');
-    expect(text).toContain('PCA rank 20, an oracle that has seen the truth and is no competitor, reaches 1.84°.');
+    expect(text).toContain('PCA rank 20, an oracle that has seen the truth and does not compete, reaches 1.84°.');
     expect(made.html).toContain('data-standing="ahead"');
     expect(text).toContain('2 test patches of 64 × 64 pixels from ang20190624t230448, 340 bands, reflectance.');
   });

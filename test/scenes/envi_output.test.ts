@@ -255,7 +255,7 @@ describe('result cubes', () => {
     const wrong = (more: Partial<CubeDescription>) => EnviOutput.create(path, description(more)).catch(show);
     expect(await wrong({ wavelength: Float64Array.of(1, 2) })).toMatch(/wavelength: .*found 2 entries, expected 5/);
     expect(await wrong({ width: 0 })).toMatch(/width: .*found 0/);
-    expect(await wrong({ dataType: 'int16', nodata: -40000 })).toMatch(/nodata: is no int16; found -40000/);
+    expect(await wrong({ dataType: 'int16', nodata: -40000 })).toMatch(/nodata: does not fit int16; found -40000/);
     expect(await EnviOutput.create(join(folder, 'no', 'such.img'), description()).catch(show)).toMatch(
       /such\.img.*no such/,
     );

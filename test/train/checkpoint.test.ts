@@ -173,7 +173,7 @@ describe('reading', () => {
 
   it('names the first field that is wrong', async () => {
     expect(await forged((json) => (json.format = 3))).toMatch(
-      /format: a checkpoint of another format version; found 3, expected 1 or 2/,
+      /format: the checkpoint has an unsupported format version; found 3, expected 1 or 2/,
     );
     expect(await forged((json) => (json.model.blocks = -1))).toContain('model.blocks');
     expect(await forged((json) => (json.model.blocks = 2 ** 40))).toContain('model.blocks');

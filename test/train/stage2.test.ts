@@ -244,7 +244,7 @@ describe('what cannot be trained', () => {
     expect(await failure({ test_scenes: 'nowhere', val_scenes: 'line_1', input: 'simulated', stage1: '' })).toMatch(
       /--test-scenes: no such scene; found nowhere, expected some of line_1/,
     );
-    expect(await failure({ init: stage1 })).toMatch(/not of a network of stage 2.*ridge/);
+    expect(await failure({ init: stage1 })).toMatch(/do not belong to a network of stage 2.*ridge/);
     writeFileSync(at('cut.safetensors'), readFileSync(stage1).subarray(0, 900));
     expect(await failure({ stage1: at('cut.safetensors') })).toMatch(/cut\.safetensors/);
     copyFileSync(stage1, at('copy.safetensors'));
