@@ -99,8 +99,12 @@ describe('pages', () => {
     const follow = (page: string): void => {
       if (seen.has(page) || !pages.includes(page)) return;
       seen.add(page);
-      for (const link of linksOf(text(page)))
-        if (!/^[a-z]+:/.test(link)) follow(join(dirname(page), link.split('#')[0]!));
+      for (const link of linksOf(text(page))) {
+        if (/^[a-z]+:/.test(link)) continue;
+        const target = join(dirname(page), link.split('#')[0]!);
+        // a link to a folder leads to the pages in it
+        for (const found of pages.filter((p) => p === target || dirname(p) === target)) follow(found);
+      }
     };
     follow('README.md');
     expect(pages.filter((page) => /^docs\//.test(page) && !seen.has(page))).toEqual([]);
