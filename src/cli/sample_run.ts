@@ -56,7 +56,13 @@ async function writeSample(
 async function writeFineSample(out: string, seed: number, units: SampleUnits, output: Output): Promise<void> {
   const started = Date.now();
   output.line(`generating the 4 m part of the sample in ${out} ...`);
-  const result = await generateFineSample({ ...FINE_DEFAULTS, out, seed, units });
+  const result = await generateFineSample({
+    ...FINE_DEFAULTS,
+    out,
+    seed,
+    units,
+    progress: (done, total) => output.line(`  flight line ${done} of ${total}`),
+  });
   const landsat = await generateLandsatSample({ ...LANDSAT_DEFAULTS, out, seed, units });
   const files = [...result.files, ...landsat];
   await writeFileAtomic(

@@ -31,7 +31,9 @@ export function checkMemory(scene: EnviScene, grid: FineGrid, side: number, limi
     {
       file: scene.path,
       field: 'max-memory',
-      found: `${formatBytes(limit)} for this scene`,
+      // below 0 when the process itself already takes more than the limit
+      found:
+        limit > 0 ? `${formatBytes(limit)} for this scene` : 'nothing left for this scene beside the program itself',
       expected: `at least ${formatBytes(sceneBytes(scene, grid, side))} for patches of ${side} Landsat pixels`,
       hint: `raise the limit by ${formatBytes(sceneBytes(scene, grid, side) - limit)}, use fewer --workers${fits >= 2 ? `, or --patch ${fits}` : ''}`,
     },

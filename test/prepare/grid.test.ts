@@ -213,5 +213,9 @@ describe('patches that cannot be', () => {
     await expect(prepareScene({ scene, out, maxMemory: 160 * 2 ** 20 })).rejects.toThrow(
       /memory\.hdr: max-memory: does not fit .*found 160 MiB for this scene, expected at least \d+ MiB for patches of 34 Landsat pixels; .*--patch \d+/,
     );
+    // what is left of a limit that the process itself goes beyond is below 0
+    await expect(prepareScene({ scene, out, maxMemory: -60 * 2 ** 20 })).rejects.toThrow(
+      /does not fit .*found nothing left for this scene beside the program itself, expected at least \d+ MiB/,
+    );
   });
 });
