@@ -142,7 +142,7 @@ async function checkChain(folder: string): Promise<string> {
   const stage2 = { ...tiny, output_dir: join(folder, 'two'), stage1: one.best, features: 4, groups: 1 };
   const two = await trainStage2(resolveConfig(stage2, {}, STAGE2_SETTINGS), false, silentReporter, never);
   const [landsat] = await generateLandsatSample({ out: folder, seed: 5, line: 9, height: 8, width: 6 });
-  const hooks = { reporter: silentReporter, openScene, interrupted: never };
+  const hooks = { reporter: silentReporter, interrupted: never };
   const cubes = [];
   for (const tile of [8, 3]) {
     const out = join(folder, `tiles_of_${tile}.img`);

@@ -5,7 +5,7 @@ import { peakMemory } from '../base/peak_memory.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import type { DeviceChoice } from '../engine/device.js';
 import { outputPath } from '../predict/outputs.js';
-import { boundedShare, type PredictOptions, type PredictResult, predict } from '../predict/predict.js';
+import { boundedShare, type PredictOptions, type PredictResult, planOnly, predict } from '../predict/predict.js';
 import { Interrupted } from '../predict/segment_run.js';
 import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
@@ -54,12 +54,8 @@ export async function runPredict(input: string[], flags: PredictFlags, { device,
   const interrupt = onInterrupt('stopping after this tile');
   try {
     const options = predictOptions(flags, scene, device);
-    const result = await predict(scene, options, {
-      reporter: output,
-      openScene: (path) => openScene(path, { enviBands: 'all' }),
-      interrupted: () => interrupt.requested,
-    });
-    if (result !== undefined) tell(result, output);
+    if (flags.plan) await planOnly(scene, options, output);
+    else tell(await predict(scene, options, { reporter: output, interrupted: () => interrupt.requested }), output);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     process.stderr.write('interrupted; run the same command again to continue\n');
@@ -124,7 +120,6 @@ function predictOptions(flags: PredictFlags, scene: Scene, device: DeviceChoice)
     forceUnits: flags.forceUnits === true,
     overwrite: flags.overwrite === true,
     resume: flags.resume ? 'require' : flags.restart ? 'restart' : 'auto',
-    planOnly: flags.plan === true,
     inputKey: JSON.stringify([flags.clouds, flags.patch, flags.dataset, flags.inputScale, flags.inputOffset]),
   };
 }

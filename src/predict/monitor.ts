@@ -2,38 +2,33 @@
 
 import { formatBytes } from '../base/bytes.js';
 import type { Reporter } from '../base/reporter.js';
-import { type CubeDescription, cubeBytes } from '../scenes/cube_description.js';
-import type { SegmentPlan, StagePlan } from './stage_plan.js';
+import { cubeBytes } from '../scenes/cube_description.js';
+import type { PlannedStage, PredictionPlan } from './plan.js';
+import type { SegmentPlan } from './stage_plan.js';
 import { tileCount } from './tiles.js';
-
-interface MonitoredStage {
-  readonly name: string;
-  readonly description: CubeDescription;
-  readonly plan: StagePlan;
-}
 
 /** Without a terminal a line is printed this often, in seconds. */
 const LINE_SECONDS = 15;
 
 export class Monitor {
   readonly #reporter: Reporter;
-  readonly #stages: readonly MonitoredStage[];
-  readonly #device: string;
+  readonly #plan: PredictionPlan;
+  readonly #stages: readonly PlannedStage[];
   #bar: { update(done: number, status: string): void; stop(): void } | undefined;
   #began = Date.now();
   #first: number | undefined;
   #told = 0;
 
-  constructor(reporter: Reporter, stages: readonly MonitoredStage[], device: string) {
+  constructor(reporter: Reporter, plan: PredictionPlan) {
     this.#reporter = reporter;
-    this.#stages = stages;
-    this.#device = device;
+    this.#plan = plan;
+    this.#stages = plan.stages;
   }
 
   tellPlan(): void {
     const { line } = this.#reporter;
     const say = (text: string) => line.call(this.#reporter, text);
-    say(`device       ${this.#device}`);
+    say(`device       ${this.#plan.device}`);
     for (const { name, description, plan } of this.#stages) {
       const { height, width, bands, dataType, interleave } = description;
       say(
@@ -48,29 +43,19 @@ export class Monitor {
         );
       }
     }
-    const onDevice = Math.max(...this.#stages.map(({ plan }) => plan.deviceBytes));
+    const { memoryBytes, deviceBytes, diskBytes } = this.#plan;
     say(
-      `memory       ${formatBytes(this.#memory())}${onDevice > 0 ? `, and ${formatBytes(onDevice)} of the device's` : ''}`,
+      `memory       ${formatBytes(memoryBytes)}${deviceBytes > 0 ? `, and ${formatBytes(deviceBytes)} of the device's` : ''}`,
     );
-    say(`disk         ${formatBytes(this.#disk())} while it runs`);
+    say(`disk         ${formatBytes(diskBytes)} while it runs`);
     this.#reporter.event('plan', this.#facts());
-  }
-
-  #memory(): number {
-    return Math.max(...this.#stages.map(({ plan }) => plan.totalBytes));
-  }
-
-  /** Result, stage 1's output and scratch. */
-  #disk(): number {
-    const scratch = Math.max(...this.#stages.map(({ plan }) => plan.scratchBytes));
-    return this.#stages.reduce((sum, { description }) => sum + cubeBytes(description), scratch);
   }
 
   #facts(): Record<string, unknown> {
     return {
-      device: this.#device,
-      memory_bytes: this.#memory(),
-      disk_bytes: this.#disk(),
+      device: this.#plan.device,
+      memory_bytes: this.#plan.memoryBytes,
+      disk_bytes: this.#plan.diskBytes,
       stages: this.#stages.map(({ name, description, plan }) => ({
         stage: name,
         network: plan.spec.kind,

@@ -19,8 +19,11 @@ import { CLAMPED, type SegmentPlan, wantedOf } from './stage_plan.js';
 import { tileCount, tileRegion } from './tiles.js';
 
 /** The last tile asked for is done and everything is on the disk; the prediction can be resumed. */
-export class Interrupted extends Error {
+export class Interrupted extends BandliftError {
   override name = 'Interrupted';
+  constructor() {
+    super('interrupted; the same prediction goes on from here', {}, EXIT.interrupted);
+  }
 }
 
 export interface StageParts {

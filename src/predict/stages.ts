@@ -1,7 +1,6 @@
 /** The stages of a prediction: their models, checked against the scene and each other, and the cubes they give. */
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
-import type { Reporter } from '../base/reporter.js';
 import type { Window } from '../raster/types.js';
 import { type CubeDescription, cubePaths } from '../scenes/cube_description.js';
 import type { Scene } from '../scenes/types.js';
@@ -12,9 +11,9 @@ import { loadStageModel, type ProjectionChoice, type StageModel } from './stage_
 import { workFolder } from './work_folder.js';
 
 export interface StageOptions {
-  /** Checkpoints; at least one. `stage2` may be 'bicubic'. */
-  readonly stage1?: string;
-  readonly stage2?: string;
+  /** Checkpoints, or models that are loaded; at least one. `stage2` may be 'bicubic'. */
+  readonly stage1?: string | StageModel;
+  readonly stage2?: string | StageModel;
   /** Normalisation of models that know none; see LoadOptions. */
   readonly stage1Stats?: string;
   readonly stage2Stats?: string;
@@ -36,19 +35,23 @@ export interface Stage {
 }
 
 /**
- * Reads the models that were asked for and says what each gives. Warnings go to the reporter.
+ * Reads the models that were asked for and says what each gives. Warnings go to `warn`.
  * Errors: BandliftError for models that do not fit the scene, each other or their place.
  */
 export async function chooseStages(
   scene: Scene,
   window: Window,
   options: StageOptions,
-  reporter: Reporter,
+  warn: (text: string) => void,
 ): Promise<Stage[]> {
   const { stage1, stage2, stage1Stats, stage2Stats, backProjections, projection, out } = options;
   const chosen = [
-    ...(stage1 === undefined ? [] : [{ name: 'stage 1', path: stage1, option: 'stage1', stats: stage1Stats } as const]),
-    ...(stage2 === undefined ? [] : [{ name: 'stage 2', path: stage2, option: 'stage2', stats: stage2Stats } as const]),
+    ...(stage1 === undefined
+      ? []
+      : [{ name: 'stage 1', given: stage1, option: 'stage1', stats: stage1Stats } as const]),
+    ...(stage2 === undefined
+      ? []
+      : [{ name: 'stage 2', given: stage2, option: 'stage2', stats: stage2Stats } as const]),
   ];
   if (chosen.length === 0) throw new BandliftError('give --stage1, --stage2 or both', {}, EXIT.usage);
   const input = cropScene(scene, window);
@@ -56,16 +59,19 @@ export async function chooseStages(
   let path = scene.path;
   const stages: Stage[] = [];
   const used: { stage: string; model: StageModel }[] = [];
-  for (const [i, { name, option, stats, ...given }] of chosen.entries()) {
+  for (const [i, { name, option, stats, given }] of chosen.entries()) {
     const isLast = i === chosen.length - 1;
-    const model = await loadStageModel(given.path, before.bands, {
-      option,
-      ...(stats === undefined ? {} : { stats }),
-      ...(isLast && backProjections !== undefined ? { backProjections } : {}),
-      ...(isLast && projection !== undefined ? { projection } : {}),
-    });
+    const model =
+      typeof given !== 'string'
+        ? given
+        : await loadStageModel(given, before.bands, {
+            option,
+            ...(stats === undefined ? {} : { stats }),
+            ...(isLast && backProjections !== undefined ? { backProjections } : {}),
+            ...(isLast && projection !== undefined ? { projection } : {}),
+          });
     checkKind(model, name, isLast);
-    for (const warning of checkInput(model, { ...before, path }, options.forceUnits === true)) reporter.warn(warning);
+    for (const warning of checkInput(model, { ...before, path }, options.forceUnits === true)) warn(warning);
     const output = stageOutput(model, before);
     used.push({ stage: name, model });
     const final = { ...options.format };
@@ -83,7 +89,7 @@ export async function chooseStages(
       folder: join(work, option),
     });
     before = output;
-    path = given.path;
+    path = model.path;
   }
   return stages;
 }

@@ -171,11 +171,7 @@ export async function predicted(
     isTerminal: false,
   };
   const format = { dataType: 'float32', interleave: 'bip' } as const;
-  const result = await predict(
-    scene,
-    { device: { kind: 'cpu' }, format, ...options },
-    { reporter, openScene: (path) => openScene(path), interrupted },
-  );
+  const result = await predict(scene, { device: { kind: 'cpu' }, format, ...options }, { reporter, interrupted });
   if (result === undefined) throw new Error('only planned');
   const cube = await openScene(result.output.dataPath);
   const pixels = await cube.read({ y: 0, x: 0, height: cube.height, width: cube.width });
