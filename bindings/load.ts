@@ -1,10 +1,10 @@
 /**
- * Finds and loads the native addon: BANDLIFT_ADDON, then the builds in this checkout. Every failure is remembered and told
+ * Finds and loads the native addon: BANDLIFT_ADDON, then the one of an installed package, or the builds of a checkout. Every failure is remembered and told
  * at once, with what to do.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Addon } from './addon.js';
 
@@ -25,6 +25,8 @@ function packageRoot(): string {
 function candidates(): string[] {
   const asked = process.env.BANDLIFT_ADDON;
   if (asked) return [asked];
+  const packed = join(packageRoot(), 'prebuilt/bandlift.node');
+  if (existsSync(packed)) return [packed];
   const [plain, cuda] = ['release', 'cuda'].map((kind) => join(packageRoot(), `build/${kind}/Release/bandlift.node`));
   if (!existsSync(cuda!)) return [plain!];
   const sources = (path: string): string | undefined => {
@@ -40,7 +42,9 @@ function candidates(): string[] {
 
 /** Folders of node_modules that may hold cuDNN or NCCL: side packages named after them. */
 export function libraryFolders(): string[] {
-  const modules = join(packageRoot(), 'node_modules');
+  // beside an installed package are the others
+  const above = dirname(packageRoot());
+  const modules = basename(above) === 'node_modules' ? above : join(packageRoot(), 'node_modules');
   if (!existsSync(modules)) return [];
   const packages = readdirSync(modules).flatMap((name) =>
     name.startsWith('@') ? readdirSync(join(modules, name)).map((inner) => join(name, inner)) : [name],

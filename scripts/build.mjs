@@ -78,7 +78,8 @@ const nativeFolders = ['native', 'bindings', 'cmake', 'CMakeLists.txt'];
 
 function installPackages() {
   if (packagesAreInstalled(root)) return undefined;
-  return () => run('installing packages (npm ci)', 'npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error']);
+  return () =>
+    run('installing packages (npm ci)', 'npm', ['ci', '--include=dev', '--no-fund', '--no-audit', '--loglevel=error']);
 }
 
 function buildNative() {

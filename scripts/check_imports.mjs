@@ -27,10 +27,13 @@ const ROOMS = [
   'train',
   'sample', // the generated scene
   'verify', // the checks of `bandlift verify`
+  'library', // what a program imports
   'cli',
+  'index.ts', // the library's faces
+  'graph.ts',
 ];
 /** Rooms that may import the bindings, which are not in src/. */
-const NATIVE = ['engine', 'compiler', 'tiling', 'fit', 'cli'];
+const NATIVE = ['engine', 'compiler', 'tiling', 'fit', 'cli', 'graph.ts'];
 
 const src = join(root, 'src');
 const files = readdirSync(src, { recursive: true, withFileTypes: true })

@@ -75,11 +75,10 @@ export function packagesAreInstalled(root) {
   } catch {
     return false;
   }
-  const withoutDev = !Object.entries(wanted).some(([path, entry]) => entry.dev && installed[path]);
   return Object.entries(wanted).every(([path, entry]) => {
     if (path === '') return true;
     const there = installed[path];
-    if (there === undefined) return entry.optional || entry.devOptional || (entry.dev && withoutDev);
+    if (there === undefined) return entry.optional || entry.devOptional;
     return there.version === entry.version && there.integrity === entry.integrity;
   });
 }

@@ -1,8 +1,5 @@
 /** `bandlift import` at work: a PyTorch checkpoint becomes a bandlift one. Tensors only; nothing in the file is executed. */
-import { existsSync } from 'node:fs';
-import { BandliftError, EXIT } from '../base/errors.js';
-import { saveModel } from '../checkpoint/checkpoint.js';
-import { importModel } from '../checkpoint/import_model.js';
+import { importModel } from '../library/import_model.js';
 import type { ModelKind } from '../models/spec.js';
 import { Output } from './output.js';
 
@@ -15,14 +12,11 @@ export interface ImportFlags {
 
 export async function runImport(file: string, flags: ImportFlags): Promise<void> {
   const output = new Output(flags.json === true);
-  if (existsSync(flags.out) && !flags.force)
-    throw new BandliftError(
-      'the output file exists',
-      { file: flags.out, hint: 'add --force to replace it' },
-      EXIT.usage,
-    );
-  const { spec, parameters, notes } = await importModel(file, flags.model ? { model: flags.model as ModelKind } : {});
-  await saveModel(flags.out, spec, parameters);
+  const { spec, parameters, notes } = await importModel(file, {
+    out: flags.out,
+    force: flags.force === true,
+    ...(flags.model ? { model: flags.model as ModelKind } : {}),
+  });
   const count = [...parameters.values()].reduce((sum, p) => sum + p.length, 0);
   for (const note of notes) output.warn(note);
   output.line(`${spec.kind}: ${count.toLocaleString('en')} parameters, ${spec.inBands} -> ${spec.outBands} bands`);

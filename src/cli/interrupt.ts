@@ -8,6 +8,8 @@ import { EXIT } from '../base/errors.js';
 
 export interface Interrupt {
   readonly requested: boolean;
+  /** Aborted by the first request: what the library takes. */
+  readonly signal: AbortSignal;
   dispose(): void;
 }
 
@@ -23,6 +25,7 @@ export const SAME_REQUEST = 1000;
 
 interface Work {
   readonly message: string;
+  readonly controller: AbortController;
   /** performance.now() of the first request. */
   requested: number | undefined;
 }
@@ -39,6 +42,11 @@ function say(text: string): void {
   }
 }
 
+function request(work: Work, now: number): void {
+  work.requested = now;
+  work.controller.abort();
+}
+
 function onSignal(signal: Signal): void {
   if (finished) return;
   if (current === undefined) {
@@ -48,7 +56,7 @@ function onSignal(signal: Signal): void {
   const now = performance.now();
   const fromKeyboard = signal === 'SIGINT' || signal === 'SIGQUIT';
   if (current.requested === undefined) {
-    current.requested = now;
+    request(current, now);
     say(fromKeyboard ? `\n${current.message} (again to leave at once)\n` : `${signal}: ${current.message}\n`);
   } else if (fromKeyboard && now - current.requested > SAME_REQUEST) process.exit(EXIT.interrupted);
 }
@@ -61,7 +69,7 @@ function onClosed(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   if (finished) return;
   if (current === undefined) process.exit(EXIT.ok);
-  current.requested ??= performance.now();
+  if (current.requested === undefined) request(current, performance.now());
 }
 
 let listening = false;
@@ -91,13 +99,14 @@ export function finish(): void {
 
 /** From now on a signal is a request to `requested` rather than the end of the process. `message` says what happens then. */
 export function onInterrupt(message: string): Interrupt {
-  const work: Work = { message, requested: undefined };
+  const work: Work = { message, controller: new AbortController(), requested: undefined };
   const before = current;
   current = work;
   return {
     get requested() {
       return work.requested !== undefined;
     },
+    signal: work.controller.signal,
     dispose() {
       if (current === work) current = before;
     },

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The command line as a process: arguments in, exit code out (program.ts has the commands). */
 import { finish, listen } from './interrupt.js';
 

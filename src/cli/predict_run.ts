@@ -1,5 +1,6 @@
 /** `bandlift predict` at work: from a Landsat scene to a cube of hundreds of bands at 30 m (stage 1) or 4 m (both stages). */
 import { formatBytes, parseBytes } from '../base/bytes.js';
+import { duration } from '../base/duration.js';
 import { EXIT } from '../base/errors.js';
 import { peakMemory } from '../base/peak_memory.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
@@ -11,7 +12,7 @@ import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
 import type { DeviceFlags } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
-import { duration, Output } from './output.js';
+import { Output } from './output.js';
 
 export interface PredictFlags extends DeviceFlags {
   readonly stage1?: string;

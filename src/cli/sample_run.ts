@@ -2,12 +2,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic.js';
+import { duration } from '../base/duration.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { FINE_DEFAULTS, LANDSAT_DEFAULTS, SAMPLE_DEFAULTS } from '../sample/defaults.js';
 import { generateFineSample, generateLandsatSample } from '../sample/fine.js';
 import { generateSample } from '../sample/sample.js';
 import type { SampleUnits } from '../sample/scene.js';
-import { duration, Output } from './output.js';
+import { Output } from './output.js';
 
 export interface SampleFlags {
   out: string;

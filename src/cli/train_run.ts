@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT } from '../base/errors.js';
-import type { Reporter } from '../base/reporter.js';
 import { checkDevice, parseDevice } from '../engine/device.js';
+import { runFrom, SavedAbort } from '../library/train.js';
 import {
   type Settings,
   STAGE1_SETTINGS,
@@ -13,10 +13,7 @@ import {
   type TrainConfig,
 } from '../train/config.js';
 import { FINE_SAMPLE, SAMPLE } from '../train/defaults.js';
-import type { TrainResult } from '../train/run.js';
 import { checkpointsOf, freeRunPath } from '../train/run_folder.js';
-import { trainStage1 } from '../train/stage1.js';
-import { trainStage2 } from '../train/stage2.js';
 import { chooseStart } from '../train/start.js';
 import { onInterrupt } from './interrupt.js';
 import { snake } from './options.js';
@@ -32,21 +29,15 @@ export interface TrainFlags extends Record<string, unknown> {
 
 /** What the command does differently for each stage. */
 interface StageCommand<C extends TrainConfig> {
+  readonly stage: 1 | 2;
   readonly settings: Settings<C>;
   /** Fills in what was not given: the sample, and what goes with it. */
   defaults(config: C, given: ReadonlySet<string>, output: Output): Promise<void>;
-  train(
-    config: C,
-    resume: boolean,
-    report: Reporter,
-    interrupted: () => boolean,
-    checkpoint?: string,
-  ): Promise<TrainResult>;
 }
 
 const STAGE1: StageCommand<Stage1Config> = {
   settings: STAGE1_SETTINGS,
-  train: trainStage1,
+  stage: 1,
   async defaults(config, given, output) {
     if (config.data_dir !== '') return;
     config.data_dir = await defaultSample(output);
@@ -57,7 +48,7 @@ const STAGE1: StageCommand<Stage1Config> = {
 
 const STAGE2: StageCommand<Stage2Config> = {
   settings: STAGE2_SETTINGS,
-  train: trainStage2,
+  stage: 2,
   async defaults(config, given, output) {
     const needsStage1 = config.stage1 === '' && (config.input !== 'simulated' || config.finetune_stage1);
     if (config.data_dir !== '') return; // users' own patches need a stage 1 of their own
@@ -120,21 +111,19 @@ async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: TrainFl
   output.line(`run folder: ${config.output_dir}`);
   const interrupt = onInterrupt('stopping after this step ...');
   try {
-    const result = await stage.train(config, resume, output, () => interrupt.requested, checkpoint);
-    const again = `npm run -s bandlift -- train ${kind.stage} --resume --output-dir ${config.output_dir}`;
-    if (result.interrupted) {
-      output.line(
-        `interrupted; everything up to this step is in ${join(checkpointsOf(result.run), 'last.safetensors')}`,
-      );
-      output.line(`to continue: ${again}`);
-      output.event('interrupted', { resume: again });
-      process.exitCode = EXIT.interrupted;
-      return;
-    }
+    const start = { config, resume, given };
+    const result = await runFrom(stage.stage, start, { checkpoint, reporter: output, signal: interrupt.signal });
     output.line();
     output.line(`best model: ${result.best}`);
     output.line(`curves and pictures: tensorboard --logdir ${join(result.run, 'tensorboard')}`);
     output.event('done', { run: result.run, best: result.best });
+  } catch (error) {
+    if (!(error instanceof SavedAbort)) throw error;
+    const again = `npm run -s bandlift -- train ${kind.stage} --resume --output-dir ${config.output_dir}`;
+    output.line(`interrupted; everything up to this step is in ${error.last}`);
+    output.line(`to continue: ${again}`);
+    output.event('interrupted', { resume: again });
+    process.exitCode = EXIT.interrupted;
   } finally {
     interrupt.dispose();
   }

@@ -3,6 +3,7 @@
  * each other, and one report of them all.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic.js';
@@ -106,7 +107,9 @@ export interface PrepareReport {
 }
 
 async function collect(out: string): Promise<PrepareReport> {
-  const names = (await readdir(folderOf(out))).filter((name) => name.endsWith('.json')).sort();
+  // a run that was interrupted at once has written none
+  const found = existsSync(folderOf(out)) ? await readdir(folderOf(out)) : [];
+  const names = found.filter((name) => name.endsWith('.json')).sort();
   const records = await Promise.all(names.map((name) => readRecord(join(folderOf(out), name))));
   const scenes = records.flatMap((record) => (record && 'report' in record ? [record.report] : []));
   const failed = records.flatMap((record) => (record && 'error' in record ? [record] : []));
