@@ -1,8 +1,8 @@
 /** The third act of a prediction: running. It executes a plan and nothing else; stage 2 reads what stage 1 wrote. */
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { BandliftError, EXIT } from '../base/errors.js';
 import { formatBytes } from '../base/bytes.js';
+import { BandliftError, EXIT } from '../base/errors.js';
 import { cubePaths } from '../scenes/cube_description.js';
 import type { OutputReport } from '../scenes/envi_output.js';
 import { openScene } from '../scenes/open.js';
