@@ -195,7 +195,7 @@ describe.each(Object.entries(SESSIONS))('a session on the %s', (_name, openIt: O
     const error = await open(options).catch((e) => e);
     expect(error).toMatchObject({ exitCode: 5 });
     expect(error.message).toMatch(
-      /64 x 64 pixels does not fit.*found 293.0 KiB, expected at least .*patches of up to (\d+) x \1 pixels fit/,
+      /64 x 64 pixels does not fit.*found 293 KiB, expected at least .*patches of up to (\d+) x \1 pixels fit/,
     );
     const size = Number(/up to (\d+) x/.exec(error.message)![1]);
     await open({ ...options, height: size, width: size });
