@@ -124,7 +124,7 @@ function addData(options: Options, files: string): Options {
 const RUN_FOLDER = `A run writes config.yaml, split.json, environment.json, metrics.jsonl, test_metrics.json,
 baselines.json, tensorboard/ and
 checkpoints/{last,best}.safetensors to its folder. Ctrl-C finishes the step, writes 'last' and exits 130;
-so do the signals TERM, HUP, USR1 and USR2 (job schedulers: --signal=USR2@120).`;
+so do the signals TERM, HUP, QUIT, USR1 and USR2 (job schedulers: --signal=USR2@120).`;
 
 function addStage1(train: Command): void {
   const command = train
