@@ -3,6 +3,9 @@ import type { AffineNormalization } from './types.js';
 
 export const IDENTITY: AffineNormalization = { offset: [0], scale: [1], clip: false };
 
+/** Physical 0 is normalised to a float32, -offset / scale, which may lie this share of the offset below it. */
+const ROUNDING = 2 ** -23;
+
 const at = (list: readonly number[], band: number) => list[list.length === 1 ? 0 : band]!;
 
 /** A normalisation of spectra of `bands` bands, x' = (x - offset) / scale: in double precision, rounded once to float32. */
@@ -49,7 +52,7 @@ export class Normalizer {
   }
 
   /**
-   * Normalised spectra [count, bands] -> physical, in place.
+   * Normalised spectra [count, bands] -> physical, in place. What is 0 but for the rounding of float32 is 0.
    *
    * @param nonNegative [count], 1 = no value of this pixel may be below 0, which radiance and reflectance are not
    * @returns how many values were held at 0
@@ -59,7 +62,10 @@ export class Normalizer {
     const bands = offset.length;
     let held = 0;
     for (let i = 0, p = 0; i < values.length; i += bands, p++) {
-      for (let b = 0; b < bands; b++) values[i + b] = values[i + b]! * scale[b]! + offset[b]!;
+      for (let b = 0; b < bands; b++) {
+        const value = values[i + b]! * scale[b]! + offset[b]!;
+        values[i + b] = value < 0 && value > -ROUNDING * Math.abs(offset[b]!) ? 0 : value;
+      }
       if (!nonNegative?.[p]) continue;
       for (let b = 0; b < bands; b++)
         if (values[i + b]! < 0) {

@@ -124,3 +124,16 @@ describe('normalisations', () => {
     );
   });
 });
+
+describe('physical 0', () => {
+  it('comes back as 0 where its normalised float32 lies below it', () => {
+    // -offset / scale = -0.01741999134...; the nearest float32 is -0.01741999574..., that is -1.7e-10 in physical units
+    const numbers = new Normalizer({ offset: [0.006829055259004235], scale: [0.3920239438185638], clip: false }, 1);
+    const values = Float32Array.of(0, -1e-6);
+    numbers.normalize(values);
+    expect(values[0]).toBe(Math.fround(-0.017419995740056038));
+    numbers.denormalize(values);
+    expect(values[0]).toBe(0);
+    expect(values[1]).toBeCloseTo(-1e-6, 9); // what is below 0 stays
+  });
+});

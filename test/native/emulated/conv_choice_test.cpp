@@ -39,7 +39,8 @@ class Counted final : public cuda::ConvProvider {
     ++runs;
     fused += e.any();
     tf32 = p.tf32;
-    std::this_thread::sleep_for(std::chrono::milliseconds(e.any() ? fused_takes : 0));
+    // on the stream, between the events that measure it
+    if (e.any() && fused_takes > 0) REQUIRE(cudaLaunchHostFunc(context.stream, wait_for, &fused_takes) == cudaSuccess);
     if (fails) throw Error(ErrorCode::device, std::string(name_) + " does not work");
     own_->run(context, p, b, e, workspace);
   }
@@ -51,6 +52,10 @@ class Counted final : public cuda::ConvProvider {
   DType unsupported = DType::f64;
 
  private:
+  static void wait_for(void* milliseconds) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(*static_cast<const int*>(milliseconds)));
+  }
+
   std::shared_ptr<cuda::ConvProvider> own_;
   const char* name_;
   bool fuses_;
@@ -156,7 +161,7 @@ TEST("conv2d providers: a provider that is slow with an epilogue computes withou
   const cuda::Context& context = device.backend().context();
   const auto fuses = std::make_shared<Counted>(context, "fuses", true);
   const auto broken = std::make_shared<Counted>(context, "broken", true);
-  fuses->fused_takes = 20;  // the convolutions take a tenth of a millisecond
+  fuses->fused_takes = 50;  // the convolutions take a tenth of a millisecond
   broken->fails = true;
   cuda::CudaBackend backend(context, {fuses, broken});
   for (const Layer& l : kLayers) {
