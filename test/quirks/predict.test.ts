@@ -353,7 +353,7 @@ quirks('predict: options that do not apply', [
   },
   {
     name: 'no device',
-    source: 'issue 12',
+    source: 'a trial on a machine without a GPU',
     input: '--device cuda where there is none, and an input that is missing too',
     right: 'the device is told, before anything is read',
     async check(folder) {

@@ -382,7 +382,7 @@ quirks('predict: what a result says of itself', [
 quirks('doctor', [
   {
     name: 'ok beside what was found alone',
-    source: 'issue 12',
+    source: 'a review of input files',
     input: 'a machine, with or without a GPU',
     right: "no line says ok beside 'no', 'not', 'missing' or 'none'; what is not needed does not make it fail",
     async check(folder) {
