@@ -8,7 +8,7 @@ import type { KnownModel } from './evaluation_data.js';
 import { type Machine, type Method, openNetwork, type PatchInput, type Predictor } from './method.js';
 import { type PatchSize, usedParameters } from './stage1_methods.js';
 
-/** Of the baseline: 20 gain nothing more than 5 (test/evaluate/spatial_protocol.test.ts). */
+/** Of the baseline: 20 gain nothing more than 5 (test/evaluate/spatial_protocol.long.test.ts). */
 export const BACK_PROJECTIONS = 5;
 
 /** What stands before the spatial step: it gives physical spectra on the coarse grid, 0 where they are not valid. */

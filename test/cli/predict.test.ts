@@ -62,23 +62,7 @@ beforeAll(async () => {
   await writeScene('large', 240, 260);
 });
 
-describe('bandlift predict', () => {
-  it('writes a cube and nothing else; --plan writes nothing', () => {
-    const plan = run('small.img', '--out', 'cube', '--tile', '50', '--plan');
-    expect(plan.status).toBe(0);
-    expect(plan.events.map(({ event }) => event)).toEqual(['plan']);
-    // 3 x 3 tiles of 50 pixels; convolutions reach 2 + 2 pixels before the mean, and one more after it
-    expect((plan.events[0]!.stages as { passes: object[] }[])[0]!.passes).toEqual([
-      { tiles: 9, tile_height: 50, tile_width: 50, halo: 4 },
-      { tiles: 9, tile_height: 50, tile_width: 50, halo: 5 },
-    ]);
-    expect(readdirSync(folder).filter((name) => name.startsWith('cube'))).toEqual([]);
-    const { status, stderr, events } = run('small.img', '--out', 'cube', '--tile', '50');
-    expect([status, stderr]).toEqual([0, '']);
-    expect(done(events)).toMatchObject({ bytes: 120 * 130 * 200 * 4, pixels: 120 * 130, nodata: 10, notFinite: 0 });
-    expect(readdirSync(folder).filter((name) => name.startsWith('cube'))).toEqual(['cube.hdr', 'cube.img']);
-  });
-
+describeLong('bandlift predict', () => {
   it('killed in the middle, then interrupted, it ends with the same bytes', { timeout: 300_000 }, async () => {
     const args = ['predict', '--stage1', 'wide.safetensors', 'small.img', '--tile', '3'];
     expect(bandlift([...args, '--out', 'straight'], folder).status).toBe(0);
@@ -98,6 +82,24 @@ describe('bandlift predict', () => {
     expect(bandlift([...args, '--out', 'killed', '--resume', '--threads', '1'], folder).status).toBe(0);
     expect(hash('killed.img')).toBe(hash('straight.img'));
     expect(hash('killed.hdr')).toBe(hash('straight.hdr'));
+  });
+});
+
+describe('bandlift predict', () => {
+  it('writes a cube and nothing else; --plan writes nothing', () => {
+    const plan = run('small.img', '--out', 'cube', '--tile', '50', '--plan');
+    expect(plan.status).toBe(0);
+    expect(plan.events.map(({ event }) => event)).toEqual(['plan']);
+    // 3 x 3 tiles of 50 pixels; convolutions reach 2 + 2 pixels before the mean, and one more after it
+    expect((plan.events[0]!.stages as { passes: object[] }[])[0]!.passes).toEqual([
+      { tiles: 9, tile_height: 50, tile_width: 50, halo: 4 },
+      { tiles: 9, tile_height: 50, tile_width: 50, halo: 5 },
+    ]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('cube'))).toEqual([]);
+    const { status, stderr, events } = run('small.img', '--out', 'cube', '--tile', '50');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(done(events)).toMatchObject({ bytes: 120 * 130 * 200 * 4, pixels: 120 * 130, nodata: 10, notFinite: 0 });
+    expect(readdirSync(folder).filter((name) => name.startsWith('cube'))).toEqual(['cube.hdr', 'cube.img']);
   });
 
   it('tells what is wrong in one line', async () => {

@@ -19,6 +19,7 @@ import {
 } from '../../src/index.js';
 import { bandliftHere, temporaryFolder } from '../support/cli.js';
 import { braces, utm, wavelengths, writeCube } from '../support/envi_cubes.js';
+import { describeLong } from '../support/long.js';
 import { landsatCube, predictHere, sameModel } from '../support/predictions.js';
 import { smallSample, testRowsOf } from '../support/runs.js';
 
@@ -117,7 +118,7 @@ describe('predict', () => {
   });
 });
 
-describe('train and evaluate', () => {
+describeLong('train and evaluate', () => {
   it('agree to the last digit, with the table of training too; aborted and resumed runs end alike', async () => {
     const data = smallSample(folder('sample'));
     const settings = {
@@ -155,7 +156,9 @@ describe('train and evaluate', () => {
     const resumed = again.rows.at(-1)!.regions.all!;
     expect([resumed.samDeg, resumed.rmse]).toEqual([tested.samDeg, tested.rmse]);
   });
+});
 
+describe('train and evaluate', () => {
   it('names a setting that does not exist, or is wrong', async () => {
     const run = (more: object) => train({ stage: 1, data: work, out: join(work, 'never'), device: 'cpu', ...more });
     await expect(run({ learningRate: 1 })).rejects.toThrow(/learning-rate: unknown setting/);
