@@ -217,6 +217,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   state->device = Napi::Persistent(DeviceWrap::define(env));
   state->buffer = Napi::Persistent(BufferWrap::define(env));
   state->program = Napi::Persistent(ProgramWrap::define(env));
+  state->communicator = Napi::Persistent(CommunicatorWrap::define(env));
   env.SetInstanceData(state);
   env.AddCleanupHook(finish_runs, state);
 
@@ -225,6 +226,9 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cpuFeatures", Napi::Function::New(env, cpu_features, "cpuFeatures"));
   exports.Set("cudaReport", Napi::Function::New(env, cuda_report, "cudaReport"));
   exports.Set("createDevice", Napi::Function::New(env, create_device, "createDevice"));
+  exports.Set("openMpi", Napi::Function::New(env, open_mpi, "openMpi"));
+  exports.Set("mpiReport", Napi::Function::New(env, mpi_report, "mpiReport"));
+  exports.Set("exitNow", Napi::Function::New(env, exit_now, "exitNow"));
   return exports;
 }
 

@@ -113,6 +113,28 @@ export interface NativeDevice {
   dispose(): void;
 }
 
+/**
+ * Ranks that compute together. Every rank makes the same calls in the same order; they run on a thread of their own. Arrays
+ * must not be touched until the promise settles.
+ */
+export interface NativeCommunicator {
+  readonly rank: number;
+  readonly size: number;
+  /** The library, its version and ABI, and the thread level that it granted. */
+  readonly name: string;
+  /** Sums over ranks, in place; every rank has the same bits, which may depend on the library and the number of ranks. */
+  sum(values: Float32Array): Promise<void>;
+  /** Sums in place: rank 0's values + rank 1's + ..., from left to right. */
+  sumInOrder(values: Float32Array): Promise<void>;
+  /** `all` gets the numbers of every rank, one rank after the other. */
+  allGather(own: Float64Array, all: Float64Array): Promise<void>;
+  /** Rank 0's bytes to all. */
+  broadcast(values: Float32Array | Float64Array | Uint8Array): Promise<void>;
+  barrier(): Promise<void>;
+  /** The last call, of every rank. */
+  finish(): Promise<void>;
+}
+
 export interface InstructionInfo {
   readonly name: string;
   /** In order; scratch memory, where there is some, comes last and is called workspace. */
@@ -130,4 +152,13 @@ export interface Addon {
   /** With folders to look in besides the usual places also tells of libraries, which are opened for that. */
   cudaReport(libraryFolders?: readonly string[]): CudaReport;
   createDevice(options: DeviceOptions): NativeDevice;
+  /**
+   * Opens the first of these MPI libraries (files, or names that the loader finds) and initialises it, once in a process.
+   * Rejects with ERR_DEVICE where none can be opened, naming each and why, or where it grants too few threads.
+   */
+  openMpi(names: readonly string[]): Promise<NativeCommunicator>;
+  /** Which of these MPI libraries would be opened; nothing is initialised. `problem` is '' where there is one. */
+  mpiReport(names: readonly string[]): { path: string; version: string; abi: string; problem: string };
+  /** Ends the process with this code at once, whatever its threads wait for: for a rank whose peers are gone. */
+  exitNow(code: number): never;
 }

@@ -1,4 +1,4 @@
-// The three objects JavaScript sees. Each holds a shared_ptr; dispose() lets go of it, idempotently, and every use
+// The objects JavaScript sees. Each holds a shared_ptr; dispose() lets go of it, idempotently, and every use
 // after that throws ERR_DISPOSED. A program keeps its device and buffers alive.
 #pragma once
 #include <memory>
@@ -12,7 +12,7 @@ namespace bandlift_addon {
 // Per environment (main thread or worker): constructors, and the program of each run that has not settled yet. Such
 // runs use the memory of typed arrays, so they must end before the environment goes, disposed or not.
 struct AddonState {
-  Napi::FunctionReference device, buffer, program;
+  Napi::FunctionReference device, buffer, program, communicator;
   std::multiset<std::shared_ptr<bandlift::Program>> running;
 };
 
@@ -70,5 +70,35 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   Napi::Value dispose(const Napi::CallbackInfo& info);
   std::shared_ptr<bandlift::Device> device_;
 };
+
+struct Connection;
+
+class CommunicatorWrap : public Napi::ObjectWrap<CommunicatorWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit CommunicatorWrap(const Napi::CallbackInfo& info);
+  void hold(std::shared_ptr<Connection> connection) { connection_ = std::move(connection); }
+
+ private:
+  std::shared_ptr<Connection> get() const;
+  Napi::Value rank(const Napi::CallbackInfo& info);
+  Napi::Value size(const Napi::CallbackInfo& info);
+  Napi::Value name(const Napi::CallbackInfo& info);
+  Napi::Value sum(const Napi::CallbackInfo& info);
+  Napi::Value sum_in_order(const Napi::CallbackInfo& info);
+  Napi::Value sum_of(const Napi::CallbackInfo& info, bool ordered);
+  Napi::Value all_gather(const Napi::CallbackInfo& info);
+  Napi::Value broadcast(const Napi::CallbackInfo& info);
+  Napi::Value barrier(const Napi::CallbackInfo& info);
+  Napi::Value finish(const Napi::CallbackInfo& info);
+  std::shared_ptr<Connection> connection_;
+};
+
+// Opens the first of these MPI libraries that can be used, and initialises it: a promise of a NativeCommunicator.
+Napi::Value open_mpi(const Napi::CallbackInfo& info);
+// Which of these MPI libraries would be opened.
+Napi::Value mpi_report(const Napi::CallbackInfo& info);
+// Ends the process at once, whatever its threads wait for.
+Napi::Value exit_now(const Napi::CallbackInfo& info);
 
 }  // namespace bandlift_addon

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { loadAddon } from '../../bindings/load.js';
+import { addonPath, loadAddon } from '../../bindings/load.js';
 import { additionProgram } from './programs.js';
 
 /** Names of the members that bindings/addon.d.ts gives an interface, sorted. */
@@ -43,6 +43,23 @@ describe('surface of the addon', () => {
     program.dispose();
     buffer.dispose();
     device.dispose();
+  });
+
+  it('gives communicators the declared members', async () => {
+    const names = ['libmpi.so.40', 'libmpi.so.12', 'libmpich.so.12'];
+    if (addon.mpiReport(names).problem !== '') return; // tested where there is an MPI
+    // in a process of its own: MPI is initialised once
+    const script = `const a = require(process.argv[1]);
+a.openMpi(${JSON.stringify(names)}).then(async (c) => {
+  console.log(JSON.stringify(Object.getOwnPropertyNames(Object.getPrototypeOf(c))));
+  await c.finish();
+});`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script, addonPath()!], {
+      encoding: 'utf8',
+      env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' },
+    });
+    const found = (JSON.parse(stdout) as string[]).filter((name) => name !== 'constructor').sort();
+    expect(found).toEqual(declared('NativeCommunicator'));
   });
 
   it('has the version of package.json', () => {
