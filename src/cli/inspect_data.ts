@@ -13,6 +13,7 @@ import type { GeoReference } from '../raster/types.js';
 import { EnviScene } from '../scenes/envi_scene.js';
 import { holdsLandsat, isLandsatPart } from '../scenes/landsat.js';
 import { openScene } from '../scenes/open.js';
+import { kindOf } from '../scenes/scene_kind.js';
 import type { Scene } from '../scenes/types.js';
 import { type Facts, range, size, told } from './inspect_facts.js';
 
@@ -33,7 +34,7 @@ function place(georeference: GeoReference | undefined): Facts {
 function sceneFacts(kind: string, scene: Scene): Facts {
   const bad = scene.goodBands?.filter((good) => good === 0).length ?? 0;
   return {
-    kind,
+    kind: scene.kind ?? kind,
     size: size(scene.height, scene.width),
     bands: bad === 0 ? scene.bands : `${scene.bands}, ${bad} of them bad`,
     wavelengths: range(scene.wavelength),
@@ -113,7 +114,9 @@ async function inspectFolder(path: string): Promise<Facts> {
 /** Facts of a file or folder of data. Errors: BandliftError, which names what it is where it is nothing that is read. */
 export async function inspectData(path: string, isFolder: boolean): Promise<Facts> {
   if (isFolder) return inspectFolder(path);
-  if (/\.(h5|hdf5|hdf|he5)$/i.test(path)) return (await import('./inspect_patches.js')).inspectPatchFile(path);
+  const kind = await kindOf(path);
+  if (kind === 'spectrometer product') return inspectScene(kind, path);
+  if (kind === 'patch file') return (await import('./inspect_patches.js')).inspectPatchFile(path);
   if (isLandsatPart(path)) return inspectScene('Landsat product', path);
   if (TIFF.test(path) && (!hasHeader(path) || beginsLikeTiff(path))) return inspectTiff(path);
   return inspectCube(path);

@@ -53,7 +53,7 @@ export async function inspectPatchFile(path: string): Promise<Facts> {
     throw new BandliftError("is not a patch file: it has no dataset 'aviris'", {
       file: path,
       found: missing[1]!,
-      hint: `if it is a product of an instrument (NEON, PRISMA, EMIT ...), ${foreign.detail.hint}`,
+      hint: `if it is a product of an instrument, it is none of those that are read (docs/reference/products.md): ${foreign.detail.hint}`,
     });
   }
 }

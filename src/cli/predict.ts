@@ -25,7 +25,7 @@ export function definePredict(command: Command): void {
   command
     .argument(
       '<input...>',
-      'Landsat Collection-2 level-2 folder or files, stacked GeoTIFF, ENVI cube or patch file; for --stage2 alone a 30 m cube',
+      'Landsat Collection-2 level-2 folder or files, stacked GeoTIFF, ENVI cube or patch file; for --stage2 alone a 30 m cube (ENVI, or a product of EMIT, NEON ...)',
     )
     .optionsGroup('Models:')
     .option('--stage1 <file>', 'checkpoint of stage 1')
@@ -54,6 +54,7 @@ export function definePredict(command: Command): void {
         .choices(['mask', 'keep'])
         .default('mask'),
     )
+    .option('--ortho', "lay an EMIT product on the ground by its own lookup table (default: the sensor's own lines)")
     .option('--patch <n>', 'number of the patch in a patch file, from 0', integer(0))
     .addOption(
       new Option('--dataset <name>', 'dataset of a patch file').choices([

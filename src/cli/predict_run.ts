@@ -8,7 +8,8 @@ import type { DeviceChoice } from '../engine/device.js';
 import { outputPath } from '../predict/outputs.js';
 import { boundedShare, type PredictOptions, type PredictResult, planOnly, predict } from '../predict/predict.js';
 import { Interrupted } from '../predict/segment_run.js';
-import { isPatchFile, type OpenOptions, openScene } from '../scenes/open.js';
+import { type OpenOptions, openScene } from '../scenes/open.js';
+import { isPatchFile, isProduct } from '../scenes/scene_kind.js';
 import type { Scene } from '../scenes/types.js';
 import type { DeviceFlags } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
@@ -28,6 +29,7 @@ export interface PredictFlags extends DeviceFlags {
   readonly roi?: [number, number, number, number];
   readonly roiMap?: [number, number, number, number];
   readonly clouds: 'mask' | 'keep';
+  readonly ortho?: boolean;
   readonly patch?: number;
   readonly dataset?: 'landsat_lr' | 'landsat' | 'aviris_lr' | 'aviris';
   readonly inputScale?: number;
@@ -71,7 +73,7 @@ export async function runPredict(input: string[], flags: PredictFlags, { device,
 /** The input; for stage 2 alone of an airborne cube only the bands kept for stage 1, where that is what the model takes. */
 async function openInput(input: string[], flags: PredictFlags, cloudsGiven: boolean): Promise<Scene> {
   const path = input.length === 1 ? input[0]! : input;
-  const options = openOptions(input, flags, cloudsGiven);
+  const options = await openOptions(input, flags, cloudsGiven);
   const scene = await openScene(path, options);
   if (flags.stage1 !== undefined || flags.stage2 === undefined || flags.stage2 === 'bicubic') return scene;
   try {
@@ -85,8 +87,9 @@ async function openInput(input: string[], flags: PredictFlags, cloudsGiven: bool
   return openScene(path, { ...options, enviBands: 'kept' });
 }
 
-function openOptions(input: string[], flags: PredictFlags, cloudsGiven: boolean): OpenOptions {
-  const narrow = flags.stage1 === undefined && input.every(isPatchFile);
+async function openOptions(input: string[], flags: PredictFlags, cloudsGiven: boolean): Promise<OpenOptions> {
+  const patches = flags.stage1 === undefined && input.every(isPatchFile);
+  const narrow = patches && !(await isProduct(input[0]!));
   const dataset = flags.dataset ?? (narrow ? 'aviris_lr' : undefined);
   return {
     ...(cloudsGiven ? { clouds: flags.clouds } : {}),
@@ -94,6 +97,7 @@ function openOptions(input: string[], flags: PredictFlags, cloudsGiven: boolean)
     ...(flags.maxMemory === undefined
       ? {}
       : { cacheBytes: Math.min(2 ** 26, parseBytes(flags.maxMemory, 'max-memory') / 16) }),
+    ...(flags.ortho ? { ortho: true } : {}),
     ...(flags.patch === undefined ? {} : { patch: flags.patch }),
     ...(dataset === undefined ? {} : { dataset }),
     ...(flags.inputScale === undefined ? {} : { scale: flags.inputScale }),
@@ -121,7 +125,14 @@ function predictOptions(flags: PredictFlags, scene: Scene, device: DeviceChoice)
     forceUnits: flags.forceUnits === true,
     overwrite: flags.overwrite === true,
     resume: flags.resume ? 'require' : flags.restart ? 'restart' : 'auto',
-    inputKey: JSON.stringify([flags.clouds, flags.patch, flags.dataset, flags.inputScale, flags.inputOffset]),
+    inputKey: JSON.stringify([
+      flags.clouds,
+      flags.patch,
+      flags.dataset,
+      flags.inputScale,
+      flags.inputOffset,
+      ...(flags.ortho ? ['ortho'] : []),
+    ]),
   };
 }
 

@@ -6,7 +6,7 @@ import type { PrepareFlags } from './prepare_run.js';
 
 export function definePrepare(command: Command): void {
   command
-    .argument('<scenes...>', 'ENVI headers or data files')
+    .argument('<scenes...>', 'ENVI headers or data files, or products of EMIT, NEON ...')
     .requiredOption('--out <dir>', 'folder to write to: NAME.h5 for each scene, and a report')
     .option(
       '--patch <pixels>',
@@ -35,6 +35,7 @@ export function definePrepare(command: Command): void {
       '--wavelengths <file>',
       'CSV with the columns wavelength_nm and fwhm_nm, a row for each stored band, instead of what the headers say',
     )
+    .option('--ortho', "lay EMIT products on the ground by their own lookup tables (default: the sensor's own lines)")
     .option(
       '--workers <n>',
       'scenes prepared at the same time (default: one per core, as memory allows)',

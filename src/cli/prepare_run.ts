@@ -20,6 +20,7 @@ export interface PrepareFlags {
   gsd?: number;
   keepGsd?: boolean;
   wavelengths?: string;
+  ortho?: boolean;
   workers?: number;
   shard?: string;
   maxMemory: string;
@@ -42,6 +43,7 @@ export async function runPrepare(paths: string[], flags: PrepareFlags): Promise<
       ...(stride !== undefined && { stride }),
       ...(phases !== undefined && { phases }),
       ...(gsd !== undefined && { gsd }),
+      ...(flags.ortho && { ortho: true }),
       ...(workers !== undefined && { workers }),
       ...(wavelengths !== undefined && { wavelengths }),
       ...(shard !== undefined && { shard }),

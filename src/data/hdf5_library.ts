@@ -8,7 +8,15 @@ import { BandliftError, EXIT } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 
 type Library = Awaited<typeof h5wasm.ready>;
-export type StoredNumbers = Float32Array | Float64Array | Int16Array | Uint16Array | Uint8Array;
+export type StoredNumbers =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
 
 const SIGNATURE = Buffer.from('894844460d0a1a0a', 'hex');
 /** Largest piece that is read at once, bytes as stored. */
@@ -91,6 +99,8 @@ export interface NumberType {
 /**
  * Reads a box of a dataset of numbers. The result is a view into the library's memory and holds only until the next call.
  * The library turns big-endian numbers; nothing else is converted.
+ *
+ * @param what is being read, for messages; the patch that the box begins with unless given
  */
 export function readBox(
   file: Hdf5File,
@@ -99,6 +109,7 @@ export function readBox(
   type: NumberType,
   offset: readonly number[],
   count: readonly number[],
+  what = `patch ${offset[0]}`,
 ): StoredNumbers {
   const length = count.reduce((a, b) => a * b, 1);
   const pointer = reserve(length * type.size, path);
@@ -113,19 +124,22 @@ export function readBox(
       BigInt(pointer),
     );
   } catch (error) {
-    throw damaged(path, name, offset[0]!, reason(error));
+    throw damaged(path, name, what, reason(error));
   }
-  if (status < 0) throw damaged(path, name, offset[0]!, 'the library cannot read it');
+  if (status < 0) throw damaged(path, name, what, 'the library cannot read it');
   // made anew for every call: the heap's buffer changes when it grows
   const { buffer } = library!.HEAPU8;
   if (type.float)
     return type.size === 4 ? new Float32Array(buffer, pointer, length) : new Float64Array(buffer, pointer, length);
-  if (type.size === 1) return new Uint8Array(buffer, pointer, length);
+  if (type.size === 1)
+    return type.signed ? new Int8Array(buffer, pointer, length) : new Uint8Array(buffer, pointer, length);
+  if (type.size === 4)
+    return type.signed ? new Int32Array(buffer, pointer, length) : new Uint32Array(buffer, pointer, length);
   return type.signed ? new Int16Array(buffer, pointer, length) : new Uint16Array(buffer, pointer, length);
 }
 
-function damaged(path: string, name: string, patch: number, why: string): BandliftError {
-  return new BandliftError(`patch ${patch} cannot be read: ${why}`, {
+function damaged(path: string, name: string, what: string, why: string): BandliftError {
+  return new BandliftError(`${what} cannot be read: ${why}`, {
     file: path,
     field: name,
     hint: 'the file is damaged or incomplete; copy or make it again',

@@ -39,6 +39,7 @@ export function checkInput(model: StageModel, input: Incoming | Scene, forceUnit
       field: 'bands',
       found: input.bands,
       expected: `${spec.inBands} for ${model.path}`,
+      ...bandHint(model, input),
     });
   return [
     ...checkUnits(model, input, forceUnits),
@@ -70,6 +71,19 @@ const OLI = [443, 482, 561, 655, 865, 1609, 2201];
 const SAME_BAND = 5;
 /** Beyond this a band sees another part of the spectrum; up to it a sensor made to see the same (Sentinel-2's 490 for 482). */
 const OTHER_BAND = 20;
+
+/** Of a cube that is given to stage 1: which of Landsat's bands it does not hold. */
+function bandHint({ spec }: StageModel, { wavelength }: Incoming | Scene): { hint?: string } {
+  if ('up' in spec || spec.inBands !== OLI.length) return {};
+  const missing = OLI.filter((nm) => !wavelength?.some((centre) => Math.abs(centre - nm) <= OTHER_BAND));
+  const what =
+    wavelength === undefined
+      ? 'the file has no wavelengths to find them by'
+      : missing.length > 0
+        ? `it has no band near ${missing.join(', ')} nm`
+        : 'it is a spectrum already: bandlift prepare simulates these bands from it';
+  return { hint: `the model takes Landsat's bands at ${OLI.join(', ')} nm; ${what}` };
+}
 
 /** Stage 1 takes bands in an order, whose wavelengths the checkpoint does not hold: its sensor is named, or it is taken for OLI. */
 function checkSensor({ spec, sensor, path }: StageModel, input: Incoming | Scene, force: boolean): string[] {

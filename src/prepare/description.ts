@@ -1,6 +1,6 @@
 /** What a patch file says about itself. */
 import type { PatchFileInfo } from '../data/patch_writer.js';
-import type { EnviScene } from '../scenes/envi_scene.js';
+import type { LineScene } from '../scenes/line_scene.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import type { SensorResponse } from '../spectra/response.js';
 import { FACTOR, type FineGrid, LEAST_VALID_AREA } from './fine_grid.js';
@@ -11,7 +11,7 @@ const percent = (share: number) => `${100 * share} %`;
 
 interface Described {
   readonly options: PrepareOptions;
-  readonly scene: EnviScene;
+  readonly scene: LineScene;
   readonly grid: FineGrid;
   readonly sensor?: SensorResponse;
   readonly noise: readonly NoiseModel[];

@@ -9,7 +9,7 @@ import type { GeoReference, Window } from '../raster/types.js';
 import { weighPixels } from '../resample/apply_taps.js';
 import { factorOf, LANDSAT_TO_AVIRIS_NG } from '../resample/ratio.js';
 import { areaTaps, type Taps } from '../resample/taps.js';
-import type { EnviScene } from '../scenes/envi_scene.js';
+import type { LineScene } from '../scenes/line_scene.js';
 
 /** Of the fine grid to Landsat's. */
 export const RATIO = LANDSAT_TO_AVIRIS_NG;
@@ -52,7 +52,7 @@ export interface GridOptions {
 }
 
 /** Sides of a pixel (down, across) in m from the scene's map position, undefined where it has none with a linear unit. */
-function pixelSize({ georeference, path }: EnviScene): [down: number, across: number] | undefined {
+function pixelSize({ georeference, path }: LineScene): [down: number, across: number] | undefined {
   const metres = georeference && metresPerUnit(georeference, path);
   if (georeference === undefined || metres === undefined) return undefined;
   const [, g1, g2, , g4, g5] = georeference.geotransform;
@@ -62,7 +62,7 @@ function pixelSize({ georeference, path }: EnviScene): [down: number, across: nu
 const near = (a: number, b: number) => Math.abs(a - b) <= SAME * b;
 
 /** The grid of a scene. Errors: BandliftError where the size of its pixels is needed and unknown. */
-export function fineGrid(scene: EnviScene, options: GridOptions): FineGrid {
+export function fineGrid(scene: LineScene, options: GridOptions): FineGrid {
   const size = options.gsd === undefined ? pixelSize(scene) : ([options.gsd, options.gsd] as const);
   if (size?.some((side) => !(side > 0 && Number.isFinite(side))))
     throw new BandliftError('not a pixel size', { file: scene.path, field: 'map info', found: size.join(' x ') });
@@ -78,7 +78,7 @@ export function fineGrid(scene: EnviScene, options: GridOptions): FineGrid {
   return new AveragedGrid(scene, down, across);
 }
 
-function ownGrid(scene: EnviScene, gsd: number | undefined): FineGrid {
+function ownGrid(scene: LineScene, gsd: number | undefined): FineGrid {
   const { height, width, georeference } = scene;
   checkSides(scene, height, width);
   const coarse =
@@ -97,7 +97,7 @@ function ownGrid(scene: EnviScene, gsd: number | undefined): FineGrid {
 }
 
 /** Throws for scenes whose sides no flight line has: tables of that length would fill the memory. */
-function checkSides(scene: EnviScene, height: number, width: number): void {
+function checkSides(scene: LineScene, height: number, width: number): void {
   if (Math.max(height, width, scene.height, scene.width) <= LARGEST_SIDE) return;
   throw new BandliftError('the scene is too large', {
     file: scene.path,
@@ -122,13 +122,13 @@ class AveragedGrid implements FineGrid {
   readonly resampled: string;
   readonly warnings: readonly string[];
   readonly workBytes = SOURCE_BYTES;
-  readonly #scene: EnviScene;
+  readonly #scene: LineScene;
   readonly #rows: Taps;
   readonly #columns: Taps;
   #source = new Float32Array(0);
   #valid = new Uint8Array(0);
 
-  constructor(scene: EnviScene, down: number, across: number) {
+  constructor(scene: LineScene, down: number, across: number) {
     const [perRow, perColumn] = [FINE_GSD / down, FINE_GSD / across];
     this.height = Math.floor(scene.height / perRow + TINY);
     this.width = Math.floor(scene.width / perColumn + TINY);

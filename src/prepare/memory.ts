@@ -1,7 +1,7 @@
 /** What a scene takes in memory, so that a limit is kept or refused before anything is read. */
 import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
-import type { EnviScene } from '../scenes/envi_scene.js';
+import type { LineScene } from '../scenes/line_scene.js';
 import { FACTOR, type FineGrid } from './fine_grid.js';
 import { readerBytes } from './pair_reader.js';
 import { stripBytes } from './patch_grid.js';
@@ -14,15 +14,20 @@ const THREAD_BYTES = 128 * MIB;
 const LIBRARY_COPIES = 1.5;
 
 /** Bytes for patches of `side` coarse pixels, in a thread. */
-export function sceneBytes(scene: EnviScene, grid: FineGrid, side: number): number {
+export function sceneBytes(scene: LineScene, grid: FineGrid, side: number): number {
   const patch = (FACTOR * side) ** 2 * scene.bands * 4;
   return (
-    THREAD_BYTES + readerBytes(side, scene.bands) + LIBRARY_COPIES * patch + stripBytes(grid, side) + grid.workBytes
+    THREAD_BYTES +
+    scene.workBytes +
+    readerBytes(side, scene.bands) +
+    LIBRARY_COPIES * patch +
+    stripBytes(grid, side) +
+    grid.workBytes
   );
 }
 
 /** Throws a BandliftError where a scene does not fit into `limit` bytes, with what would. */
-export function checkMemory(scene: EnviScene, grid: FineGrid, side: number, limit: number | undefined): void {
+export function checkMemory(scene: LineScene, grid: FineGrid, side: number, limit: number | undefined): void {
   if (limit === undefined || sceneBytes(scene, grid, side) <= limit) return;
   let fits = side - 2;
   while (fits >= 2 && sceneBytes(scene, grid, fits) > limit) fits -= 2;

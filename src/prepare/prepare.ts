@@ -8,7 +8,8 @@ import { BandliftError, EXIT } from '../base/errors.js';
 import { PatchWriter } from '../data/patch_writer.js';
 import { cropGeo, pixelToMap } from '../raster/geo.js';
 import { coarseSize } from '../resample/ratio.js';
-import { EnviScene } from '../scenes/envi_scene.js';
+import type { LineScene } from '../scenes/line_scene.js';
+import { openLine } from '../scenes/open_line.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
 import { describePatches } from './description.js';
@@ -32,7 +33,7 @@ interface Phase {
 
 interface Job {
   readonly options: PrepareOptions;
-  readonly scene: EnviScene;
+  readonly scene: LineScene;
   readonly grid: FineGrid;
   /** One for each phase of Landsat's grid; the first is that of the scene itself. */
   readonly phases: readonly Phase[];
@@ -79,9 +80,12 @@ function checkOptions({ patch, stride, maxNodata, phases = 1 }: PrepareOptions):
 
 async function openJob(options: PrepareOptions): Promise<{ job: Job; bytes: number; notes: string[] }> {
   checkOptions(options);
-  const scene = await EnviScene.open(options.scene, {
+  const scene = await openLine(options.scene, {
     bands: 'kept',
     ...(options.bandCentres && { bandCentres: options.bandCentres }),
+    ...(options.ortho !== undefined && { ortho: options.ortho }),
+    // an eighth of what the scene may take: at least a chunk is kept
+    ...(options.maxMemory !== undefined && { cacheBytes: Math.max(2 ** 24, Math.floor(options.maxMemory / 8)) }),
   });
   try {
     const grid = fineGrid(scene, options);
@@ -116,7 +120,6 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
   const { side, stride } = job.phases[0]!.patches;
   try {
     const counts = await writePatches(job);
-    const { header } = scene.cube;
     const kept = counts.patches;
     const warnings = [...scene.warnings, ...grid.warnings, ...notes];
     if (!sensor)
@@ -131,10 +134,10 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
       scene: options.scene,
       name: scene.name,
       ...(kept > 0 && { file: options.out }),
-      lines: header.lines,
-      samples: header.samples,
+      lines: scene.height,
+      samples: scene.width,
       bands: {
-        stored: header.bands,
+        stored: scene.storedBands,
         kept: scene.bands,
         withoutData: scene.goodBands.reduce((sum, good) => sum + 1 - good, 0),
       },

@@ -10,7 +10,7 @@ import { writeFileAtomic } from '../base/atomic.js';
 import { BandliftError } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 import { makeFolder } from '../base/folders.js';
-import { openEnvi } from '../raster/envi.js';
+import { lineFiles } from '../scenes/open_line.js';
 import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
 
 /** Raised when the same options give other patches than before. */
@@ -30,13 +30,15 @@ export interface FailureRecord {
 
 /** Everything that decides what the patches of a scene are. Errors: BandliftError for a scene that cannot be read. */
 export async function sceneKey(options: PrepareOptions): Promise<string> {
-  const { headerPath, dataPath } = await openEnvi(options.scene);
+  const { headerPath, dataPath } = await lineFiles(options.scene);
   try {
     const { size, mtimeMs } = await stat(dataPath);
-    const header = createHash('sha256')
-      .update(await readFile(headerPath))
-      .digest('hex');
-    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd, bandCentres } = options;
+    const header =
+      headerPath &&
+      createHash('sha256')
+        .update(await readFile(headerPath))
+        .digest('hex');
+    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd, bandCentres, ortho } = options;
     const settings = {
       patch: patch ?? null,
       stride: stride ?? null,
@@ -47,6 +49,7 @@ export async function sceneKey(options: PrepareOptions): Promise<string> {
       maxNodata: maxNodata ?? PREPARE_DEFAULTS.maxNodata,
       gsd: gsd ?? null,
       keepGsd: keepGsd === true,
+      ...(ortho && { ortho }),
       ...(bandCentres && { bandCentres: [[...bandCentres.wavelength], [...(bandCentres.fwhm ?? [])]] }),
     };
     const text = JSON.stringify({ METHOD, settings, header, size, mtimeMs });

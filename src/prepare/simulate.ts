@@ -4,7 +4,7 @@ import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import { applyTaps } from '../resample/apply_taps.js';
 import { bicubicTaps } from '../resample/taps.js';
-import type { EnviScene } from '../scenes/envi_scene.js';
+import type { LineScene } from '../scenes/line_scene.js';
 import { type NoiseModel, OLI_NOISE, OLI_REFLECTANCE_NOISE, sigmaAt } from '../spectra/oli_noise.js';
 import { bandWeights, type SensorResponse } from '../spectra/response.js';
 
@@ -12,7 +12,7 @@ import { bandWeights, type SensorResponse } from '../spectra/response.js';
  * Weights of the scene's bands in each band of the sensor [bands of the sensor][bands]; bands without data weigh nothing.
  * Errors: BandliftError where the scene does not cover a band of the sensor.
  */
-export function sceneWeights(scene: EnviScene, sensor: SensorResponse): Float64Array[] {
+export function sceneWeights(scene: LineScene, sensor: SensorResponse): Float64Array[] {
   const { wavelength, fwhm, goodBands } = scene;
   if (wavelength === undefined) throw new Error(`${scene.path}: no wavelengths`);
   const good = Array.from(goodBands.keys()).filter((b) => goodBands[b] === 1);
@@ -49,7 +49,7 @@ export function simulate(spectra: Float64Array, bands: number, weights: readonly
 }
 
 /** OLI's noise in the scene's units. Errors: BandliftError for other units and other sensors. */
-export function noiseModels(scene: EnviScene, sensor: SensorResponse): readonly NoiseModel[] {
+export function noiseModels(scene: LineScene, sensor: SensorResponse): readonly NoiseModel[] {
   const hint = 'leave out --noise';
   if (!/^Landsat [89] OLI/.test(sensor.sensor))
     throw new BandliftError('noise is known for OLI and OLI-2 only', { found: sensor.sensor, hint });

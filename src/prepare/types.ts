@@ -4,7 +4,7 @@ import type { SensorResponse } from '../spectra/response.js';
 import type { GridOptions } from './fine_grid.js';
 
 export interface PrepareOptions extends GridOptions {
-  /** ENVI header or data file. */
+  /** ENVI header or data file, or a product of an imaging spectrometer (docs/reference/products.md). */
   readonly scene: string;
   /** Patch file to write, NAME.h5; replaced if it is there. */
   readonly out: string;
@@ -19,6 +19,8 @@ export interface PrepareOptions extends GridOptions {
   readonly phases?: number;
   /** Wavelengths of the stored bands, instead of what the header says. */
   readonly bandCentres?: BandCentres;
+  /** Lays a product that keeps the sensor's own lines (EMIT) on the ground by its lookup table. */
+  readonly ortho?: boolean;
   /** Default: Landsat 8 OLI. */
   readonly sensor?: SensorResponse;
   /** Add OLI's noise. */

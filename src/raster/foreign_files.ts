@@ -86,6 +86,9 @@ function startOf(path: string): string {
   }
 }
 
+/** Whether a file begins as HDF5 files (and netCDF-4) do. */
+export const beginsLikeHdf5 = (path: string): boolean => startOf(path).startsWith(HDF5);
+
 /** Whether a file begins as TIFF files do. */
 export const beginsLikeTiff = (path: string): boolean => isTiff(startOf(path));
 

@@ -14,17 +14,10 @@ import type { BandCentres } from '../spectra/band_centres_csv.js';
 import { bandOrder, fillValues } from './envi_bands.js';
 import { surveyRemarks } from './envi_remarks.js';
 import { lowestValue, surveyBands } from './envi_survey.js';
+import type { LineOptions, LineScene } from './line_scene.js';
 import type { Pixels, Scene } from './types.js';
 
-export interface EnviSceneOptions {
-  /**
-   * 'all' bands of the file (default), or those that are 'kept' for stage 1: without 1350-1470 nm, 1780-1980 nm and 2400 nm
-   * and more. In order of wavelength either way.
-   */
-  readonly bands?: 'all' | 'kept';
-  /** Instead of what the header says about its bands' wavelengths; one entry a stored band. */
-  readonly bandCentres?: BandCentres;
-}
+export type EnviSceneOptions = Pick<LineOptions, 'bands' | 'bandCentres'>;
 
 /** Physical units as the header tells them; a scale factor makes reflectance. */
 function unitsOf(header: EnviHeader): string | undefined {
@@ -66,18 +59,21 @@ function withCentres(cube: EnviCube, centres: BandCentres | undefined): EnviCube
 export const sceneName = (path: string): string =>
   basename(path)
     .replace(/\.hdr$/i, '')
-    .replace(/\.(img|dat|bip|bil|bsq|raw|tiff?)$/i, '');
+    .replace(/\.(img|dat|bip|bil|bsq|raw|tiff?|h5|hdf5?|he5|nc4?)$/i, '');
 
 const pick = <T>(list: ArrayLike<T> | undefined, order: Int32Array): T[] | undefined =>
   list && Array.from(order, (b) => list[b]!);
 
-export class EnviScene implements Scene {
+export class EnviScene implements LineScene {
+  readonly kind = 'ENVI cube';
+  readonly workBytes = 0;
   readonly path: string;
   readonly name: string;
   readonly files: readonly string[];
   readonly height: number;
   readonly width: number;
   readonly bands: number;
+  readonly storedBands: number;
   readonly georeference?: GeoReference;
   readonly units?: string;
   readonly wavelength?: Float64Array;
@@ -101,6 +97,7 @@ export class EnviScene implements Scene {
     this.height = header.lines;
     this.width = header.samples;
     this.bands = order.length;
+    this.storedBands = header.bands;
     this.goodBands = Uint8Array.from(order, (b) => good[b]!);
     const warnings = (header.remarks ?? []).map((remark) => `${cube.headerPath}: ${remark}`);
     if (!this.goodBands.includes(1))

@@ -7,6 +7,18 @@ import type { EnviCube } from '../raster/envi_cube.js';
 import { DATA_TYPES, type EnviHeader } from '../raster/envi_header.js';
 import { EnviWindows, everyBand, LARGEST_VALUE } from '../raster/envi_window.js';
 
+/** What a survey asks about a cube, in the words of ENVI's header. */
+export type SurveyedCube = Pick<
+  EnviHeader,
+  'lines' | 'samples' | 'bands' | 'dataType' | 'reflectanceScale' | 'nodata' | 'bbl' | 'other'
+>;
+
+/** Stored values of a window, [height, width, bands]; nothing is asked of `valid`. */
+export interface RowSource {
+  read(y: number, x: number, height: number, width: number, values: Float32Array, valid: Uint8Array): void;
+  close(): void;
+}
+
 /** EMIT L2A and L2B: bands deep in water vapour. */
 const EMIT_DELETED = Math.fround(-0.01);
 /** No reflectance, and no radiance in usual units, is as low as this, noise and overcorrection included. */
@@ -61,7 +73,7 @@ const quantile = (sorted: ArrayLike<number>, share: number) =>
   sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 
 /** Stored values from here down are no data: a pixel without any value above has none. */
-export function lowestValue(header: EnviHeader): number {
+export function lowestValue(header: SurveyedCube): number {
   const { dataType, reflectanceScale } = header;
   if (isResult(header)) return Number.NEGATIVE_INFINITY;
   const integers = !DATA_TYPES[dataType].name.startsWith('float');
@@ -69,10 +81,10 @@ export function lowestValue(header: EnviHeader): number {
 }
 
 /** A result of bandlift: its header says which bands are good, and stage 2 takes everything that stage 1 has predicted. */
-const isResult = ({ other }: EnviHeader): boolean => other?.['bandlift version'] !== undefined;
+const isResult = ({ other }: SurveyedCube): boolean => other?.['bandlift version'] !== undefined;
 
 class Survey {
-  readonly #cube: EnviCube;
+  readonly #header: SurveyedCube;
   readonly #bands: number;
   readonly #fills: ReadonlySet<number>;
   readonly #deleted: number;
@@ -84,31 +96,32 @@ class Survey {
   readonly #kept: Float32Array[] = [];
   #lowPixel: number | undefined;
 
-  constructor(cube: EnviCube, fills: readonly number[]) {
-    const { bands, dataType } = cube.header;
-    this.#cube = cube;
+  constructor(header: SurveyedCube, fills: readonly number[]) {
+    const { bands, dataType } = header;
+    this.#header = header;
     this.#bands = bands;
     this.#fills = new Set(fills.map(Math.fround));
     this.#deleted = DATA_TYPES[dataType].name.startsWith('float') ? EMIT_DELETED : Number.NaN;
-    this.#lowest = lowestValue(cube.header);
+    this.#lowest = lowestValue(header);
     this.#alive = new Uint8Array(bands);
     this.#low = new Uint8Array(bands);
     this.#example = new Float32Array(bands);
   }
 
-  run(): BandSurvey {
-    const { lines, samples } = this.#cube.header;
+  /** @param enough rows with data to judge by */
+  run(open: () => RowSource, enough: number): BandSurvey {
+    const { lines, samples } = this.#header;
     const bands = this.#bands;
     const width = Math.max(1, Math.min(samples, Math.floor(MOST_ROW_VALUES / bands)));
     const values = new Float32Array(width * bands);
     const valid = new Uint8Array(width);
-    const windows = new EnviWindows(this.#cube, everyBand(bands), true);
+    const windows = open();
     const rowPixels = Math.max(1, Math.floor(Math.min(MOST_PIXELS, MOST_KEPT / bands) / ENOUGH_ROWS));
     let rows = 0;
     let looked = 0;
     try {
       for (const row of spreadRows(lines)) {
-        if (rows >= ENOUGH_ROWS || looked >= MOST_VALUES) break;
+        if (rows >= enough || looked >= MOST_VALUES) break;
         windows.read(row, (samples - width) >> 1, 1, width, values, valid);
         looked += values.length;
         if (this.#row(values, width, rowPixels)) rows++;
@@ -142,7 +155,7 @@ class Survey {
   }
 
   get #declared(): number {
-    const { nodata } = this.#cube.header;
+    const { nodata } = this.#header;
     return nodata === undefined ? Number.NaN : Math.fround(nodata);
   }
 
@@ -162,7 +175,7 @@ class Survey {
   }
 
   #judge(seen: boolean): BandSurvey {
-    const { bbl, reflectanceScale = 1 } = this.#cube.header;
+    const { bbl, reflectanceScale = 1 } = this.#header;
     const absurd = Uint8Array.from(this.#low, (low, b) => (low === 1 && this.#alive[b] === 0 ? 1 : 0));
     const large = new Float64Array(this.#bands);
     const column = new Float32Array(this.#kept.length);
@@ -187,7 +200,7 @@ class Survey {
         absurd[b] = 1;
         this.#example[b] = large[b]!;
       }
-    if (isResult(this.#cube.header)) absurd.fill(0);
+    if (isResult(this.#header)) absurd.fill(0);
     const good = this.#alive.map((alive, b) => ((alive === 1 || !seen) && absurd[b] === 0 && bbl?.[b] !== 0 ? 1 : 0));
     return {
       good,
@@ -206,4 +219,9 @@ class Survey {
  * cannot be data. Cost: usually 16 rows are read, at most 512.
  * @param fills stored values that mean "no data"
  */
-export const surveyBands = (cube: EnviCube, fills: readonly number[]): BandSurvey => new Survey(cube, fills).run();
+export const surveyBands = (cube: EnviCube, fills: readonly number[]): BandSurvey =>
+  new Survey(cube.header, fills).run(() => new EnviWindows(cube, everyBand(cube.header.bands), true), ENOUGH_ROWS);
+
+/** The same of a cube in another container, by fewer rows: where blocks are compressed a row costs all blocks it touches. */
+export const surveyRows = (header: SurveyedCube, rows: RowSource, enough: number): BandSurvey =>
+  new Survey(header, []).run(() => rows, enough);

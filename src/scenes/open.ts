@@ -1,28 +1,24 @@
-/** Opens whatever the user gives as a scene, by what the path is: a Landsat product, a GeoTIFF, an ENVI cube, a patch file. */
-import { stat } from 'node:fs/promises';
-import { extname } from 'node:path';
+/** Opens whatever the user gives as a scene, by what the path is: a Landsat product, a GeoTIFF, an ENVI cube, a product of an imaging spectrometer, a patch file. */
 import { BandliftError, EXIT } from '../base/errors.js';
-import { fileError } from '../base/files.js';
-import { hasHeader } from '../raster/envi_pair.js';
-import { beginsLikeTiff } from '../raster/foreign_files.js';
+import type { BandCentres } from '../spectra/band_centres_csv.js';
 import { openEnviScene } from './envi_scene.js';
-import { holdsLandsat, isLandsatPart, type LandsatOptions, openLandsatScene } from './landsat.js';
+import { isLandsatPart, type LandsatOptions, openLandsatScene } from './landsat.js';
+import type { LineOptions } from './line_scene.js';
 import type { PatchSceneOptions } from './patch_scenes.js';
+import { kindOf, type SceneKind } from './scene_kind.js';
 import { openStackScene, type StackOptions } from './stack_scene.js';
 import type { Scene } from './types.js';
 
 export interface OpenOptions extends LandsatOptions, StackOptions, PatchSceneOptions {
   /** Which patch of a patch file; needed where it holds more than one. */
   readonly patch?: number;
-  /** Of an ENVI cube: all bands, or those kept for stage 1 (a prediction of stage 2 alone). */
+  /** Of an ENVI cube or a spectrometer's product: all bands, or those kept for stage 1 (a prediction of stage 2 alone). */
   readonly enviBands?: 'all' | 'kept';
+  /** Of a spectrometer's product that keeps the sensor's own lines (EMIT): laid on the ground by its lookup table. */
+  readonly ortho?: boolean;
+  /** Of cubes: wavelengths of the stored bands, instead of what the file says. */
+  readonly bandCentres?: BandCentres;
 }
-
-const TIFF = new Set(['.tif', '.tiff']);
-const HDF5 = new Set(['.h5', '.hdf5', '.he5']);
-
-/** Whether the path is named like a patch file. */
-export const isPatchFile = (path: string): boolean => HDF5.has(extname(path).toLowerCase());
 
 async function openPatch(path: string, options: OpenOptions): Promise<Scene> {
   // with the HDF5 library, which takes longer to load than a small scene to open
@@ -41,65 +37,53 @@ async function openPatch(path: string, options: OpenOptions): Promise<Scene> {
   return scene;
 }
 
-type Kind = 'Landsat product' | 'stacked GeoTIFF' | 'patch file' | 'ENVI cube';
-
 /** Who tells the scale of the others. */
-const NO_SCALE: Partial<Record<Kind, string>> = {
+const NO_SCALE: Partial<Record<SceneKind, string>> = {
   'Landsat product': 'its scale and offset are those of Collection 2, or of its _MTL file',
   'ENVI cube': 'the header tells it: reflectance scale factor = 10000',
   'patch file': 'the file tells it: attribute scale',
+  'spectrometer product': 'the file tells it',
 };
 
 /** What only one kind of input has, by the command line's names. */
-const OPTIONS_OF: readonly [option: keyof OpenOptions, flag: string, kind: Kind, why: Partial<Record<Kind, string>>][] =
-  [
-    ['scale', '--input-scale', 'stacked GeoTIFF', NO_SCALE],
-    ['offset', '--input-offset', 'stacked GeoTIFF', NO_SCALE],
-    ['clouds', '--clouds', 'Landsat product', {}],
-    ['patch', '--patch', 'patch file', {}],
-    ['dataset', '--dataset', 'patch file', {}],
-  ];
+const OPTIONS_OF: readonly [
+  option: keyof OpenOptions,
+  flag: string,
+  kinds: readonly SceneKind[],
+  why: Partial<Record<SceneKind, string>>,
+][] = [
+  ['scale', '--input-scale', ['stacked GeoTIFF'], NO_SCALE],
+  ['offset', '--input-offset', ['stacked GeoTIFF'], NO_SCALE],
+  ['clouds', '--clouds', ['Landsat product'], {}],
+  ['patch', '--patch', ['patch file'], {}],
+  ['dataset', '--dataset', ['patch file'], {}],
+  ['ortho', '--ortho', ['spectrometer product'], {}],
+  ['bandCentres', '--wavelengths', ['ENVI cube', 'spectrometer product'], {}],
+];
+
+const withArticle = (kind: SceneKind) => `${kind === 'ENVI cube' ? 'an' : 'a'} ${kind}`;
 
 /** Throws a usage error for an option that would be ignored. */
-function refuseOptions(kind: Kind, path: string, options: OpenOptions): void {
+function refuseOptions(kind: SceneKind, path: string, options: OpenOptions): void {
   for (const [option, flag, only, why] of OPTIONS_OF)
-    if (options[option] !== undefined && kind !== only)
+    if (options[option] !== undefined && !only.includes(kind))
       throw new BandliftError(
-        `is for a ${only}`,
+        `is for ${only.map(withArticle).join(' or ')}`,
         {
           file: path,
           field: flag,
-          found: `${kind === 'ENVI cube' ? 'an' : 'a'} ${kind}`,
+          found: withArticle(kind),
           hint: why[kind] ?? `leave ${flag} out`,
         },
         EXIT.usage,
       );
 }
 
-async function kindOf(path: string): Promise<Kind> {
-  const info = await stat(path).catch((error: unknown) => {
-    throw fileError(error, path);
-  });
-  if (info.isDirectory()) {
-    if (await holdsLandsat(path)) return 'Landsat product';
-    throw new BandliftError('is a folder without a Landsat product', {
-      file: path,
-      expected: '*_SR_B1.TIF to *_SR_B7.TIF',
-      hint: 'of other scenes give the file',
-    });
-  }
-  if (isLandsatPart(path)) return 'Landsat product';
-  if (isPatchFile(path)) return 'patch file';
-  // ENVI data may be called anything, and a GeoTIFF may have an ENVI header beside it
-  const isTiff = TIFF.has(extname(path).toLowerCase()) && (!hasHeader(path) || beginsLikeTiff(path));
-  return isTiff ? 'stacked GeoTIFF' : 'ENVI cube';
-}
-
 /**
  * Opens a scene. Nothing but headers is read.
  *
  * @param input a folder or file of a Landsat Collection-2 level-2 product (or a list of its files), a stacked GeoTIFF, an
- *   ENVI cube or its header, or a patch file
+ *   ENVI cube or its header, a product of an imaging spectrometer (HDF5, netCDF-4), or a patch file
  * @throws BandliftError in one line: file, field, what was found and what was expected
  */
 export async function openScene(input: string | readonly string[], options: OpenOptions = {}): Promise<Scene> {
@@ -124,10 +108,20 @@ export async function openScene(input: string | readonly string[], options: Open
       return openStackScene(input, options);
     case 'patch file':
       return openPatch(input, options);
+    case 'spectrometer product':
+      return (await import('./hdf5_products.js')).openHdf5Product(input, cubeOptions(options));
     case 'ENVI cube':
-      return openEnviScene(input, options.enviBands === undefined ? {} : { bands: options.enviBands });
+      return openEnviScene(input, cubeOptions(options));
   }
 }
+
+/** What a cube is asked for. */
+const cubeOptions = ({ enviBands, bandCentres, ortho, cacheBytes }: OpenOptions): LineOptions => ({
+  ...(enviBands === undefined ? {} : { bands: enviBands }),
+  ...(bandCentres === undefined ? {} : { bandCentres }),
+  ...(ortho === undefined ? {} : { ortho }),
+  ...(cacheBytes === undefined ? {} : { cacheBytes }),
+});
 
 /** A few paths of a list, for a message. */
 function listOf(paths: readonly string[]): string {

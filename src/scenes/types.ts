@@ -9,6 +9,8 @@ export interface Pixels {
 }
 
 export interface Scene {
+  /** What it is, for people: 'EMIT L2A'. */
+  readonly kind?: string;
   /** File the user gave, and a short name for output files and reports. */
   readonly path: string;
   readonly name: string;

@@ -127,13 +127,13 @@ const rows: Quirk[] = [
   ...(
     [
       ['neon.h5', '\x89HDF\r\n\x1a\n', /neon\.h5: /],
-      ['emit.nc', '\x89HDF\r\n\x1a\n', /emit\.nc: is a netCDF file \(such as products of EMIT.*not an ENVI cube/],
+      ['emit.nc', '\x89HDF\r\n\x1a\n', /emit\.nc: cannot be read as HDF5: .*; it is damaged or incomplete/],
       ['LC09.tar', 'x', /LC09\.tar: is a tar archive, not an ENVI cube; unpack it/],
       ['mosaic.vrt', '<VRTDataset>', /mosaic\.vrt: is a GDAL virtual raster/],
     ] as const
   ).map(
     ([name, start, line]): Quirk => ({
-      name: `${name}, which is not read`,
+      name: `${name}, which cannot be read`,
       source: 'products as delivered',
       input: 'given to inspect',
       right: 'told what it is',

@@ -386,7 +386,7 @@ quirks('Landsat products: names', [
       ['p.tar', 'x', /p\.tar: is a tar archive.*unpack it \(mkdir p && tar -xf p\.tar -C p\)/],
       ['p.tar.gz', '\x1f\x8b', /p\.tar\.gz: is a compressed tar archive.*tar -xf p\.tar\.gz -C p/],
       ['b.TIF.gz', '\x1f\x8b', /b\.TIF\.gz: is a gzip-compressed file.*gunzip b\.TIF\.gz/],
-      ['e.nc', '\x89HDF\r\n\x1a\n', /e\.nc: is a netCDF file/],
+      ['e.nc', '\x89HDF\r\n\x1a\n', /e\.nc: cannot be read as HDF5: .*; it is damaged or incomplete/],
       ['v.vrt', '<VRTDataset>', /v\.vrt: is a GDAL virtual raster.*gdal_translate/],
     ] as [string, string, RegExp][]
   ).map(
