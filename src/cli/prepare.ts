@@ -8,6 +8,19 @@ export function definePrepare(command: Command): void {
   command
     .argument('<scenes...>', 'ENVI headers or data files, or products of EMIT, NEON ...')
     .requiredOption('--out <dir>', 'folder to write to: NAME.h5 for each scene, and a report')
+    .addOption(
+      new Option(
+        '--pairs <kind>',
+        "spatial: the cube at 4 m with what Landsat sees of it at 30 m; spectral: both on the cube's own grid, for stage 1, e.g. of cubes of 30 or 60 m",
+      )
+        .choices(['spatial', 'spectral'])
+        .default('spatial'),
+    )
+    .option(
+      '--tile <pixels>',
+      `side of a patch of spectral pairs; what is left at the edges is filled up with masked pixels (default: ${DEFAULT_SIDE})`,
+      integer(1, 4096),
+    )
     .option(
       '--patch <pixels>',
       `side of a patch in Landsat pixels, even (default: ${DEFAULT_SIDE} = 255 pixels of 4 m, less in smaller scenes)`,
@@ -29,7 +42,11 @@ export function definePrepare(command: Command): void {
       real(0, 0.999),
       PREPARE_DEFAULTS.maxNodata,
     )
-    .option('--gsd <metres>', "size of the scenes' pixels, instead of what their headers say", real(0.01, 10000))
+    .option(
+      '--gsd <metres>',
+      "size of the scenes' pixels, instead of what their headers say; with --pairs spectral the size they are averaged to",
+      real(0.01, 10000),
+    )
     .option('--keep-gsd', 'take pixels of other sizes as they are instead of averaging them to 4 m')
     .option(
       '--wavelengths <file>',

@@ -10,6 +10,8 @@ import { Output } from './output.js';
 
 export interface PrepareFlags {
   out: string;
+  pairs: 'spatial' | 'spectral';
+  tile?: number;
   patch?: number;
   stride?: number;
   phases?: number;
@@ -39,6 +41,8 @@ export async function runPrepare(paths: string[], flags: PrepareFlags): Promise<
     result = await prepareScenes(paths, {
       out: flags.out,
       ...{ sensor, seed, maxNodata, noise: flags.noise === true, keepGsd: flags.keepGsd === true },
+      pairs: flags.pairs,
+      ...(flags.tile !== undefined && { tile: flags.tile }),
       ...(patch !== undefined && { patch }),
       ...(stride !== undefined && { stride }),
       ...(phases !== undefined && { phases }),

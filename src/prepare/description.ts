@@ -15,14 +15,12 @@ interface Described {
   readonly grid: FineGrid;
   readonly sensor?: SensorResponse;
   readonly noise: readonly NoiseModel[];
+  /** Pairs on one grid. */
+  readonly tiles?: object;
 }
 
-/** In words, for a person who meets the file without this program. */
-function note({ grid, sensor, noise, options }: Described): string {
-  const sentences = [
-    'written by bandlift prepare',
-    `origins are rows and columns of the ${grid.resampled ? 'resampled' : "scene's own"} pixel grid`,
-    ...(grid.resampled ? [`${grid.resampled}, valid where at least ${percent(LEAST_VALID_AREA)} of the area is`] : []),
+function coarseSentences(sensor: SensorResponse | undefined, noise: readonly NoiseModel[]): string[] {
+  return [
     `*_lr: Gaussian point spread function of FWHM ${FACTOR} pixels with the scene around the patch, then the exact average ` +
       `of ${FACTOR} x ${FACTOR} pixels; valid where at least ${percent(LEAST_VALID_WEIGHT)} of the weight is on valid pixels`,
     ...(sensor
@@ -31,16 +29,34 @@ function note({ grid, sensor, noise, options }: Described): string {
           noise.length > 0 ? "OLI's noise added" : 'no noise added',
         ]
       : ['no wavelengths: for stage 2 alone']),
+  ];
+}
+
+/** In words, for a person who meets the file without this program. */
+function note({ grid, sensor, noise, options, tiles }: Described): string {
+  const coarse = tiles
+    ? [
+        'both sides on one grid, without spatial degradation; pixels beyond the edge of the scene are masked',
+        `landsat: the bands of each spectrum; response: ${sensor?.source}`,
+        noise.length > 0 ? "OLI's noise added" : 'no noise added',
+      ]
+    : coarseSentences(sensor, noise);
+  const sentences = [
+    'written by bandlift prepare',
+    `origins are rows and columns of the ${grid.resampled ? 'resampled' : "scene's own"} pixel grid`,
+    ...(grid.resampled ? [`${grid.resampled}, valid where at least ${percent(LEAST_VALID_AREA)} of the area is`] : []),
+    ...coarse,
     'values are 0 where the masks are 0 and in bands without data (good_bands 0)',
-    ...(grid.resampled || options.keepGsd !== true ? [] : ["the scene's own pixel size is kept"]),
+    ...(grid.resampled || tiles || options.keepGsd !== true ? [] : ["the scene's own pixel size is kept"]),
   ];
   return sentences.join('; ');
 }
 
-/** The patch file of a scene, patches of `side` coarse pixels. */
+/** The patch file of a scene, patches of `side` coarse pixels, or of `side` pixels of one grid. */
 export function describePatches(job: Described, side: number): PatchFileInfo {
   const { scene, grid, sensor, options } = job;
-  const size = FACTOR * side;
+  const factor = job.tiles ? 1 : FACTOR;
+  const size = factor * side;
   const { wavelength, fwhm, units } = scene;
   const crsWkt = grid.georeference?.crsWkt;
   return {
@@ -48,7 +64,7 @@ export function describePatches(job: Described, side: number): PatchFileInfo {
     width: size,
     inBands: sensor?.bands.length ?? 0,
     outBands: scene.bands,
-    downsamplingFactor: FACTOR,
+    downsamplingFactor: factor,
     ...(wavelength && { wavelength }),
     ...(fwhm && { fwhm }),
     goodBands: scene.goodBands,
@@ -58,9 +74,8 @@ export function describePatches(job: Described, side: number): PatchFileInfo {
     sourceScene: scene.name,
     ...(crsWkt !== undefined && { crsWkt }),
     seed: options.seed ?? PREPARE_DEFAULTS.seed,
-    ...(grid.gsd !== undefined && { gsd: grid.gsd, lrGsd: FACTOR * grid.gsd }),
-    lowResolution: { height: side, width: side },
-    degraded: true,
+    ...(grid.gsd !== undefined && { gsd: grid.gsd, lrGsd: factor * grid.gsd }),
+    ...(!job.tiles && { lowResolution: { height: side, width: side }, degraded: true }),
     masked: true,
     note: note(job),
   };

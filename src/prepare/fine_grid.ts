@@ -4,12 +4,12 @@
  */
 import { BandliftError } from '../base/errors.js';
 import { refine } from '../raster/geo.js';
-import { metresPerUnit } from '../raster/linear_units.js';
 import type { GeoReference, Window } from '../raster/types.js';
 import { weighPixels } from '../resample/apply_taps.js';
 import { factorOf, LANDSAT_TO_AVIRIS_NG } from '../resample/ratio.js';
 import { areaTaps, type Taps } from '../resample/taps.js';
 import type { LineScene } from '../scenes/line_scene.js';
+import { pixelSize } from './pixel_size.js';
 
 /** Of the fine grid to Landsat's. */
 export const RATIO = LANDSAT_TO_AVIRIS_NG;
@@ -51,14 +51,6 @@ export interface GridOptions {
   readonly keepGsd?: boolean;
 }
 
-/** Sides of a pixel (down, across) in m from the scene's map position, undefined where it has none with a linear unit. */
-function pixelSize({ georeference, path }: LineScene): [down: number, across: number] | undefined {
-  const metres = georeference && metresPerUnit(georeference, path);
-  if (georeference === undefined || metres === undefined) return undefined;
-  const [, g1, g2, , g4, g5] = georeference.geotransform;
-  return [metres * Math.hypot(g2, g5), metres * Math.hypot(g1, g4)];
-}
-
 const near = (a: number, b: number) => Math.abs(a - b) <= SAME * b;
 
 /** The grid of a scene. Errors: BandliftError where the size of its pixels is needed and unknown. */
@@ -68,29 +60,56 @@ export function fineGrid(scene: LineScene, options: GridOptions): FineGrid {
     throw new BandliftError('not a pixel size', { file: scene.path, field: 'map info', found: size.join(' x ') });
   const [down, across] = size ?? [undefined, undefined];
   if (options.keepGsd || (down !== undefined && near(down, FINE_GSD) && near(across, FINE_GSD)))
-    return ownGrid(scene, across);
+    return ownGrid(scene, across, keptNote(scene, across));
   if (down === undefined)
     throw new BandliftError('the size of its pixels is unknown: the header has no map position in metres', {
       file: scene.path,
       field: 'map info',
       hint: 'give --gsd METRES, or --keep-gsd to take its pixels as they are',
     });
-  return new AveragedGrid(scene, down, across);
+  return new AveragedGrid(scene, down, across, FINE_GSD);
 }
 
-function ownGrid(scene: LineScene, gsd: number | undefined): FineGrid {
+function keptNote({ path }: LineScene, gsd: number | undefined): string[] {
+  if (gsd === undefined || near(gsd, FINE_GSD)) return [];
+  return [`${path}: pixels of ${round(gsd)} m are kept; Landsat's are simulated at ${round(FACTOR * gsd)} m`];
+}
+
+/**
+ * The scene's own pixels, or these averaged over exact areas to pixels of `gsd` m. Errors: BandliftError where they would
+ * have to be made smaller, and where their size is needed and unknown.
+ */
+export function spectralGrid(scene: LineScene, gsd: number | undefined): FineGrid {
+  const size = pixelSize(scene);
+  if (gsd === undefined) return ownGrid(scene, size?.[1], []);
+  if (size === undefined)
+    throw new BandliftError('the size of its pixels is unknown: the header has no map position', {
+      file: scene.path,
+      field: 'map info',
+      hint: 'leave out --gsd to take its pixels as they are',
+    });
+  const [down, across] = size;
+  if (near(down, gsd) && near(across, gsd)) return ownGrid(scene, across, []);
+  if (Math.min(gsd / down, gsd / across) < 1 - SAME)
+    throw new BandliftError('its pixels are larger than the size they are to be averaged to', {
+      file: scene.path,
+      field: '--gsd',
+      found: `${gsd} m for pixels of ${round(across)} x ${round(down)} m`,
+      expected: `at least ${round(Math.max(down, across))}`,
+      hint: 'leave out --gsd to take its pixels as they are',
+    });
+  return new AveragedGrid(scene, down, across, gsd);
+}
+
+function ownGrid(scene: LineScene, gsd: number | undefined, warnings: readonly string[]): FineGrid {
   const { height, width, georeference } = scene;
   checkSides(scene, height, width);
-  const coarse =
-    gsd !== undefined && !near(gsd, FINE_GSD)
-      ? [`${scene.path}: pixels of ${round(gsd)} m are kept; Landsat's are simulated at ${round(FACTOR * gsd)} m`]
-      : [];
   return {
     height,
     width,
     ...(georeference && { georeference }),
     ...(gsd !== undefined && { gsd, sourceGsd: gsd }),
-    warnings: coarse,
+    warnings,
     workBytes: 0,
     read: (window, values, valid) => scene.readInto(window, values, valid),
   };
@@ -112,12 +131,12 @@ const NONE = new Float32Array(0);
 
 const round = (value: number) => Number(value.toPrecision(6));
 
-/** Every pixel of 4 m is the average of what it covers, by area; valid where half of that is. */
+/** Every pixel of `gsd` m is the average of what it covers, by area; valid where half of that is. */
 class AveragedGrid implements FineGrid {
   readonly height: number;
   readonly width: number;
   readonly georeference?: GeoReference;
-  readonly gsd = FINE_GSD;
+  readonly gsd: number;
   readonly sourceGsd: number;
   readonly resampled: string;
   readonly warnings: readonly string[];
@@ -128,20 +147,23 @@ class AveragedGrid implements FineGrid {
   #source = new Float32Array(0);
   #valid = new Uint8Array(0);
 
-  constructor(scene: LineScene, down: number, across: number) {
-    const [perRow, perColumn] = [FINE_GSD / down, FINE_GSD / across];
+  constructor(scene: LineScene, down: number, across: number, gsd: number) {
+    const [perRow, perColumn] = [gsd / down, gsd / across];
+    this.gsd = gsd;
     this.height = Math.floor(scene.height / perRow + TINY);
     this.width = Math.floor(scene.width / perColumn + TINY);
     checkSides(scene, this.height, this.width);
     this.sourceGsd = across;
     const sizes = down === across ? `${round(across)} m` : `${round(across)} x ${round(down)} m`;
-    this.resampled = `pixels of ${sizes} averaged over exact areas to ${FINE_GSD} m`;
+    this.resampled = `pixels of ${sizes} averaged over exact areas to ${gsd} m`;
     this.warnings =
-      Math.max(down, across) > FINE_GSD * (1 + SAME)
-        ? [`${scene.path}: pixels of ${sizes} brought to ${FINE_GSD} m: no detail is gained by it (see --keep-gsd)`]
+      Math.max(down, across) > gsd * (1 + SAME)
+        ? [
+            `${scene.path}: pixels of ${sizes} brought to ${gsd} m: no detail is gained by it (--pairs spectral makes pairs on its own grid; see also --keep-gsd)`,
+          ]
         : [];
     if (this.height < 1 || this.width < 1)
-      throw new BandliftError(`smaller than one pixel of ${FINE_GSD} m`, {
+      throw new BandliftError(`smaller than one pixel of ${gsd} m`, {
         file: scene.path,
         found: `${scene.height} x ${scene.width} pixels of ${sizes}`,
       });

@@ -5,6 +5,7 @@ import type { LineScene } from '../scenes/line_scene.js';
 import { FACTOR, type FineGrid } from './fine_grid.js';
 import { readerBytes } from './pair_reader.js';
 import { stripBytes } from './patch_grid.js';
+import { tileBytes } from './spectral_pairs.js';
 
 const MIB = 2 ** 20;
 /** Node itself, and what each thread adds: its heap, the HDF5 library, the reader's buffers (measured; see test/prepare/memory.test.ts). */
@@ -44,4 +45,30 @@ export function checkMemory(scene: LineScene, grid: FineGrid, side: number, limi
     },
     EXIT.outOfMemory,
   );
+}
+
+/** Bytes for tiles of `side` pixels of one grid. Throws a BandliftError where these are more than `limit`. */
+export function tiledBytes(
+  scene: LineScene,
+  grid: FineGrid,
+  side: number,
+  inBands: number,
+  limit: number | undefined,
+): number {
+  const patch = side * side * (scene.bands + inBands) * 4;
+  const fixed = THREAD_BYTES + scene.workBytes + grid.workBytes;
+  const bytes = fixed + tileBytes(side, scene.bands, inBands) + LIBRARY_COPIES * patch + side * grid.width;
+  if (limit !== undefined && bytes > limit)
+    throw new BandliftError(
+      'does not fit into the memory allowed for it',
+      {
+        file: scene.path,
+        field: 'max-memory',
+        found: `${formatBytes(Math.max(0, limit))} for this scene`,
+        expected: `at least ${formatBytes(bytes)} for tiles of ${side} pixels`,
+        hint: 'raise the limit, use fewer --workers, or a smaller --tile',
+      },
+      EXIT.outOfMemory,
+    );
+  return bytes;
 }

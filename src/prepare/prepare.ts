@@ -5,7 +5,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { BandliftError, EXIT } from '../base/errors.js';
-import { PatchWriter } from '../data/patch_writer.js';
+import type { WrittenPatch } from '../data/patch_writer.js';
 import { cropGeo, pixelToMap } from '../raster/geo.js';
 import { coarseSize } from '../resample/ratio.js';
 import type { LineScene } from '../scenes/line_scene.js';
@@ -13,12 +13,15 @@ import { openLine } from '../scenes/open_line.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
 import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
 import { describePatches } from './description.js';
-import { FACTOR, type FineGrid, fineGrid, RATIO } from './fine_grid.js';
-import { checkMemory, sceneBytes } from './memory.js';
+import { FACTOR, type FineGrid, fineGrid, RATIO, spectralGrid } from './fine_grid.js';
+import { checkMemory, sceneBytes, tiledBytes } from './memory.js';
 import { PairReader } from './pair_reader.js';
 import { checkEven, PatchGrid, type PatchPlace, patchSide } from './patch_grid.js';
+import { type PatchCounts, PatchOutput } from './patch_output.js';
 import { addNoise, noiseModels, sceneWeights, simulate, upsample } from './simulate.js';
-import { PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
+import { writeTiles } from './spectral_pairs.js';
+import { TileGrid } from './tiles.js';
+import { DEFAULT_SIDE, PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
 
 export type { PrepareOptions, SceneReport } from './types.js';
 
@@ -35,8 +38,10 @@ interface Job {
   readonly options: PrepareOptions;
   readonly scene: LineScene;
   readonly grid: FineGrid;
-  /** One for each phase of Landsat's grid; the first is that of the scene itself. */
+  /** One for each phase of Landsat's grid; the first is that of the scene itself. None for pairs on one grid. */
   readonly phases: readonly Phase[];
+  /** Of pairs on one grid. */
+  readonly tiles?: TileGrid;
   readonly sensor?: SensorResponse;
   readonly weights: readonly Float64Array[];
   readonly noise: readonly NoiseModel[];
@@ -54,14 +59,40 @@ export interface ScenePlan {
 export async function planScene(options: PrepareOptions): Promise<ScenePlan> {
   const { job, bytes } = await openJob(options);
   await job.scene.close();
-  return { bytes, candidates: total(job, (p) => p.candidates) };
+  return { bytes, candidates: candidatesOf(job) };
 }
+
+const candidatesOf = (job: Job): number => job.tiles?.candidates ?? total(job, (p) => p.candidates);
 
 /** A count over all phases. */
 const total = ({ phases }: Job, count: (patches: PatchGrid) => number): number =>
   phases.reduce((sum, { patches }) => sum + count(patches), 0);
 
-function checkOptions({ patch, stride, maxNodata, phases = 1 }: PrepareOptions): void {
+/** Options of one kind of pairs that mean nothing for the other. */
+function checkKind(options: PrepareOptions): void {
+  const spectral = options.pairs === 'spectral';
+  const wrong = spectral
+    ? (['patch', 'stride', 'keepGsd'] as const).find((name) => options[name] !== undefined && options[name] !== false)
+    : (['tile'] as const).find((name) => options[name] !== undefined);
+  const phases = spectral && (options.phases ?? 1) !== 1 ? 'phases' : undefined;
+  const field = wrong ?? phases;
+  if (field === undefined) return;
+  throw new BandliftError(
+    spectral ? 'means nothing for pairs on one grid' : 'is for pairs on one grid',
+    {
+      field: `--${field === 'keepGsd' ? 'keep-gsd' : field}`,
+      expected: spectral ? '--tile, --gsd' : '--pairs spectral',
+      hint: spectral ? 'leave it out' : 'the side of other patches is --patch',
+    },
+    EXIT.usage,
+  );
+}
+
+function checkOptions(options: PrepareOptions): void {
+  const { patch, stride, maxNodata, tile, phases = 1 } = options;
+  checkKind(options);
+  if (tile !== undefined && !(Number.isInteger(tile) && tile >= 1))
+    throw new BandliftError('must be a number of pixels', { field: 'tile', found: tile }, EXIT.usage);
   if (!Number.isInteger(phases) || phases < 1 || 15 % phases !== 0)
     throw new BandliftError(
       'must divide 15',
@@ -88,25 +119,38 @@ async function openJob(options: PrepareOptions): Promise<{ job: Job; bytes: numb
     ...(options.maxMemory !== undefined && { cacheBytes: Math.max(2 ** 24, Math.floor(options.maxMemory / 8)) }),
   });
   try {
+    if (options.pairs === 'spectral') return spectralJob(scene, options);
     const grid = fineGrid(scene, options);
     const { side, note } = patchSide(grid, options.patch, options.scene);
     const bytes = sceneBytes(scene, grid, side);
     checkMemory(scene, grid, side, options.maxMemory);
-    const sensor = scene.wavelength && (options.sensor ?? LANDSAT8_OLI);
-    const job: Job = {
-      options,
-      scene,
-      grid,
-      phases: layPhases(grid, side, options),
-      ...(sensor && { sensor }),
-      weights: sensor ? sceneWeights(scene, sensor) : [],
-      noise: sensor && options.noise ? noiseModels(scene, sensor) : [],
-    };
-    return { job, bytes, notes: note ? [note] : [] };
+    const phases = layPhases(grid, side, options);
+    return { job: { options, scene, grid, phases, ...seenBy(scene, options) }, bytes, notes: note ? [note] : [] };
   } catch (error) {
     await scene.close();
     throw error;
   }
+}
+
+/** The sensor, the weights of the scene's bands in its bands, and its noise; nothing for a scene without wavelengths. */
+function seenBy(scene: LineScene, options: PrepareOptions): Pick<Job, 'sensor' | 'weights' | 'noise'> {
+  if (scene.wavelength === undefined) return { weights: [], noise: [] };
+  const sensor = options.sensor ?? LANDSAT8_OLI;
+  return { sensor, weights: sceneWeights(scene, sensor), noise: options.noise ? noiseModels(scene, sensor) : [] };
+}
+
+function spectralJob(scene: LineScene, options: PrepareOptions): { job: Job; bytes: number; notes: string[] } {
+  if (scene.wavelength === undefined)
+    throw new BandliftError('the scene has no wavelengths, without which there are no pairs on one grid', {
+      file: scene.path,
+      field: 'wavelength',
+      hint: 'give --wavelengths FILE',
+    });
+  const grid = spectralGrid(scene, options.gsd);
+  const seen = seenBy(scene, options);
+  const tiles = new TileGrid(grid, options.tile ?? DEFAULT_SIDE, options.maxNodata ?? PREPARE_DEFAULTS.maxNodata);
+  const bytes = tiledBytes(scene, grid, tiles.side, seen.weights.length, options.maxMemory);
+  return { job: { options, scene, grid, phases: [], tiles, ...seen }, bytes, notes: [] };
 }
 
 /**
@@ -117,7 +161,8 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
   const started = Date.now();
   const { job, notes } = await openJob(options);
   const { scene, grid, sensor } = job;
-  const { side, stride } = job.phases[0]!.patches;
+  const { side, stride } = job.tiles ? { side: job.tiles.side, stride: job.tiles.side } : job.phases[0]!.patches;
+  const pixels = (job.tiles ? side : FACTOR * side) ** 2;
   try {
     const counts = await writePatches(job);
     const kept = counts.patches;
@@ -145,16 +190,17 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
       ...(sensor && { sensor: sensor.sensor }),
       gsd: {
         ...(grid.sourceGsd !== undefined && { source: grid.sourceGsd }),
-        ...(grid.gsd !== undefined && { fine: grid.gsd, coarse: FACTOR * grid.gsd }),
+        ...(grid.gsd !== undefined && { fine: grid.gsd, coarse: (job.tiles ? 1 : FACTOR) * grid.gsd }),
       },
+      ...(job.tiles && { pairs: 'spectral' as const }),
       ...(grid.resampled !== undefined && { resampled: grid.resampled }),
       patch: side,
       stride,
       phases: options.phases ?? 1,
-      candidates: total(job, (p) => p.candidates),
+      candidates: candidatesOf(job),
       kept,
       dropped: { empty: counts.empty, nodata: counts.nodata, outside: total(job, (p) => p.outside) },
-      ...(kept > 0 && { validShare: counts.validPixels / (kept * (FACTOR * side) ** 2) }),
+      ...(kept > 0 && { validShare: counts.validPixels / (kept * pixels) }),
       seconds: (Date.now() - started) / 1000,
       warnings,
     };
@@ -185,54 +231,35 @@ function layPhases(grid: FineGrid, side: number, options: PrepareOptions): Phase
   });
 }
 
-interface PatchCounts {
-  patches: number;
-  empty: number;
-  nodata: number;
-  validPixels: number;
-}
-
 async function writePatches(job: Job): Promise<PatchCounts> {
-  const { options, scene } = job;
-  const candidates = total(job, (p) => p.candidates);
-  const counts: PatchCounts = { patches: 0, empty: 0, nodata: 0, validPixels: 0 };
-  let writer: PatchWriter | undefined;
-  let done = total(job, (p) => p.outside);
-  const settle = async (count: number) => {
-    done += count;
-    options.progress?.(done, candidates, counts.patches);
-    // lets messages and signals in
-    await new Promise((resolve) => setImmediate(resolve));
-    if (options.interrupted?.()) throw new BandliftError('interrupted', { file: options.scene }, EXIT.interrupted);
-  };
-  try {
+  const { options, scene, tiles } = job;
+  const side = tiles?.side ?? job.phases[0]!.patches.side;
+  const info = describePatches(job, side);
+  const output = new PatchOutput(
+    options,
+    info,
+    candidatesOf(job),
+    total(job, (p) => p.outside),
+  );
+  return output.fill(async () => {
+    if (tiles) await writeTiles(job, tiles, output);
     for (const phase of job.phases) {
       const { grid, patches } = phase;
       let reader: PairReader | undefined;
       for (const row of patches.rows) {
         const { kept, empty, nodata } = patches.select(row);
-        counts.empty += empty;
-        counts.nodata += nodata;
-        await settle(empty + nodata);
+        await output.skip(empty, nodata);
         for (const place of kept) {
           reader ??= new PairReader(grid, scene.bands, patches.side);
-          writer ??= await PatchWriter.create(options.out, describePatches(job, patches.side));
-          counts.validPixels += writePatch(job, phase, reader, writer, place);
-          counts.patches++;
-          await settle(1);
+          await output.append(pairAt(job, phase, reader, place));
         }
       }
     }
-    writer?.close();
-    return counts;
-  } catch (error) {
-    writer?.discard();
-    throw error;
-  }
+  });
 }
 
-/** Reads, simulates and appends one patch; its valid fine pixels. */
-function writePatch(job: Job, phase: Phase, reader: PairReader, writer: PatchWriter, place: PatchPlace): number {
+/** Reads and simulates one patch. */
+function pairAt(job: Job, phase: Phase, reader: PairReader, place: PatchPlace): WrittenPatch {
   const { options, scene, weights } = job;
   const { grid } = phase;
   const { side } = phase.patches;
@@ -256,7 +283,7 @@ function writePatch(job: Job, phase: Phase, reader: PairReader, writer: PatchWri
     blank(upsampled, mask, weights.length);
     landsat = { landsat: upsampled, landsatLr: Float32Array.from(image) };
   }
-  writer.append({
+  return {
     aviris: reader.fine,
     ...landsat,
     avirisLr: Float32Array.from(reader.coarse),
@@ -264,8 +291,7 @@ function writePatch(job: Job, phase: Phase, reader: PairReader, writer: PatchWri
     maskLr: coarseValid,
     origin: [phase.y + y, phase.x + x],
     ...(g && corner && { geotransform: [corner[0], g[1], g[2], corner[1], g[4], g[5]] }),
-  });
-  return mask.reduce((sum, valid) => sum + valid, 0);
+  };
 }
 
 /** Fine pixels that are valid and whose middle lies in a valid coarse pixel. */

@@ -38,7 +38,8 @@ export async function sceneKey(options: PrepareOptions): Promise<string> {
       createHash('sha256')
         .update(await readFile(headerPath))
         .digest('hex');
-    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd, bandCentres, ortho } = options;
+    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd, bandCentres, ortho, pairs, tile } =
+      options;
     const settings = {
       patch: patch ?? null,
       stride: stride ?? null,
@@ -50,6 +51,7 @@ export async function sceneKey(options: PrepareOptions): Promise<string> {
       gsd: gsd ?? null,
       keepGsd: keepGsd === true,
       ...(ortho && { ortho }),
+      ...(pairs === 'spectral' && { pairs, tile: tile ?? null }),
       ...(bandCentres && { bandCentres: [[...bandCentres.wavelength], [...(bandCentres.fwhm ?? [])]] }),
     };
     const text = JSON.stringify({ METHOD, settings, header, size, mtimeMs });

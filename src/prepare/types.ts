@@ -8,6 +8,13 @@ export interface PrepareOptions extends GridOptions {
   readonly scene: string;
   /** Patch file to write, NAME.h5; replaced if it is there. */
   readonly out: string;
+  /**
+   * 'spatial' (default): the cube at 4 m and what Landsat sees of it at 30 m. 'spectral': both on the cube's own grid, or on
+   * the one it is averaged to (`gsd`, then the size of the pairs' pixels), without any spatial degradation: stage 1 only.
+   */
+  readonly pairs?: 'spatial' | 'spectral';
+  /** Side of a patch of spectral pairs in pixels; default 34. Those at the edges are filled up with pixels that are not valid. */
+  readonly tile?: number;
   /** Side of a patch in Landsat pixels, even. Default 34, or the largest that fits a smaller scene. */
   readonly patch?: number;
   /** Landsat pixels from one patch to the next, even. Default: the patch's side. */
@@ -65,7 +72,9 @@ export interface SceneReport {
   /** m, where known. */
   readonly gsd: { readonly source?: number; readonly fine?: number; readonly coarse?: number };
   readonly resampled?: string;
-  /** Landsat pixels. */
+  /** Absent: a fine and a coarse grid. */
+  readonly pairs?: 'spectral';
+  /** Landsat pixels; pixels of the grid where there is only one. */
   readonly patch: number;
   readonly stride: number;
   readonly phases: number;
