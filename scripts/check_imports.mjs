@@ -24,6 +24,7 @@ const ROOMS = [
   'evaluate',
   'report',
   'predict',
+  'fitted', // models in closed form over scenes: the default one, its contest, calibration
   'train',
   'sample', // the generated scene
   'verify', // the checks of `bandlift verify`

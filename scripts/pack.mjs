@@ -49,12 +49,13 @@ for (const from of ['src', 'bindings']) copyTypes(from, dist);
 const addons = ['cuda', 'release'].map((kind) => join(root, `build/${kind}/Release/bandlift.node`));
 mkdirSync(join(folder, 'prebuilt'));
 cpSync(addons.find(existsSync), join(folder, 'prebuilt/bandlift.node'));
+cpSync(join(root, 'models'), join(folder, 'models'), { recursive: true });
 for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md']) cpSync(join(root, name), join(folder, name));
 const whole = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const published = {
   ...Object.fromEntries(PUBLISHED.map((name) => [name, whole[name]])),
   bin: { bandlift: './dist/src/cli/main.js' },
-  files: ['dist/', 'prebuilt/', 'CHANGELOG.md'],
+  files: ['dist/', 'models/', 'prebuilt/', 'CHANGELOG.md'],
   os: ['linux'],
   cpu: [process.arch],
 };

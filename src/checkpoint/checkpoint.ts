@@ -10,6 +10,7 @@ import { modelParameters } from '../models/index.js';
 import type { ParameterInfo } from '../models/network.js';
 import { regressionFeatureCount } from '../models/regression.js';
 import type { ModelSpec } from '../models/spec.js';
+import { isSceneTable, readSceneTables, type SceneTables, sceneTensors } from './scene_tables.js';
 import {
   type CheckpointContract,
   type CheckpointState,
@@ -17,6 +18,7 @@ import {
   type Header,
   headerSchema,
   READ_FORMATS,
+  type SceneModelFacts,
   type TrainingStatistics,
 } from './schema.js';
 
@@ -46,6 +48,8 @@ export interface StoredModel {
   /** Bands, normalisation, split, ...; absent in imported models, which do not know them. */
   readonly contract?: CheckpointContract;
   readonly statistics?: TrainingStatistics;
+  /** Of a closed-form model of scenes, which has no contract: it has never been a run. */
+  readonly scenes?: { readonly facts: SceneModelFacts; readonly tables: SceneTables };
 }
 
 const METADATA_KEY = 'bandlift';
@@ -75,15 +79,27 @@ export async function saveModel(path: string, model: ModelSpec, parameters: Valu
   await write(path, { format: FORMAT, content: 'model', model, version: version() }, { parameters });
 }
 
+/** Writes a closed-form model of scenes: its regression, what it was fitted to, and the tables of its uncertainty. */
+export async function saveSceneModel(
+  path: string,
+  model: ModelSpec,
+  parameters: Values,
+  { facts, tables }: NonNullable<StoredModel['scenes']>,
+): Promise<void> {
+  await write(path, { format: FORMAT, content: 'scenes', model, ...facts }, { parameters }, undefined, tables);
+}
+
 async function write(
   path: string,
   header: Header,
   tensors: CheckpointTensors,
   statistics?: TrainingStatistics,
+  tables?: SceneTables,
 ): Promise<void> {
   checkHeader(header, path); // what could not be read again is not written
   const infos = modelParameters(header.model);
   const out = new Map<string, { shape: readonly number[]; data: Float32Array | Float64Array }>();
+  if (tables) for (const [name, tensor] of sceneTensors(header.model, tables)) out.set(name, tensor);
   if (statistics) {
     const { rows, bands } = statisticsShape(header.model);
     out.set(STATISTICS.gram, { shape: [rows, rows], data: statistics.gram });
@@ -132,6 +148,15 @@ function checkHeader(raw: unknown, path: string): Header {
 
 function checkBands(header: Header, path: string): void {
   if (header.content === 'model' || header.goodBands === undefined) return;
+  if (header.content === 'scenes')
+    for (const field of ['wavelength', 'fwhm'] as const)
+      if (header.bands[field].length !== header.model.outBands)
+        throw new BandliftError('must have one entry per band', {
+          file: path,
+          field: `bands.${field}`,
+          found: header.bands[field].length,
+          expected: header.model.outBands,
+        });
   const [found, expected] = [header.goodBands.length, header.model.outBands];
   if (found !== expected)
     throw new BandliftError('must have one entry per band', { file: path, field: 'goodBands', found, expected });
@@ -159,7 +184,7 @@ function readStatistics(
   header: Header,
   path: string,
 ): { statistics?: TrainingStatistics } {
-  if (header.content === 'model' || header.ridgeLambda === undefined) return {};
+  if (header.content !== 'checkpoint' || header.ridgeLambda === undefined) return {};
   const { rows, bands } = statisticsShape(header.model);
   const read = (name: string, columns: number): Float64Array => {
     const tensor = tensors.get(name);
@@ -185,7 +210,7 @@ function sortTensors(tensors: ReadonlyMap<string, Tensor>, model: ModelSpec, pat
   const infos = new Map(modelParameters(model).map((info) => [info.name, info]));
   const groups: Partial<Record<Group, Map<string, Float32Array>>> = {};
   for (const [key, tensor] of tensors) {
-    if (isStatistics(key)) continue;
+    if (isStatistics(key) || isSceneTable(key)) continue;
     const group = GROUPS.find((g) => key.startsWith(PREFIX[g]));
     const name = group && key.slice(PREFIX[group].length);
     const info = name === undefined ? undefined : infos.get(name);
@@ -215,7 +240,7 @@ function sortTensors(tensors: ReadonlyMap<string, Tensor>, model: ModelSpec, pat
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   const { metadata, tensors } = await readSafetensors(path);
   const header = parseHeader(metadata, path);
-  if (header.content === 'model')
+  if (header.content !== 'checkpoint')
     throw new BandliftError('holds weights only, so there is no run to continue', {
       file: path,
       hint: 'start a new run from it with --init',
@@ -235,6 +260,10 @@ export async function loadModel(path: string): Promise<StoredModel> {
   const header = parseHeader(metadata, path);
   const model = { model: header.model, tensors: sortTensors(tensors, header.model, path) };
   if (header.content === 'model') return model;
+  if (header.content === 'scenes') {
+    const { format: _, content: __, model: spec, ...facts } = header;
+    return { ...model, scenes: { facts, tables: readSceneTables(tensors, spec, path) } };
+  }
   const { format: _, content: __, state: ___, ridgeLambda: ____, ...contract } = header;
   return { ...model, contract, ...readStatistics(tensors, header, path) };
 }

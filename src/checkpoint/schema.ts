@@ -231,9 +231,51 @@ const stateSchema = z.strictObject({
   lossScale: z.strictObject({ scale: z.number().min(1), goodSteps: count, overflows: count }).optional(),
 });
 
+/** A closed-form model of scenes, as src/fitted makes it: what it was fitted to, and where its intervals come from. */
+export interface SceneModelFacts {
+  readonly bands: { readonly wavelength: readonly number[]; readonly fwhm: readonly number[]; readonly units: string };
+  /** [bands], 1 = trained. */
+  readonly goodBands: readonly number[];
+  readonly sensor: string;
+  readonly responseHash: string;
+  readonly normalization: Normalization;
+  /** The fit in words. */
+  readonly recipe: string;
+  readonly scenes: readonly { readonly name: string; readonly spectra: number; readonly sha256: string }[];
+  /** [input bands]: smallest and largest value of the training spectra. */
+  readonly range: { readonly low: readonly number[]; readonly high: readonly number[] };
+  /** Squared distance from the training spectra that a hundredth of them exceeds; scenes that the intervals are calibrated on. */
+  readonly uncertainty: { readonly limit: number; readonly scenes: number };
+  /** The scene it was calibrated to, where it was. */
+  readonly calibration?: { readonly scene: string; readonly pixels: number; readonly strength: number };
+  /** Of bandlift. */
+  readonly version: string;
+}
+
+const numbers = z.array(z.number()).min(1).max(100_000);
+
+const sceneModelFields = {
+  model: z.strictObject({ kind: z.enum(['ridge', 'quadratic_ridge']), inBands: size, outBands: size }),
+  bands: z.strictObject({
+    wavelength: z.array(z.number().positive()),
+    fwhm: z.array(z.number().positive()),
+    units: z.string(),
+  }),
+  goodBands: z.array(z.union([z.literal(0), z.literal(1)])),
+  sensor: z.string(),
+  responseHash: z.string(),
+  normalization: contractFields.normalization,
+  recipe: z.string(),
+  scenes: z.array(z.strictObject({ name: z.string(), spectra: count, sha256: z.string() })),
+  range: z.strictObject({ low: numbers, high: numbers }),
+  uncertainty: z.strictObject({ limit: z.number().positive(), scenes: count }),
+  calibration: z.strictObject({ scene: z.string(), pixels: count, strength: z.number().positive() }).exactOptional(),
+  version: z.string(),
+};
+
 const format = z.int().refine((value) => READ_FORMATS.includes(value));
 
-/** A run's checkpoint, or a model alone (imported weights). */
+/** A run's checkpoint, a model alone (imported weights), or a closed-form model of scenes. */
 export const headerSchema = z.discriminatedUnion('content', [
   z.strictObject({
     format,
@@ -242,6 +284,7 @@ export const headerSchema = z.discriminatedUnion('content', [
     state: stateSchema,
   }),
   z.strictObject({ format, content: z.literal('model'), model: modelSchema, version: z.string() }),
+  z.strictObject({ format, content: z.literal('scenes'), ...sceneModelFields }),
 ]);
 
 export type Header =
@@ -252,4 +295,5 @@ export type Header =
       /** Of the statistics; where it stands, the file holds their sums. */
       readonly ridgeLambda?: number;
     } & CheckpointContract)
-  | { readonly format: number; readonly content: 'model'; readonly model: ModelSpec; readonly version: string };
+  | { readonly format: number; readonly content: 'model'; readonly model: ModelSpec; readonly version: string }
+  | ({ readonly format: number; readonly content: 'scenes'; readonly model: ModelSpec } & SceneModelFacts);

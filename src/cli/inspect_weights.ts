@@ -1,6 +1,6 @@
 /** `inspect` of a file of weights, and what it takes to train a network. */
 import { formatBytes } from '../base/bytes.js';
-import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
+import { inspectCheckpoint, loadModel } from '../checkpoint/checkpoint.js';
 import { createSession } from '../engine/session.js';
 import { COMBINED_LOSS } from '../engine/types.js';
 import { readSafetensorsHeader } from '../io/safetensors.js';
@@ -23,6 +23,39 @@ export async function modelFacts(spec: ModelSpec, batchSize: number, asked: numb
   };
 }
 
+/** nm between the points of the observability curve that are printed. */
+const CURVE_STEP = 100;
+
+/** What a closed-form model says of itself: its scenes, its intervals, and how much of each band 7 bands tell. */
+async function sceneFacts(path: string): Promise<Facts> {
+  const { scenes } = await loadModel(path);
+  const { facts, tables } = scenes!;
+  const { wavelength } = facts.bands;
+  const curve: string[] = [];
+  let next = 0;
+  wavelength.forEach((nm, b) => {
+    if (nm < next) return;
+    curve.push(`${nm.toFixed(0)} nm ${(100 * tables.observability[b]!).toFixed(1)} %`);
+    next = nm + CURVE_STEP;
+  });
+  const bad = facts.goodBands.filter((good) => good === 0).length;
+  const { calibration } = facts;
+  return {
+    recipe: facts.recipe,
+    wavelengths: range(wavelength),
+    bad_bands: bad,
+    units: facts.bands.units,
+    sensor: facts.sensor,
+    scenes: facts.scenes.map(({ name, spectra }) => `${name} (${spectra} spectra)`).join(', '),
+    intervals: `calibrated on ${facts.uncertainty.scenes} scenes`,
+    ...(calibration
+      ? { calibrated_to: `${calibration.scene}, ${calibration.pixels} known pixels, strength ${calibration.strength}` }
+      : {}),
+    observability: `share of each band's variance over the training spectra that the input bands determine: ${curve.join(', ')}`,
+    version: facts.version,
+  };
+}
+
 /** A file of weights: a checkpoint or model of ours, or any safetensors file. */
 export async function inspectWeights(path: string, batchSize: number, size: number | undefined): Promise<Facts> {
   const { metadata, tensors } = await readSafetensorsHeader(path);
@@ -35,6 +68,8 @@ export async function inspectWeights(path: string, batchSize: number, size: numb
   const header = await inspectCheckpoint(path);
   const model = await modelFacts(header.model, batchSize, size);
   if (header.content === 'model') return { kind: 'model', ...model, version: header.version };
+  if (header.content === 'scenes')
+    return { kind: 'closed-form model of scenes', ...model, ...(await sceneFacts(path)) };
   const { progress } = header.state;
   return {
     kind: 'checkpoint',

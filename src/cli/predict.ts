@@ -28,7 +28,10 @@ export function definePredict(command: Command): void {
       'Landsat Collection-2 level-2 folder or files, stacked GeoTIFF, ENVI cube or patch file; for --stage2 alone a 30 m cube (ENVI, or a product of EMIT, NEON ...)',
     )
     .optionsGroup('Models:')
-    .option('--stage1 <file>', 'checkpoint of stage 1')
+    .option(
+      '--stage1 <file>',
+      'checkpoint of stage 1 (without --stage1 and --stage2: the model that comes with bandlift, for surface reflectance of Landsat 8 and 9)',
+    )
     .option('--stage2 <file>', "checkpoint of stage 2, or 'bicubic'")
     .option('--back-projections <n>', 'back-projections after stage 2, whatever it was trained with', integer(0, 100))
     .addOption(

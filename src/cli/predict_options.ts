@@ -20,8 +20,6 @@ export function checkCombination(flags: OptionsToCheck): void {
     if (!condition)
       throw new BandliftError(message, { field: option, ...(hint === undefined ? {} : { hint }) }, EXIT.usage);
   };
-  if (stage1 === undefined && stage2 === undefined)
-    throw new BandliftError('give --stage1, --stage2 or both', {}, EXIT.usage);
   if (flags.resume && flags.restart) throw new BandliftError('give --resume or --restart, not both', {}, EXIT.usage);
   needs('--scale', flags.scale === undefined || flags.format === 'int16', 'is for --format int16', scaleHint(flags));
   needs(

@@ -5,6 +5,7 @@ import { EXIT } from '../base/errors.js';
 import { peakMemory } from '../base/peak_memory.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
 import type { DeviceChoice } from '../engine/device.js';
+import { checkDefaultModel, defaultModelPath } from '../predict/default_model.js';
 import { outputPath } from '../predict/outputs.js';
 import { boundedShare, type PredictOptions, type PredictResult, planOnly, predict } from '../predict/predict.js';
 import { Interrupted } from '../predict/segment_run.js';
@@ -56,6 +57,7 @@ export async function runPredict(input: string[], flags: PredictFlags, { device,
   const scene = await openInput(input, flags, cloudsGiven);
   const interrupt = onInterrupt('stopping after this tile');
   try {
+    if (usesDefault(flags)) checkDefaultModel(scene, flags.forceUnits === true);
     const options = predictOptions(flags, scene, device);
     if (flags.plan) await planOnly(scene, options, output);
     else tell(await predict(scene, options, { reporter: output, interrupted: () => interrupt.requested }), output);
@@ -70,12 +72,15 @@ export async function runPredict(input: string[], flags: PredictFlags, { device,
   }
 }
 
+/** Whether no model was named: then the one that comes with bandlift is used. */
+const usesDefault = ({ stage1, stage2 }: PredictFlags): boolean => stage1 === undefined && stage2 === undefined;
+
 /** The input; for stage 2 alone of an airborne cube only the bands kept for stage 1, where that is what the model takes. */
 async function openInput(input: string[], flags: PredictFlags, cloudsGiven: boolean): Promise<Scene> {
   const path = input.length === 1 ? input[0]! : input;
   const options = await openOptions(input, flags, cloudsGiven);
   const scene = await openScene(path, options);
-  if (flags.stage1 !== undefined || flags.stage2 === undefined || flags.stage2 === 'bicubic') return scene;
+  if (flags.stage2 === undefined || flags.stage1 !== undefined || flags.stage2 === 'bicubic') return scene;
   try {
     const { model } = await inspectCheckpoint(flags.stage2);
     if (scene.bands === model.inBands) return scene;
@@ -88,7 +93,7 @@ async function openInput(input: string[], flags: PredictFlags, cloudsGiven: bool
 }
 
 async function openOptions(input: string[], flags: PredictFlags, cloudsGiven: boolean): Promise<OpenOptions> {
-  const patches = flags.stage1 === undefined && input.every(isPatchFile);
+  const patches = flags.stage1 === undefined && flags.stage2 !== undefined && input.every(isPatchFile);
   const narrow = patches && !(await isProduct(input[0]!));
   const dataset = flags.dataset ?? (narrow ? 'aviris_lr' : undefined);
   return {
@@ -106,7 +111,8 @@ async function openOptions(input: string[], flags: PredictFlags, cloudsGiven: bo
 }
 
 function predictOptions(flags: PredictFlags, scene: Scene, device: DeviceChoice): PredictOptions {
-  const { stage1, stage2, stage1Stats, stage2Stats, backProjections, projection, roi, roiMap, tile, scale } = flags;
+  const { stage2, stage1Stats, stage2Stats, backProjections, projection, roi, roiMap, tile, scale } = flags;
+  const stage1 = usesDefault(flags) ? defaultModelPath() : flags.stage1;
   return {
     ...(stage1 === undefined ? {} : { stage1 }),
     ...(stage2 === undefined ? {} : { stage2 }),

@@ -1,5 +1,6 @@
 /** Prediction as a function: a scene, one or two models, and where the result goes. */
 import { BandliftError, EXIT } from '../base/errors.js';
+import { checkDefaultModel, defaultModelPath } from '../predict/default_model.js';
 import { outputPath } from '../predict/outputs.js';
 import type { PlanRequest, PredictionPlan } from '../predict/plan.js';
 import { type PredictOptions, type PredictResult, planOnly, predict as predictScene } from '../predict/predict.js';
@@ -26,8 +27,11 @@ export interface PredictSceneOptions extends DeviceWork, Omit<PlanRequest, 'inpu
   readonly forceUnits?: boolean;
 }
 
-/** Models in their order: of stage 1, of stage 2, or both. Paths are loaded; 'bicubic' stands for stage 2 without training. */
-export type Models = readonly [Model | string] | readonly [Model | string, Model | string];
+/**
+ * Models in their order: of stage 1, of stage 2, or both; none: the model that comes with bandlift, for surface reflectance of
+ * Landsat 8 and 9. Paths are loaded; 'bicubic' stands for stage 2 without training.
+ */
+export type Models = readonly [] | readonly [Model | string] | readonly [Model | string, Model | string];
 
 /**
  * Predicts a scene: hundreds of bands at 30 m (stage 1), at 4 m (stage 2), one after the other with both.
@@ -57,6 +61,10 @@ async function requestOf(scene: Scene, models: Models, options: PredictSceneOpti
   const { tile, maxMemory, keepStage1, overwrite, resume, forceUnits } = options;
   const device = deviceOf(options);
   const stages: { stage1?: Model; stage2?: Model | 'bicubic' } = {};
+  if (models.length === 0) {
+    checkDefaultModel(scene, forceUnits === true);
+    stages.stage1 = await loadModel(defaultModelPath());
+  }
   for (const given of models) {
     const model = typeof given !== 'string' || given === 'bicubic' ? given : await loadModel(given);
     const name = model === 'bicubic' || model.stage === 2 ? 'stage2' : 'stage1';

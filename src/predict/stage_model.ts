@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { fileHash } from '../base/content_hash.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { fileError } from '../base/files.js';
-import { loadModel } from '../checkpoint/checkpoint.js';
+import { loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
 import { IDENTITY, physicalZero } from '../data/normalize.js';
 import type { AffineNormalization, Normalization } from '../data/types.js';
 import { BOUNDS } from '../models/bounded_projection.js';
@@ -29,6 +29,8 @@ export interface StageModel {
   readonly units?: string;
   /** Whose bands it takes: 'Landsat 8 OLI'; undefined where the checkpoint does not say. */
   readonly sensor?: string;
+  /** Of a closed-form model of scenes: what is known of its error. */
+  readonly scenes?: NonNullable<StoredModel['scenes']>;
 }
 
 const NO_NORMALIZATION: Normalization = { method: 'none', input: IDENTITY, target: IDENTITY, units: '' };
@@ -73,8 +75,9 @@ export async function loadStageModel(path: string, bands: number, options: LoadO
       normalization,
     };
   }
-  const { model, tensors, contract } = await loadModel(path);
-  const normalization = options.stats === undefined ? contract?.normalization : await readStats(options.stats);
+  const { model, tensors, contract, scenes } = await loadModel(path);
+  const known = contract ?? scenes?.facts;
+  const normalization = options.stats === undefined ? known?.normalization : await readStats(options.stats);
   if (normalization === undefined)
     throw new BandliftError(
       'the model does not say how its inputs and outputs are normalised (imported weights never do)',
@@ -88,8 +91,8 @@ export async function loadStageModel(path: string, bands: number, options: LoadO
   checkLength(normalization.target, model.outBands, path, 'normalization.target');
   const list = (values: readonly number[] | null | undefined) =>
     values !== null && values?.length === model.outBands ? Float64Array.from(values) : undefined;
-  const [wavelength, fwhm] = [list(contract?.bands.wavelength), list(contract?.bands.fwhm)];
-  const units = contract?.bands.units ?? (normalization.units || undefined);
+  const [wavelength, fwhm] = [list(known?.bands.wavelength), list(known?.bands.fwhm)];
+  const units = known?.bands.units ?? (normalization.units || undefined);
   return {
     path,
     hash: await fileHash(path),
@@ -99,9 +102,10 @@ export async function loadStageModel(path: string, bands: number, options: LoadO
     normalization,
     ...(wavelength ? { wavelength } : {}),
     ...(fwhm ? { fwhm } : {}),
-    ...(contract?.goodBands ? { trained: Uint8Array.from(contract.goodBands) } : {}),
+    ...(known?.goodBands ? { trained: Uint8Array.from(known.goodBands) } : {}),
     ...(units === undefined ? {} : { units }),
-    ...(contract?.sensor ? { sensor: contract.sensor } : {}),
+    ...(known?.sensor ? { sensor: known.sensor } : {}),
+    ...(scenes ? { scenes } : {}),
   };
 }
 

@@ -28,10 +28,11 @@ import { GraphBuilder, createSession } from 'bandlift/graph';
 const model: Model = await loadModel('same.safetensors');
 const scene = await openScene('scene.hdr');
 const result: PredictResult = await predict(scene, [model], { out: 'out', device: 'cpu' });
+const boxed: PredictResult = await predict(scene, [], { out: 'boxed', device: 'cpu' });
 await scene.close();
 const builder = new GraphBuilder();
 builder.output('y', builder.input('x', [1, 1, 1, 3]));
-console.log(result.output.counts.pixels, typeof createSession);
+console.log(result.output.counts.pixels, typeof createSession, boxed.description.bands);
 `;
 
 describeLong('npm run pack', () => {
@@ -66,7 +67,7 @@ describeLong('npm run pack', () => {
   });
 
   it('predicts', () => {
-    expect(run(process.execPath, ['program.js'], work)).toBe('80 function\n');
+    expect(run(process.execPath, ['program.js'], work)).toBe('80 function 340\n');
     // float32 of 8 x 10 pixels of 7 bands
     expect(readFileSync(join(work, 'out.img'))).toHaveLength(4 * 8 * 10 * 7);
   });
