@@ -30,6 +30,20 @@ async function load(): Promise<void> {
   library = await h5wasm.ready;
   // without it a missing file or a broken chunk only writes to the console
   library.activate_throwing_error_handler();
+  zeroMemory(library);
+}
+
+/**
+ * Makes h5wasm's blocks begin as zeros. Where text of variable length cannot be read (a damaged file), h5wasm gives back the
+ * strings whose addresses it finds in the block all the same: whatever lay there ended the library for the whole thread.
+ */
+function zeroMemory(module: Library): void {
+  const allocate = module._malloc;
+  module._malloc = (bytes) => {
+    const pointer = allocate(bytes);
+    if (pointer) module.HEAPU8.fill(0, pointer, pointer + bytes);
+    return pointer;
+  };
 }
 
 /** The innermost message of the library's stack of errors ("#006: file line 577 in function(): message"), or the first line. */

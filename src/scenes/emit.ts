@@ -6,14 +6,13 @@
  *   location/glt_x, glt_y [ortho_y, ortho_x], from 1, 0 = none; attributes geotransform, spatial_ref of the whole file
  */
 import { BandliftError } from '../base/errors.js';
-import { type Geotransform, mapToPixel } from '../raster/geo.js';
-import type { GeoReference } from '../raster/types.js';
 import { bandTable } from './band_table.js';
 import type { CubeProduct } from './cube_scene.js';
 import { describeNumbers, type ProductFile, readList } from './hdf5_array.js';
-import { numberOf, numbersOf, textOf } from './hdf5_attributes.js';
+import { numberOf, textOf } from './hdf5_attributes.js';
 import type { LineOptions } from './line_scene.js';
-import { LookupTable } from './lookup_table.js';
+import { geotransformOf, placeOf } from './product_place.js';
+import { layOut } from './sensor_lines.js';
 
 const FILL = -9999;
 const LEVELS = [
@@ -25,23 +24,6 @@ const LEVELS = [
 export function isEmit(product: ProductFile): boolean {
   const words = ['platform', 'instrument', 'title', 'sensor'].map((name) => textOf(product, '', name) ?? '').join(' ');
   return /\bEMIT\b/.test(words);
-}
-
-function groundOf(product: ProductFile): GeoReference | undefined {
-  const numbers = numbersOf(product, '', 'geotransform');
-  if (numbers === undefined) return undefined;
-  const fail = () =>
-    new BandliftError('is not a geotransform', {
-      file: product.path,
-      field: 'attribute geotransform',
-      found: numbers.join(', ').slice(0, 100),
-      expected: 'six numbers',
-    });
-  if (numbers.length !== 6 || !numbers.every(Number.isFinite)) throw fail();
-  const geotransform = numbers.map((value) => value + 0) as unknown as Geotransform;
-  mapToPixel(geotransform, 0, 0);
-  const crsWkt = textOf(product, '', 'spatial_ref');
-  return { geotransform, ...(crsWkt === undefined ? {} : { crsWkt }) };
 }
 
 /** Describes a file. Errors: BandliftError naming the dataset that is missing or does not fit. */
@@ -71,24 +53,9 @@ export function describeEmit(product: ProductFile, options: LineOptions): CubePr
     },
     options,
   );
-  const tables = file.keys().includes('location')
-    ? (['location/glt_x', 'location/glt_y'] as const).map((name) => describeNumbers(product, name, 2))
-    : [];
-  const [gltX, gltY] = tables;
-  if (options.ortho && !(gltX && gltY))
-    throw new BandliftError('has no lookup table to lay it on the ground by', {
-      file: path,
-      field: '--ortho',
-      found: 'no location/glt_x and glt_y',
-      hint: 'leave --ortho out to take the lines as the sensor saw them',
-    });
-  const lookup = options.ortho ? new LookupTable(product, gltX!, gltY!) : undefined;
-  const ground = groundOf(product);
-  if (lookup && !ground)
-    throw new BandliftError('does not say where its lookup table lies', {
-      file: path,
-      field: 'attribute geotransform',
-    });
+  const transform = geotransformOf(product, '', 'geotransform');
+  const ground = transform && placeOf(product, '', transform, ['spatial_ref']);
+  const { warnings, ...layout } = layOut(product, ['location/glt_x', 'location/glt_y'], ground, options);
   return {
     ...product,
     kind: `EMIT ${found.level}`,
@@ -105,16 +72,10 @@ export function describeEmit(product: ProductFile, options: LineOptions): CubePr
     bands,
     units: found.units,
     sensor: 'EMIT',
-    ...(lookup ? { lookup, georeference: ground! } : {}),
+    ...layout,
     warnings: [
       ...(bands[0]?.wavelength === undefined ? ['the file has no wavelengths (group sensor_band_parameters)'] : []),
-      ...(lookup
-        ? []
-        : [
-            gltX && gltY
-              ? "lines and samples are the sensor's own, without a place on the map; --ortho lays them on the ground by the file's lookup table, which shows some pixels twice"
-              : "lines and samples are the sensor's own, without a place on the map, and the file has no lookup table",
-          ]),
+      ...warnings,
     ],
   };
 }

@@ -2,11 +2,13 @@
 import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
 import { openHdf5, reason } from '../data/hdf5_library.js';
+import { describeAviris, isAviris } from './aviris_netcdf.js';
 import { type CubeProduct, CubeScene } from './cube_scene.js';
 import { describeEmit, isEmit } from './emit.js';
 import type { ProductFile } from './hdf5_array.js';
 import type { LineOptions } from './line_scene.js';
 import { describeNeon, isNeon } from './neon.js';
+import { describePrisma, isPrisma } from './prisma.js';
 
 interface Reader {
   readonly is: (product: ProductFile) => boolean;
@@ -15,11 +17,14 @@ interface Reader {
 
 const READERS: readonly Reader[] = [
   { is: isEmit, describe: describeEmit },
+  { is: isPrisma, describe: describePrisma },
+  { is: isAviris, describe: describeAviris },
   { is: isNeon, describe: describeNeon },
 ];
 
 /** What is read, for messages. */
-export const READ_PRODUCTS = 'EMIT L1B or L2A, NEON AOP reflectance';
+export const READ_PRODUCTS =
+  'EMIT L1B or L2A, AVIRIS-3 or AVIRIS-NG in netCDF, NEON AOP reflectance, PRISMA L1, L2C or L2D';
 
 /** What the library throws is told as a fault of the file. */
 async function guarded<T>(path: string, work: (file: Hdf5File, bytes: number) => T): Promise<T> {

@@ -68,19 +68,22 @@ export function damage(original, random, place = (bytes) => Math.floor(random() 
  * @param healthy files, as bytes
  * @param read (path, random) => promise; rejects with a BandliftError that names the path
  * @param mutate (bytes, random) => bytes
+ * @param fresh each file is a new one: the HDF5 library may hold a damaged file open, and takes the next of the same inode for it
  */
-export async function fuzz({ extension, healthy, read, mutate = damage }) {
+export async function fuzz({ extension, healthy, read, mutate = damage, fresh = false }) {
   const seed = Number(args.seed ?? 1);
   const most = Number(args.count ?? (args.seconds ? Number.POSITIVE_INFINITY : 300));
   const end = Date.now() + 1000 * Number(args.seconds ?? Number.POSITIVE_INFINITY);
   const folder = args.keep ?? mkdtempSync(join(tmpdir(), 'bandlift-fuzz-'));
   mkdirSync(folder, { recursive: true });
   const random = generator(seed);
-  const path = join(folder, `now${extension}`);
+  const used = [];
   const outcome = { read: 0, refused: 0, broken: 0 };
   let slowest = 0;
   let highest = 0;
   for (let n = 0; n < most && Date.now() < end && outcome.broken < MOST_FAULTS; n++) {
+    const path = join(folder, `now${fresh ? n : ''}${extension}`);
+    used.push(path);
     const bytes = mutate(healthy[Math.floor(random() * healthy.length)], random);
     writeFileSync(path, bytes);
     const started = performance.now();
@@ -106,7 +109,7 @@ export async function fuzz({ extension, healthy, read, mutate = damage }) {
       console.log(`${kept}: ${fault}`);
     }
   }
-  rmSync(path, { force: true });
+  for (const path of used) rmSync(path, { force: true });
   if (outcome.broken === 0 && args.keep === undefined) rmSync(folder, { recursive: true });
   console.log(
     `${outcome.read} read, ${outcome.refused} refused, ${outcome.broken} broken; slowest ${slowest.toFixed(0)} ms, at most ${(highest / 2 ** 20).toFixed(0)} MiB resident`,

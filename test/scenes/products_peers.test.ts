@@ -5,6 +5,7 @@ import { openScene } from '../../src/scenes/open.js';
 import type { Scene } from '../../src/scenes/types.js';
 import { describePython, runPython } from '../support/python.js';
 import { describeShared, sharedPath } from '../support/shared.js';
+import { writeAviris, writePrisma } from '../support/spectrometer_products.js';
 import { temporaryFolder } from '../support/temporary.js';
 
 const folder = temporaryFolder();
@@ -127,5 +128,44 @@ describeShared('an imitation of NEON that h5py wrote of a real tile', 'data/neon
       expect([...a.valid]).toEqual([...b.valid]);
       expect(Buffer.from(a.values.buffer).equals(Buffer.from(b.values.buffer))).toBe(true);
     });
+  });
+});
+
+/** What numpy makes of AVIRIS and PRISMA: argv = a file each; physical cubes [lines, samples, bands] as float32, and their centres. */
+const TWO = `
+import json, sys
+import h5py, numpy as np
+with h5py.File(sys.argv[1]) as f:
+    d = f['reflectance/reflectance']
+    cube = d[:].transpose(1, 2, 0).astype('f8'); cube[(cube == d.attrs['_FillValue']).any(2)] = 0
+    aviris = dict(values=cube.astype('f4').ravel().tolist(), centres=f['reflectance/wavelength'][:].tolist(), widths=f['reflectance/fwhm'][:].tolist())
+with h5py.File(sys.argv[2]) as f:
+    a, root = f.attrs, f['HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields']
+    cubes, centres, widths = [], [], []
+    for arm in ('Vnir', 'Swir'):
+        lo, hi = (float(a['L2Scale' + arm + end][0]) for end in ('Min', 'Max'))
+        stored = root[arm.upper() + '_Cube'][:].transpose(0, 2, 1).astype('f8')
+        on = a['List_Cw_' + arm + '_Flags'] == 1
+        cubes.append((lo + stored * (hi - lo) / 65535)[:, :, on]); centres.append(a['List_Cw_' + arm][on]); widths.append(a['List_Fwhm_' + arm][on])
+        empty = (stored == 0).all(2)
+    keep = centres[0] < centres[1].min()
+    cube = np.concatenate([cubes[0][:, :, keep], cubes[1]], 2); cube[empty] = 0
+    centres, widths = np.concatenate([centres[0][keep], centres[1]]), np.concatenate([widths[0][keep], widths[1]])
+    order = np.argsort(centres)
+    prisma = dict(values=cube[:, :, order].astype('f4').ravel().tolist(), centres=centres[order].tolist(), widths=widths[order].tolist())
+print(json.dumps([aviris, prisma]))
+`;
+
+describePython('imitations of AVIRIS-3 and PRISMA beside h5py', () => {
+  it('value by value', async () => {
+    const aviris = await writeAviris(join(folder, 'AV320240301t120000_RFL_ORT.nc'), 'L2A');
+    const prisma = await writePrisma(join(folder, 'PRS_L2D_STD.he5'));
+    const told = JSON.parse(runPython(TWO, [aviris, prisma]));
+    for (const [i, path] of [aviris, prisma].entries()) {
+      const scene = await openScene(path);
+      expect([...scene.wavelength!]).toEqual(told[i].centres);
+      expect([...scene.fwhm!]).toEqual(told[i].widths);
+      expect([...(await all(scene)).values]).toEqual(told[i].values);
+    }
   });
 });

@@ -147,3 +147,111 @@ export function writeNeon(path: string, options: NeonOptions = {}): Promise<stri
     [root]: { Band_Window_1_Nanometers: [1340, 1445], Band_Window_2_Nanometers: [1790, 1955] },
   });
 }
+
+export const AVIRIS_SIZE = [4, 5, 3] as const;
+export const AVIRIS_CENTRES = [410.25, 865.5, 2200];
+export const UTM11 =
+  'PROJCS["WGS 84 / UTM zone 11N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],' +
+  'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],UNIT["metre",1]]';
+/** Pixel (2, 1) is fill. */
+export const avirisStored = (y: number, x: number, b: number): number =>
+  y === 2 && x === 1 ? -9999 : (1 + y * 20 + x * 4 + b) / 256;
+
+/** [bands, height, width] of f(row, column, band). */
+export function bandsFirst(
+  [height, width, bands]: readonly [number, number, number],
+  f: typeof avirisStored,
+): Float32Array {
+  const out = new Float32Array(height * width * bands);
+  let i = 0;
+  for (let b = 0; b < bands; b++)
+    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) out[i++] = f(y, x, b);
+  return out;
+}
+
+/** AVIRIS-3 or AVIRIS-NG: L2A on the map, or L1B in the sensor's lines with a table of 2 x 3 pixels. */
+export function writeAviris(
+  path: string,
+  level: 'L2A' | 'L1B',
+  replace: Readonly<Record<string, Entry>> = {},
+): Promise<string> {
+  const group = level === 'L2A' ? 'reflectance' : 'radiance';
+  const [height, width, bands] = AVIRIS_SIZE;
+  return writeProduct(path, {
+    [`${group}/${group}`]: {
+      data: bandsFirst(AVIRIS_SIZE, avirisStored),
+      shape: [bands, height, width],
+      chunks: [2, 3, 4],
+      attributes: { _FillValue: [-9999] },
+    },
+    [`${group}/wavelength`]: { data: Float32Array.from(AVIRIS_CENTRES), shape: [bands] },
+    [`${group}/fwhm`]: { data: Float32Array.of(7.5, 7.75, 8), shape: [bands] },
+    transverse_mercator: {
+      data: Int32Array.of(0),
+      shape: [1],
+      attributes: { GeoTransform: '400000.5 4.5 0.0 3900000.25 0.0 -4.5', crs_wkt: UTM11 },
+    },
+    ...(level === 'L1B'
+      ? {
+          'geolocation_lookup_table/sample': { data: Int32Array.of(0, 1, -2, 5, 2, 0), shape: [2, 3] },
+          'geolocation_lookup_table/line': { data: Int32Array.of(0, 1, -2, 4, 3, 0), shape: [2, 3] },
+        }
+      : {}),
+    ...replace,
+  });
+}
+
+export const PRISMA_SIZE = [4, 3] as const;
+/** As stored, from long to short; 0: not acquired. */
+export const PRISMA_VNIR = [0, 976.5, 950.25, 655.5, 410];
+export const PRISMA_SWIR = [2400.5, 1600.25, 943.5, 0];
+/** Stored numbers; nothing at pixel (0, 0). */
+export const prismaStored = (y: number, x: number, arm: number, b: number): number =>
+  y === 0 && x === 0 ? 0 : 1000 + 10000 * arm + y * 1000 + x * 100 + b;
+
+export interface PrismaOptions {
+  readonly level?: 'L1' | 'L2B' | 'L2C' | 'L2D';
+  /** Corners are those of the image, not the centres of its corner pixels. */
+  readonly outer?: boolean;
+  readonly attributes?: Readonly<Record<string, string | number | readonly number[]>>;
+}
+
+/** PRISMA's HDF-EOS5. */
+export function writePrisma(
+  path: string,
+  { level = 'L2D', outer = false, attributes = {} }: PrismaOptions = {},
+): Promise<string> {
+  const [height, width] = PRISMA_SIZE;
+  const data = (arm: number, bands: number) => {
+    const out = new Uint16Array(height * width * bands);
+    let i = 0;
+    for (let y = 0; y < height; y++)
+      for (let b = 0; b < bands; b++) for (let x = 0; x < width; x++) out[i++] = prismaStored(y, x, arm, b);
+    return { data: out, shape: [height, bands, width] };
+  };
+  const fields = `HDFEOS/SWATHS/PRS_${level}_HCO/Data Fields`;
+  const reach = outer ? 0 : 1;
+  return writeProduct(
+    path,
+    { [`${fields}/VNIR_Cube`]: data(0, PRISMA_VNIR.length), [`${fields}/SWIR_Cube`]: data(1, PRISMA_SWIR.length) },
+    {
+      '': {
+        List_Cw_Vnir: PRISMA_VNIR,
+        List_Fwhm_Vnir: PRISMA_VNIR.map((nm) => (nm === 0 ? 0 : 11.5)),
+        List_Cw_Vnir_Flags: PRISMA_VNIR.map((nm) => (nm === 0 ? 0 : 1)),
+        List_Cw_Swir: PRISMA_SWIR,
+        List_Fwhm_Swir: PRISMA_SWIR.map((nm) => (nm === 0 ? 0 : 10.25)),
+        List_Cw_Swir_Flags: PRISMA_SWIR.map((nm) => (nm === 0 ? 0 : 1)),
+        ...(level === 'L1'
+          ? { ScaleFactor_Vnir: [100], Offset_Vnir: [0.5], ScaleFactor_Swir: [200], Offset_Swir: [0] }
+          : { L2ScaleVnirMin: [0.125], L2ScaleVnirMax: [1.125], L2ScaleSwirMin: [0], L2ScaleSwirMax: [0.75] }),
+        Product_ULcorner_easting: [500015 - (outer ? 15 : 0)],
+        Product_ULcorner_northing: [4499985 + (outer ? 15 : 0)],
+        Product_LRcorner_easting: [500015 - (outer ? 15 : 0) + 30 * (width - reach)],
+        Product_LRcorner_northing: [4499985 + (outer ? 15 : 0) - 30 * (height - reach)],
+        Epsg_Code: [32632],
+        ...attributes,
+      },
+    },
+  );
+}
