@@ -11,6 +11,7 @@ const ROOMS = [
   'compiler', // graph -> program
   'io', // files of weights
   'models', // networks
+  'ranks', // processes that train together
   'engine', // sessions on a device
   'fit', // closed-form fits
   'tiling', // a graph cut into segments and tiles
@@ -34,7 +35,7 @@ const ROOMS = [
   'graph.ts',
 ];
 /** Rooms that may import the bindings, which are not in src/. */
-const NATIVE = ['engine', 'compiler', 'tiling', 'fit', 'cli', 'graph.ts'];
+const NATIVE = ['ranks', 'engine', 'compiler', 'tiling', 'fit', 'cli', 'graph.ts'];
 
 const src = join(root, 'src');
 const files = readdirSync(src, { recursive: true, withFileTypes: true })

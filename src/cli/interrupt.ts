@@ -57,7 +57,8 @@ function onSignal(signal: Signal): void {
   const fromKeyboard = signal === 'SIGINT' || signal === 'SIGQUIT';
   if (current.requested === undefined) {
     request(current, now);
-    say(fromKeyboard ? `\n${current.message} (again to leave at once)\n` : `${signal}: ${current.message}\n`);
+    if (current.message !== '')
+      say(fromKeyboard ? `\n${current.message} (again to leave at once)\n` : `${signal}: ${current.message}\n`);
   } else if (fromKeyboard && now - current.requested > SAME_REQUEST) process.exit(EXIT.interrupted);
 }
 
@@ -97,7 +98,7 @@ export function finish(): void {
   finished = true;
 }
 
-/** From now on a signal is a request to `requested` rather than the end of the process. `message` says what happens then. */
+/** From now on a signal is a request to `requested` rather than the end of the process. `message` says what happens then; '' says nothing. */
 export function onInterrupt(message: string): Interrupt {
   const work: Work = { message, controller: new AbortController(), requested: undefined };
   const before = current;

@@ -15,7 +15,9 @@ export class Output implements Reporter {
   }
 
   get isTerminal(): boolean {
-    return !this.json && process.stdout.isTTY === true;
+    // Open MPI's mpirun gives ranks a terminal of its own, which goes to a log as it is
+    const ofMpirun = process.env.OMPI_COMM_WORLD_SIZE !== undefined;
+    return !this.json && process.stdout.isTTY === true && !ofMpirun;
   }
 
   line(text = ''): void {

@@ -21,6 +21,11 @@ const COMMANDS: readonly CommandEntry[] = [
     define: async (command) => (await import('./train.js')).defineTrain(command),
   },
   {
+    name: 'launch',
+    description: 'start several ranks of `train` on this machine, without MPI',
+    define: async (command) => (await import('./launch.js')).defineLaunch(command),
+  },
+  {
     name: 'sample',
     description:
       'write generated flight lines (ENVI cubes at 30 m and 4 m), their patch files and a Landsat scene: seeded, no download',

@@ -39,7 +39,7 @@ class Options {
   add(flags: string, text: string, parse?: (text: string) => unknown): this {
     const option = new Option(flags, text);
     if (parse) option.argParser(parse);
-    return this.#add(option, flags.startsWith('--no-') || flags.startsWith('--finetune'));
+    return this.#add(option, flags.startsWith('--no-') || !/[<[]/.test(flags));
   }
 
   choice(flags: string, text: string, choices: readonly string[]): this {
@@ -95,6 +95,10 @@ function addShared(options: Options, run: string): void {
     .add('--threads <n>', 'threads that compute; results do not depend on it (0: all physical cores)', integer(0))
     .choice('--precision <name>', PRECISION_HELP, [...PRECISION_CHOICES])
     .add('--max-memory <size>', "limit for the engine's memory, e.g. 4G; batches are split to fit (0: none)")
+    .add(
+      '--deterministic-ranks',
+      'with several ranks: add gradients in the order of ranks, so that a run has the same bits every time',
+    )
     .choice('--data-on-device <when>', 'hold all patches on the device where they fit; auto does so on a GPU', [
       'auto',
       'on',

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { EXIT } from '../base/errors.js';
 import { checkDevice, parseDevice } from '../engine/device.js';
 import { runFrom, SavedAbort } from '../library/train.js';
+import type { Ranks } from '../ranks/join.js';
+import { placementOf, unusedTasks } from '../ranks/placement.js';
 import {
   type Settings,
   STAGE1_SETTINGS,
@@ -19,6 +21,7 @@ import { onInterrupt } from './interrupt.js';
 import { snake } from './options.js';
 import { Output } from './output.js';
 import { defaultFineSample, defaultSample } from './sample_run.js';
+import { trainTogether } from './train_ranks.js';
 
 export interface TrainFlags extends Record<string, unknown> {
   config?: string;
@@ -91,7 +94,7 @@ function settingsOf(flags: TrainFlags): Record<string, unknown> {
   return settings;
 }
 
-async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: TrainFlags): Promise<void> {
+async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: TrainFlags, ranks?: Ranks): Promise<void> {
   const output = new Output(flags.json === true);
   const kind = stage.settings;
   const defaultFolder = `runs/${kind.stage}`;
@@ -112,7 +115,7 @@ async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: TrainFl
   const interrupt = onInterrupt('stopping after this step ...');
   try {
     const start = { config, resume, given };
-    const result = await runFrom(stage.stage, start, { checkpoint, reporter: output, signal: interrupt.signal });
+    const result = await runFrom(stage.stage, start, { checkpoint, reporter: output, signal: interrupt.signal, ranks });
     output.line();
     output.line(`best model: ${result.best}`);
     output.line(`curves and pictures: tensorboard --logdir ${join(result.run, 'tensorboard')}`);
@@ -130,5 +133,13 @@ async function run<C extends TrainConfig>(stage: StageCommand<C>, flags: TrainFl
 }
 
 /** Trains the stage that was asked for. */
-export const runTrain = (stage: 'stage1' | 'stage2', flags: TrainFlags): Promise<void> =>
-  stage === 'stage1' ? run(STAGE1, flags) : run(STAGE2, flags);
+export async function runTrain(stage: 'stage1' | 'stage2', flags: TrainFlags): Promise<void> {
+  const alone = (ranks?: Ranks) => (stage === 'stage1' ? run(STAGE1, flags, ranks) : run(STAGE2, flags, ranks));
+  const tasks = unusedTasks(process.env);
+  if (tasks !== undefined)
+    new Output(flags.json === true).warn(
+      `this job has ${tasks} tasks and this process is alone: start it with \`srun\` to train on all of them (BANDLIFT_RANKS=off says that one is meant)`,
+    );
+  if (placementOf(process.env) === undefined) return alone();
+  return trainTogether(stage === 'stage1' ? 1 : 2, alone);
+}

@@ -39,9 +39,11 @@ export class PatchReader {
     let next = startBatch * batchSize;
     const fill = () => {
       while (next < order.length && queue.length < Math.max(1, prefetch)) {
-        const range = [next, next + batchSize] as const;
+        const range = ownRange(options, next, order.length);
+        const whole = options.part ? { whole: order.slice(next, next + batchSize) } : {};
         next += batchSize;
-        const batch = this.#assemble(order.slice(...range), turns.slice(...range), options, cancelled);
+        const part = this.#assemble(order.slice(...range), turns.slice(...range), options, cancelled);
+        const batch = part.then((own) => ({ ...own, ...whole }));
         batch.catch(() => {}); // reported when its turn comes
         queue.push(batch);
       }
@@ -72,7 +74,7 @@ export class PatchReader {
     const { inBands, outBands } = this.set;
     const pixels = this.set.height * this.set.width;
     const inputPixels = this.set.inputHeight * this.set.inputWidth;
-    const buffers = this.#takeBuffers(Math.min(batchSize, options.patches.length));
+    const buffers = this.#takeBuffers(Math.min(options.part?.size ?? batchSize, options.patches.length));
     const places = patches.map((patch, place) => ({ ...locate(this.set, patch), place, turn: turns[place]! }));
     const request = {
       window: this.#pool.window,
@@ -172,6 +174,14 @@ export class PatchReader {
 /** Opens the set's files in worker threads of their own. */
 export async function openReader(set: PatchSet, options?: ReaderOptions): Promise<PatchReader> {
   return new PatchReader(await WorkerPool.open(set, options));
+}
+
+/** Where in the order the part of a batch that begins at `start` begins and ends; without `part` all of it. */
+export function ownRange({ batchSize, part }: LoaderOptions, start: number, count: number): [number, number] {
+  const end = Math.min(start + batchSize, count);
+  if (part === undefined) return [start, end];
+  const own = Math.min(start + part.index * part.size, end);
+  return [own, Math.min(own + part.size, end)];
 }
 
 /** Order of the patches, and a turn 0..7 for each (assemble.ts); patches that are not square are only flipped. */

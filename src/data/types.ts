@@ -116,6 +116,8 @@ export interface LoaderOptions {
   readonly augment?: boolean;
   /** First batch to deliver (resume within an epoch). */
   readonly startBatch?: number;
+  /** Only this share of every batch: `size` patches from place `index * size` on, fewer or none at the end of a batch. */
+  readonly part?: { readonly index: number; readonly size: number };
   /** Batches prepared ahead. */
   readonly prefetch?: number;
   /**
@@ -131,6 +133,8 @@ export interface LoadedBatch {
   readonly size: number;
   /** Numbers of the patches in the PatchSet, in order. */
   readonly patches: readonly number[];
+  /** Those of the whole batch, where this is a part of it. */
+  readonly whole?: readonly number[];
   /** [size, inputHeight, inputWidth, inBands] */
   readonly input: Float32Array;
   /** [size, height, width, outBands] */

@@ -56,6 +56,16 @@ export async function openDevice(choice: DeviceChoice = { kind: 'auto' }): Promi
   return openCuda(choice, report);
 }
 
+/** The device of a rank that is number `localRank` on its host: of 'auto' and 'cuda' each rank takes a GPU of its own. */
+export function deviceOfRank(text: string, localRank: number): string {
+  const { kind, index } = parseDevice(text);
+  if (kind === 'cpu' || index !== undefined) return text;
+  const gpus = loadAddon()
+    .cudaReport()
+    .devices.filter(({ usable }) => usable);
+  return gpus.length === 0 ? text : `cuda:${gpus[localRank % gpus.length]!.index}`;
+}
+
 /** Whether `openDevice` would open a GPU, or refuse because it was asked for one. */
 export const resolvesToCuda = ({ kind }: DeviceChoice): boolean =>
   kind === 'cuda' || (kind === 'auto' && loadAddon().cudaReport().reason === '');

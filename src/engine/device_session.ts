@@ -22,6 +22,7 @@ import { RunQueue } from './run_queue.js';
 import { BUFFER, ParameterStorage } from './storage.js';
 import type {
   Batch,
+  BatchLoss,
   HeldBatch,
   HeldSize,
   LossTerms,
@@ -38,6 +39,9 @@ interface Accumulated {
   readonly firstBad: StepResult['firstBad'];
 }
 
+/** With ranks also of how many pixels. */
+type Agreed = Accumulated & { readonly validPixels?: number };
+
 export class DeviceSession implements Session {
   readonly options: SessionOptions;
   readonly plan: MemoryPlan;
@@ -52,6 +56,8 @@ export class DeviceSession implements Session {
   #snapshot: ParameterSnapshot | 'no room' | undefined;
   readonly #scalars = new Float32Array(SCALAR_COUNT);
   #lossScale: LossScaleState | undefined;
+  /** On their way to the other ranks. */
+  #gradients: Float32Array | undefined;
   readonly #queue = new RunQueue();
 
   constructor(device: NativeDevice, deviceName: string, options: SessionOptions) {
@@ -102,12 +108,18 @@ export class DeviceSession implements Session {
     return this.#queue.exclusive(async () => {
       this.#requireTraining('step');
       this.#check(batch);
-      const whole = this.#storage.trainedLength > 0 && batch.size <= this.plan.microBatch;
-      const { terms, firstBad, gradNorm } = await (whole
+      const alone = this.options.ranks === undefined;
+      const whole = alone && this.#storage.trainedLength > 0 && batch.size <= this.plan.microBatch;
+      const { terms, firstBad, gradNorm, validPixels } = await (whole
         ? this.#wholeStep(batch, scalars)
         : this.#parts(batch, scalars));
       const finite = Number.isFinite(terms.total) && Number.isFinite(gradNorm);
-      const result = { ...terms, gradNorm, ...(firstBad === undefined ? {} : { firstBad }) };
+      const result = {
+        ...terms,
+        gradNorm,
+        ...(firstBad === undefined ? {} : { firstBad }),
+        ...(validPixels === undefined ? {} : { validPixels }),
+      };
       if (this.#lossScale === undefined) return { ...result, finite };
       // at scale 1 nothing was scaled: what is not finite then is not for want of range
       const skipped = !finite && this.#lossScale.scale > 1;
@@ -117,7 +129,7 @@ export class DeviceSession implements Session {
   }
 
   /** Everything in one run. */
-  async #wholeStep(batch: Batch | HeldBatch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
+  async #wholeStep(batch: Batch | HeldBatch, scalars: StepScalars): Promise<Agreed & { gradNorm: number }> {
     const terms = new Float64Array(LOSS_TERMS);
     const norm = new Float64Array(1);
     const views = [...this.#views(batch, 0, batch.size), this.#lossInput(batch), this.#scalarsOf(scalars)];
@@ -125,10 +137,11 @@ export class DeviceSession implements Session {
     return { terms: lossTerms(terms), firstBad: firstBad(this.options, terms, 0), gradNorm: norm[0]! };
   }
 
-  /** Micro-batch by micro-batch: their gradients add up, then comes the optimizer. */
-  async #parts(batch: Batch | HeldBatch, scalars: StepScalars): Promise<Accumulated & { gradNorm: number }> {
+  /** Micro-batch by micro-batch and rank by rank: their gradients add up, then comes the optimizer. */
+  async #parts(batch: Batch | HeldBatch, scalars: StepScalars): Promise<Agreed & { gradNorm: number }> {
     if (this.#storage.trainedLength > 0) await this.#queue.run(this.#programs.fixed('zero'), [], []);
-    const sums = await this.#loss('step', batch, false);
+    const sums = await this.#agreedLoss('step', batch, false);
+    await this.#sumGradients();
     const norm = new Float64Array(1);
     if (this.#storage.trainedLength > 0) {
       // a loss that is not finite must not move the parameters even if its gradient is: then only the norm is wanted
@@ -144,6 +157,43 @@ export class DeviceSession implements Session {
     return this.#lossScale === undefined
       ? Float64Array.of(batch.validPixels)
       : Float64Array.of(batch.validPixels, this.#lossScale.scale);
+  }
+
+  /** The loss of the whole batch, of which this rank has a part. */
+  async #agreedLoss(kind: 'step' | 'evaluate', part: Batch | HeldBatch, ema: boolean): Promise<Agreed> {
+    const { ranks } = this.options;
+    if (ranks === undefined) return this.#loss(kind, part, ema);
+    // a mean over the whole batch's pixels: what a micro-batch is divided by when one process computes it
+    const validPixels = (await ranks.rows([part.validPixels])).reduce((sum, [own]) => sum + own!, 0);
+    const { terms, firstBad: bad } = await this.#loss(kind, { ...part, validPixels }, ema);
+    const { total, l1, l2, sam, gradient } = terms;
+    const rows = await ranks.rows([
+      total,
+      l1,
+      l2,
+      sam,
+      gradient,
+      ...(bad ? [bad.patch, bad.y, bad.x, bad.band] : NONE),
+    ]);
+    const sum = (column: number) => rows.reduce((all, row) => all + row[column]!, 0);
+    const at = rows.findIndex((row) => row[5]! >= 0);
+    const [patch, y, x, band] = rows[at]?.subarray(5) ?? NONE;
+    return {
+      terms: { total: sum(0), l1: sum(1), l2: sum(2), sam: sum(3), gradient: sum(4) },
+      firstBad: at < 0 ? undefined : { patch: at * this.options.batchSize + patch!, y: y!, x: x!, band: band! },
+      validPixels,
+    };
+  }
+
+  /** Adds up the gradients of all ranks. */
+  async #sumGradients(): Promise<void> {
+    const { ranks } = this.options;
+    if (ranks === undefined || this.#storage.trainedLength === 0) return;
+    this.#gradients ??= new Float32Array(this.#storage.trainedLength);
+    const buffer = this.#store.buffers[BUFFER.gradients]!;
+    await buffer.readAsync(this.#gradients);
+    await ranks.sum(this.#gradients);
+    await buffer.writeAsync(this.#gradients);
   }
 
   async #loss(kind: 'step' | 'evaluate', batch: Batch | HeldBatch, ema: boolean): Promise<Accumulated> {
@@ -175,11 +225,12 @@ export class DeviceSession implements Session {
 
   // ---- evaluation ----
 
-  evaluate(batch: Batch | HeldBatch, ema = false): Promise<LossTerms & { finite: boolean }> {
+  evaluate(batch: Batch | HeldBatch, ema = false): Promise<BatchLoss & { finite: boolean }> {
     return this.#queue.exclusive(async () => {
       this.#check(batch);
-      const { terms } = await this.#loss('evaluate', batch, ema);
-      return { ...terms, finite: Number.isFinite(terms.total) };
+      const { terms, validPixels } = await this.#agreedLoss('evaluate', batch, ema);
+      const loss = validPixels === undefined ? terms : { ...terms, validPixels };
+      return { ...loss, finite: Number.isFinite(terms.total) };
     });
   }
 
@@ -298,6 +349,7 @@ export class DeviceSession implements Session {
   }
 
   #check(batch: Batch | HeldBatch): void {
+    if (batch.size === 0 && this.options.ranks !== undefined) return; // another rank has this batch's patches
     if (!isHeld(batch)) checkBatch(batch, this.options);
     else if (this.#held === undefined) throw new BandliftError('this session holds no patches');
     else this.#held.check(batch);
@@ -335,6 +387,9 @@ export class DeviceSession implements Session {
     this.#device.dispose();
   }
 }
+
+/** Instead of a place that is not finite. */
+const NONE = [-1, 0, 0, 0] as const;
 
 const isHeld = (batch: Batch | HeldBatch): batch is HeldBatch => 'places' in batch;
 

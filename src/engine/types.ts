@@ -1,5 +1,6 @@
 /** The seam between training/prediction and the engine: batches and numbers in, numbers out. Implemented by session.ts. */
 import type { ModelSpec } from '../models/spec.js';
+import type { RankGroup } from '../ranks/group.js';
 import type { LossScaleState } from './loss_scale.js';
 import type { Precision } from './precision.js';
 
@@ -50,6 +51,11 @@ export interface SessionOptions {
   };
   /** 'infer' leaves out gradients and moments: `step` and `gradients` are refused. Default 'train'. */
   readonly mode?: 'train' | 'infer';
+  /**
+   * The ranks this session trains with: every rank gives its part of a batch (which may be empty) to `step` and `evaluate`, in
+   * the same order, and gets the results of the whole batch. Everything else is of this rank alone.
+   */
+  readonly ranks?: RankGroup;
   /** Bytes for everything the engine allocates (arena, parameters, moments, staging). A batch that does not fit is split. */
   readonly maxMemory?: number;
 }
@@ -101,14 +107,20 @@ export interface StepScalars {
   readonly emaDecay: number;
 }
 
-export interface StepResult extends LossTerms {
+/** Of an evaluation or a step. */
+export interface BatchLoss extends LossTerms {
+  /** With ranks: the number of valid pixels over the whole batch. */
+  readonly validPixels?: number;
+}
+
+export interface StepResult extends BatchLoss {
   /** L2 norm of the whole gradient before clipping. */
   readonly gradNorm: number;
   /** False when the loss or the gradient held NaN or infinity: the parameters were then left untouched. */
   readonly finite: boolean;
   /** fp16: the gradient overflowed; the step was left out and the loss scale halved. Loss and norm may not be finite. */
   readonly skipped?: boolean;
-  /** Where the prediction was first not finite, if it was: patch in the batch, row, column, band. */
+  /** Where the prediction was first not finite, if it was: patch in the (whole) batch, row, column, band. */
   readonly firstBad?: { readonly patch: number; readonly y: number; readonly x: number; readonly band: number };
 }
 
@@ -159,7 +171,7 @@ export interface Session {
   keep(part: 'input' | 'target' | 'mask', place: number, values: Float32Array): Promise<void>;
   step(batch: Batch | HeldBatch, scalars: StepScalars): Promise<StepResult>;
   /** Forward and loss only. `ema` uses the moving average. */
-  evaluate(batch: Batch | HeldBatch, ema?: boolean): Promise<LossTerms & { finite: boolean }>;
+  evaluate(batch: Batch | HeldBatch, ema?: boolean): Promise<BatchLoss & { finite: boolean }>;
   /** [size, H, W, outBands], normalised. */
   predict(input: Float32Array, size: number, ema?: boolean): Promise<Float32Array>;
   /** Gradients of the loss by name (for `verify` and tests); parameters stay as they are. With 'input' as an extra entry when asked. */

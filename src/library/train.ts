@@ -1,6 +1,7 @@
 /** Training as a function: settings with their defaults filled in, one run, its results. */
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
+import type { Ranks } from '../ranks/join.js';
 import {
   type Settings,
   STAGE1_SETTINGS,
@@ -101,7 +102,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 export function runFrom(
   stage: 1 | 2,
   { config, resume }: Start<TrainConfig>,
-  options: WorkOptions & { readonly checkpoint?: string | undefined },
+  options: WorkOptions & { readonly checkpoint?: string | undefined; readonly ranks?: Ranks | undefined },
 ): Promise<TrainResult> {
   const run = STAGES[stage].train as (...args: Parameters<typeof trainStage1>) => Promise<TrainResult>;
   return abortable('the training', options, async () => {
@@ -111,6 +112,7 @@ export function runFrom(
       reporterOf(options),
       interruptedBy(options),
       options.checkpoint,
+      options.ranks,
     );
     if (!result.interrupted) return result;
     throw new SavedAbort(result.run);

@@ -3,7 +3,7 @@ import type { LoadedBatch, LoaderOptions } from '../data/types.js';
 import type { Batch, HeldBatch } from '../engine/types.js';
 
 /** A batch for a step. */
-export type TrainingBatch = (Batch | HeldBatch) & Pick<LoadedBatch, 'patches' | 'release'>;
+export type TrainingBatch = (Batch | HeldBatch) & Pick<LoadedBatch, 'patches' | 'whole' | 'release'>;
 
 export interface BatchSource {
   batches(options: LoaderOptions): AsyncIterable<TrainingBatch>;

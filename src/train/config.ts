@@ -58,6 +58,8 @@ const shared = {
   data_on_device: z.enum(['auto', 'on', 'off']).default(STAGE1_DEFAULTS.data_on_device),
   save_every: z.number().int().min(0).default(STAGE1_DEFAULTS.save_every),
   image_every: z.number().int().min(0).default(STAGE1_DEFAULTS.image_every),
+  /** Over ranks: gradients are added from rank 0 up, so that a run has the same bits every time. */
+  deterministic_ranks: z.boolean().default(STAGE1_DEFAULTS.deterministic_ranks),
   init: z.string().default(STAGE1_DEFAULTS.init),
 };
 

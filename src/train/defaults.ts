@@ -36,6 +36,7 @@ const SHARED = {
   data_on_device: 'auto',
   save_every: 0,
   image_every: 5,
+  deterministic_ranks: false,
   init: '',
 } as const;
 

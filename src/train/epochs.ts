@@ -6,6 +6,7 @@
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
+import type { CheckpointState } from '../checkpoint/schema.js';
 import { isInterruption } from '../data/worker_pool.js';
 import type { LossTerms, Session } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
@@ -19,8 +20,9 @@ import { patchImages } from './images.js';
 import type { TrainingMonitor } from './monitor.js';
 import type { RunFolder } from './run_folder.js';
 import type { Schedule } from './schedule.js';
+import { shareAgain } from './shared_state.js';
 import { describeCheckpoint } from './snapshot.js';
-import { validationLoss } from './validation.js';
+import { partOf, validationLoss } from './validation.js';
 
 /** Where a run stands; together with the tensors this is all that a checkpoint must hold. */
 export interface Position {
@@ -52,26 +54,30 @@ export interface QuietRun {
 }
 
 export interface Run extends QuietRun {
-  readonly monitor: TrainingMonitor;
+  /** Absent on a rank that computes only: rank 0 records and writes. */
+  readonly monitor?: TrainingMonitor;
+  /** Told of every step. */
+  readonly atStep?: (step: number) => void;
 }
 
 /** The start itself is a candidate for the best model: with a closed-form start, training must earn its place. */
 export async function judgeStart(run: Run): Promise<void> {
-  const { at, report } = run;
+  const { at, report, monitor } = run;
   const validation = (await validate(run)).terms();
   at.best = validation.total;
+  if (monitor === undefined) return;
   report.line(
     `start  val ${validation.total.toFixed(5)}  L1 ${validation.l1.toFixed(5)}  SAM ${((validation.sam * 180) / Math.PI).toFixed(3)} deg`,
   );
   report.event('start', { validation });
-  run.monitor.start(validation);
+  monitor.start(validation);
   await saveBoth(run);
 }
 
 /** Trains until the last epoch or early stopping. When interrupted, writes `last` and returns true. */
 export async function trainEpochs(run: Run, stepsPerEpoch: number): Promise<boolean> {
   const stopped = await epochsToDo(run, stepsPerEpoch);
-  if (stopped) run.writer.write(run.folder.last, await capture(run));
+  if (stopped && run.monitor) run.writer.write(run.folder.last, await capture(run));
   return stopped;
 }
 
@@ -90,11 +96,12 @@ async function epochsToDo(run: Run, stepsPerEpoch: number): Promise<boolean> {
         augment: config.augment,
         startBatch: at.batch,
         mask: run.data.masked,
+        ...partOf(config, run.session),
       });
       let patches = 0;
       for await (const batch of batches) {
         await trainStep(run, batch);
-        patches += batch.size;
+        patches += (batch.whole ?? batch.patches).length;
         batch.release();
         bar.update(at.step, `epoch ${at.epoch} loss ${run.at.averages.terms().total.toFixed(4)}`);
         if (interrupted()) return true;
@@ -119,12 +126,13 @@ async function trainStep(run: Run, batch: TrainingBatch): Promise<void> {
     maxNorm: config.clip_norm,
     emaDecay: config.ema_decay,
   });
+  const patches = batch.whole ?? batch.patches;
   if (!result.finite) {
     const where = result.firstBad
-      ? `first at patch ${batch.patches[result.firstBad.patch]}, row ${result.firstBad.y}, column ${result.firstBad.x}, band ${result.firstBad.band} of the prediction`
+      ? `first at patch ${patches[result.firstBad.patch]}, row ${result.firstBad.y}, column ${result.firstBad.x}, band ${result.firstBad.band} of the prediction`
       : `in the gradient (norm ${result.gradNorm})`;
     throw new BandliftError(
-      `not a finite number at step ${at.step + 1} (loss ${result.total}), ${where}; patches of the batch: ${batch.patches.join(', ')}`,
+      `not a finite number at step ${at.step + 1} (loss ${result.total}), ${where}; patches of the batch: ${patches.join(', ')}`,
       {
         file: run.folder.path,
         hint: 'nothing was overwritten; look at these patches, or try a smaller --lr or --clip-norm 1',
@@ -134,9 +142,10 @@ async function trainStep(run: Run, batch: TrainingBatch): Promise<void> {
   }
   if (result.skipped === true)
     run.report.event('skipped', { step: at.step + 1, lossScale: session.lossScale()!.scale });
-  else at.averages.add(result, batch.validPixels, result.gradNorm);
+  else at.averages.add(result, result.validPixels ?? batch.validPixels, result.gradNorm);
   at.step += 1;
   at.batch += 1;
+  run.atStep?.(at.step);
 }
 
 /** Loss terms over the validation split, at this step. */
@@ -161,6 +170,11 @@ async function finishEpoch(run: Run, timing: { seconds: number; patches: number 
   schedule.onEpochEnd(validation.total);
   stopping.onEpochEnd(validation.total);
   const epoch = at.epoch;
+  await shareAgain(run.session);
+  if (monitor === undefined) {
+    nextEpoch(at);
+    return true;
+  }
   monitor.epoch({
     epoch,
     epochs: config.epochs,
@@ -176,9 +190,7 @@ async function finishEpoch(run: Run, timing: { seconds: number; patches: number 
   if (config.image_every > 0 && (epoch === 1 || epoch % config.image_every === 0 || epoch === config.epochs))
     for (const image of await patchImages(run.data, run.session, config.ema_decay > 0, run.data.split.validation[0]!))
       monitor.image(image.tag, image.png, image.width, image.height, at.step);
-  at.epoch += 1;
-  at.batch = 0;
-  at.averages = new Averages();
+  nextEpoch(at);
   const every = config.save_every > 0 && epoch % config.save_every === 0;
   const now = every || epoch === config.epochs || stopping.stopped || writer.due;
   if (!now && !improved) return true;
@@ -188,6 +200,12 @@ async function finishEpoch(run: Run, timing: { seconds: number; patches: number 
   if (every) writer.keep(folder.epochCheckpoint(epoch), captured);
   if (now) writer.write(folder.last, captured);
   return true;
+}
+
+function nextEpoch(at: Position): void {
+  at.epoch += 1;
+  at.batch = 0;
+  at.averages = new Averages();
 }
 
 /** Best and last, on the disk when it resolves. */
@@ -207,22 +225,27 @@ export async function saveLast(run: QuietRun): Promise<void> {
 
 /** The run as it stands; it may go on at once. */
 async function capture(run: QuietRun): Promise<Captured> {
-  const { config, spec, data, at, session, schedule, stopping, statistics } = run;
+  const { config, spec, data, session, statistics } = run;
   const contract = {
     ...describeCheckpoint(config, spec, data),
     ...(statistics ? { statistics } : {}),
-    state: {
-      progress: {
-        epoch: at.epoch,
-        batch: at.batch,
-        step: at.step,
-        best: Number.isFinite(at.best) ? at.best : null,
-        averages: at.averages.state(),
-      },
-      schedule: schedule.state(),
-      earlyStopping: stopping.state(),
-      ...(session.lossScale() === undefined ? {} : { lossScale: session.lossScale()! }),
-    },
+    state: stateOf(run),
   };
   return { contract, numbers: await session.snapshot() };
+}
+
+/** Where a run stands, as checkpoints hold it. */
+export function stateOf({ at, session, schedule, stopping }: QuietRun): CheckpointState {
+  return {
+    progress: {
+      epoch: at.epoch,
+      batch: at.batch,
+      step: at.step,
+      best: Number.isFinite(at.best) ? at.best : null,
+      averages: at.averages.state(),
+    },
+    schedule: schedule.state(),
+    earlyStopping: stopping.state(),
+    ...(session.lossScale() === undefined ? {} : { lossScale: session.lossScale()! }),
+  };
 }

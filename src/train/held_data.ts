@@ -6,7 +6,7 @@
 import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
-import { type PatchReader, schedule } from '../data/loader.js';
+import { ownRange, type PatchReader, schedule } from '../data/loader.js';
 import type { LoadedBatch, LoaderOptions } from '../data/types.js';
 import { heldBytes } from '../engine/held_patches.js';
 import { roomForPatches } from '../engine/memory_plan.js';
@@ -42,15 +42,17 @@ class HeldData implements BatchSource {
     const { order, turns } = schedule(options, square);
     const isOther = this.#mixture?.choices(options);
     for (let start = startBatch * batchSize; start < order.length; start += batchSize) {
-      const patches = order.slice(start, start + batchSize);
+      const [first, end] = ownRange(options, start, order.length);
+      const patches = order.slice(first, end);
+      const whole = options.part ? { whole: order.slice(start, start + batchSize) } : {};
       const targets = patches.map((patch) => known.get(patch)!);
       const places = patches.flatMap((patch, i) => [
         isOther?.() ? others.get(patch)! : targets[i]!,
         targets[i]!,
-        turns[start + i]!,
+        turns[first + i]!,
       ]);
       const validPixels = targets.reduce((sum, place) => sum + valid[place]!, 0);
-      yield { size: patches.length, patches, places: Float64Array.from(places), validPixels, release() {} };
+      yield { size: patches.length, patches, ...whole, places: Float64Array.from(places), validPixels, release() {} };
     }
   }
 }

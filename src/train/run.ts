@@ -24,6 +24,7 @@ import type { KnownModel } from '../evaluate/evaluation_data.js';
 import { formatShortTable } from '../metrics/table.js';
 import type { MethodResult } from '../metrics/types.js';
 import type { ModelSpec } from '../models/spec.js';
+import type { Ranks } from '../ranks/join.js';
 import { Averages } from './averages.js';
 import { type Baselines, Board } from './board.js';
 import { CheckpointWriter } from './checkpoint_writer.js';
@@ -31,7 +32,16 @@ import { configToYaml, type TrainConfig } from './config.js';
 import type { TrainingData } from './data_setup.js';
 import { EarlyStopping } from './early_stopping.js';
 import { EnvironmentRecord } from './environment.js';
-import { judgeStart, type Position, type Run, saveBoth, trainEpochs, validate } from './epochs.js';
+import {
+  judgeStart,
+  type Position,
+  type QuietRun,
+  type Run,
+  saveBoth,
+  stateOf,
+  trainEpochs,
+  validate,
+} from './epochs.js';
 import { batchSources } from './held_data.js';
 import { patchImages } from './images.js';
 import { MetricsLog } from './metrics_log.js';
@@ -40,8 +50,9 @@ import { TrainingMonitor } from './monitor.js';
 import { type ResumeState, readState } from './resume_state.js';
 import { openRunFolder, type RunFolder } from './run_folder.js';
 import { createSchedule } from './schedule.js';
-import { describeCheckpoint, restoreSession, sameFiles } from './snapshot.js';
-import { restoreRun, takeUp } from './take_up.js';
+import { rankedOptions, shareStart } from './shared_state.js';
+import { describeCheckpoint, filesOf, restoreSession, sameFiles } from './snapshot.js';
+import { needsBest, restoreRun, takeUp } from './take_up.js';
 import { knownModel } from './test_report.js';
 
 export interface TrainResult {
@@ -96,7 +107,12 @@ export async function trainRun<C extends TrainConfig>(
   { resume, checkpoint: file }: Beginning,
   report: Reporter,
   interrupted: () => boolean,
+  ranks?: Ranks,
 ): Promise<TrainResult> {
+  if (ranks) {
+    const { stopAsked } = ranks.group;
+    ranks.group.stopAsked = () => stopAsked() || interrupted();
+  }
   const folder = openRunFolder(settings.output_dir, resume);
   try {
     const state = resume || file !== undefined ? await readState(folder, file, report) : undefined;
@@ -107,10 +123,17 @@ export async function trainRun<C extends TrainConfig>(
       const config = state ? settings : await stage.decide(settings, data, report);
       const spec = stage.spec(config, data);
       if (state) checkCompatible(state.checkpoint, describeCheckpoint(config, spec, data), state.path);
-      const session = await openSession(config, spec, data);
+      // what is solved at once needs no help
+      const together = ranks && !CLOSED_FORM.includes(spec.kind) ? { ranks } : {};
+      const session = await openSession(
+        config,
+        spec,
+        data,
+        ranks && together.ranks ? rankedOptions(config, ranks.group) : {},
+      );
       try {
         return await runTraining(
-          { stage, config, folder, data, spec, session, state, resume, report, phase },
+          { stage, config, folder, data, spec, session, state, resume, report, phase, ...together },
           interrupted,
         );
       } finally {
@@ -143,11 +166,14 @@ interface Job<C extends TrainConfig> {
   readonly resume: boolean;
   readonly report: Reporter;
   readonly phase: Phase;
+  /** Those who train with this process, which is rank 0. */
+  readonly ranks?: Ranks;
 }
 
 async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () => boolean): Promise<TrainResult> {
-  const { stage, config, folder, data, spec, session, state, resume, report } = job;
+  const { stage, config, folder, data, spec, session, state, resume, report, ranks } = job;
   announce(spec, session, report);
+  if (ranks) announceRanks(ranks, config, report);
   const closedForm = CLOSED_FORM.includes(spec.kind);
   const source = closedForm
     ? { training: data.reader, validation: data.reader }
@@ -157,7 +183,8 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
   const statistics = state?.checkpoint.statistics ?? (await stage.statistics?.(config, data));
   const parts = {
     ...(statistics ? { statistics } : {}),
-    ...{ config, folder, data, source, spec, session, report, at, interrupted },
+    ...{ config, folder, data, source, spec, session, report, at },
+    interrupted: ranks ? () => ranks.group.stop : interrupted,
     schedule: createSchedule(scheduleOptions(config, stepsPerEpoch)),
     stopping: new EarlyStopping({ patience: config.patience }),
     writer: new CheckpointWriter(),
@@ -172,10 +199,12 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
   }
   const record = await EnvironmentRecord.begin(folder.environment, session, resume ? at.step : undefined);
   const baselines = closedForm ? {} : await baselinesOf(job);
+  if (ranks) await callRanks(job, ranks, parts);
   // before anything of the folder is cut: killed in between, the run is at this state or at its old one
   if (state) await takeUp(parts, state);
-  const run: Run = { ...parts, monitor: await openMonitor(folder, resume ? at.step : undefined, baselines, report) };
-  const { writer, monitor } = run;
+  const monitor = await openMonitor(folder, resume ? at.step : undefined, baselines, report);
+  const run = { ...parts, monitor, ...(ranks && { atStep: (step: number) => ranks.watch.atStep(step) }) };
+  const { writer } = run;
   if (!resume) monitor.settings(config, configToYaml(config));
   try {
     if (closedForm) await finishClosedForm(run);
@@ -199,6 +228,31 @@ async function runTraining<C extends TrainConfig>(job: Job<C>, interrupted: () =
     monitor.close();
     await record.end();
   }
+}
+
+/** Calls the other ranks to work, with everything that is decided: from here on all of them go the same way. */
+async function callRanks<C extends TrainConfig>(
+  { config, spec, data, session, state, folder, phase }: Job<C>,
+  { group, watch }: Ranks,
+  run: QuietRun,
+): Promise<void> {
+  phase.training = true; // a request to stop is now agreed on
+  watch.announceBegin();
+  const start = {
+    ...{ config, spec, split: data.split, normalization: data.normalization },
+    files: filesOf(data.set),
+    state: stateOf(run),
+    judged: state === undefined || (await needsBest(folder, state)),
+  };
+  await shareStart(group, start, session);
+}
+
+function announceRanks({ group, hosts }: Ranks, config: TrainConfig, report: Reporter): void {
+  const { communicator, size } = group;
+  const names = [...new Set(hosts)].map((host) => `${hosts.filter((one) => one === host).length} on ${host}`);
+  report.line(
+    `ranks: ${size} (${names.join(', ')}), ${group.part(config.batch_size).size} of a batch's ${config.batch_size} patches each; ${communicator.name}`,
+  );
 }
 
 /** Measured when a run starts, and kept beside it: a run that goes on draws the same lines. Old runs have none. */
@@ -302,7 +356,10 @@ async function finishClosedForm(run: Run): Promise<void> {
   await saveBoth(run);
 }
 
-async function reportTest<C extends TrainConfig>({ stage, config }: Job<C>, run: Run): Promise<MethodResult[]> {
+async function reportTest<C extends TrainConfig>(
+  { stage, config }: Job<C>,
+  run: Run & { monitor: TrainingMonitor },
+): Promise<MethodResult[]> {
   const { folder, session, data, report } = run;
   const best = await loadCheckpoint(folder.best);
   // a best of format 1 holds none

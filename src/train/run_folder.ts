@@ -85,6 +85,17 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
     throw error;
   }
   return {
+    ...pathsOf(path),
+    unlock: () => {
+      release();
+      removeEmpty(made);
+    },
+  };
+}
+
+/** What lies where in a run folder; nothing is opened. */
+export function pathsOf(path: string): Omit<RunFolder, 'unlock'> {
+  return {
     path,
     config: join(path, 'config.yaml'),
     split: join(path, 'split.json'),
@@ -95,9 +106,5 @@ export function openRunFolder(path: string, resume: boolean): RunFolder {
     last: join(path, 'checkpoints', 'last.safetensors'),
     best: join(path, 'checkpoints', 'best.safetensors'),
     epochCheckpoint: (epoch) => join(path, 'checkpoints', `epoch-${String(epoch).padStart(4, '0')}.safetensors`),
-    unlock: () => {
-      release();
-      removeEmpty(made);
-    },
   };
 }

@@ -17,7 +17,7 @@ export function restoreSession(session: Session, checkpoint: Checkpoint): void {
 }
 
 /** What tells whether a checkpoint and a set speak of the same patches. */
-const filesOf = (set: PatchSet): CheckpointContract['data'] =>
+export const filesOf = (set: PatchSet): CheckpointContract['data'] =>
   set.files.map((file) => ({ name: basename(file.path), patches: file.patches }));
 
 const placesOf = ({ height, width, files }: PatchSet): NonNullable<CheckpointContract['places']> => ({

@@ -8,6 +8,7 @@ import { baselinesOf, fitStatistics } from '../evaluate/fit_baselines.js';
 import { spectralBaselines, spectralModel } from '../evaluate/stage1_methods.js';
 import type { MethodResult } from '../metrics/types.js';
 import { regressionFeatureCount } from '../models/regression.js';
+import type { Ranks } from '../ranks/join.js';
 import type { Stage1Config } from './config.js';
 import { openTrainingData, type TrainingData } from './data_setup.js';
 import { dataDrivenParameters, specFromConfig, withModel } from './model_setup.js';
@@ -38,8 +39,9 @@ export function trainStage1(
   report: Reporter,
   interrupted: () => boolean,
   checkpoint?: string,
+  ranks?: Ranks,
 ): Promise<TrainResult> {
-  return trainRun(STAGE1, settings, { resume, checkpoint }, report, interrupted);
+  return trainRun(STAGE1, settings, { resume, checkpoint }, report, interrupted, ranks);
 }
 
 /** Rows for the table: scaled mean spectrum, ridge, quadratic ridge, then the model. */

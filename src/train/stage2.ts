@@ -17,6 +17,7 @@ import {
   type SpatialModelSpec,
   type SpectralSpec,
 } from '../models/spec.js';
+import type { Ranks } from '../ranks/join.js';
 import { LANDSAT_TO_AVIRIS_NG, type SpatialRatio } from '../resample/ratio.js';
 import type { Baselines } from './board.js';
 import type { Stage2Config } from './config.js';
@@ -46,6 +47,7 @@ export async function trainStage2(
   report: Reporter,
   interrupted: () => boolean,
   checkpoint?: string,
+  ranks?: Ranks,
 ): Promise<TrainResult> {
   const stage1 = settings.finetune_stage1 ? (await loadStage1(settings.stage1)).model : undefined;
   const stage: TrainingStage<Stage2Config> = {
@@ -69,7 +71,7 @@ export async function trainStage2(
     test: testReport,
     ...(stage1 && { finish: splitCascade }),
   };
-  return trainRun(stage, settings, { resume, checkpoint }, report, interrupted);
+  return trainRun(stage, settings, { resume, checkpoint }, report, interrupted, ranks);
 }
 
 const ratioOfSet = ({ files }: PatchSet): SpatialRatio => files[0]!.ratio;

@@ -8,7 +8,7 @@ import { basename } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { Random } from '../base/random.js';
 import type { Reporter } from '../base/reporter.js';
-import { openReader, type PatchReader } from '../data/loader.js';
+import { openReader, ownRange, type PatchReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { LoadedBatch, LoaderOptions, Normalization, PatchSet, Split } from '../data/types.js';
 import type { Stage2Config } from './config.js';
@@ -115,7 +115,7 @@ function checkStage1({ model, contract }: Stage1Model, set: PatchSet, path: stri
 class MixedReader implements Mixture {
   readonly other: PatchReader;
   readonly #predicted: PatchReader;
-  readonly #config: Pick<Stage2Config, 'seed' | 'mix_share' | 'batch_size'>;
+  readonly #config: Pick<Stage2Config, 'seed' | 'mix_share'>;
 
   constructor(predicted: PatchReader, simulated: PatchReader, config: Stage2Config) {
     this.#predicted = predicted;
@@ -123,11 +123,15 @@ class MixedReader implements Mixture {
     this.#config = config;
   }
 
-  choices({ shuffle, startBatch = 0 }: LoaderOptions): () => boolean {
-    const { seed, mix_share, batch_size } = this.#config;
-    const random = new Random(seed, 500_000 + (shuffle?.epoch ?? 0));
-    for (let skipped = 0; skipped < startBatch * batch_size; skipped++) random.uniform();
-    return () => random.uniform() < mix_share;
+  choices(options: LoaderOptions): () => boolean {
+    const { patches, shuffle, startBatch = 0, batchSize } = options;
+    const random = new Random(this.#config.seed, 500_000 + (shuffle?.epoch ?? 0));
+    const all = patches.map(() => random.uniform() < this.#config.mix_share);
+    const own: boolean[] = [];
+    for (let start = startBatch * batchSize; start < all.length; start += batchSize)
+      own.push(...all.slice(...ownRange(options, start, all.length)));
+    const next = own.values();
+    return () => next.next().value!;
   }
 
   async *batches(options: LoaderOptions): AsyncGenerator<LoadedBatch> {

@@ -59,14 +59,14 @@ class StagedBatches implements BatchSource {
     this.#halves.next = next === 0 ? 1 : 0;
     const first = next * session.options.batchSize;
     try {
-      await session.keep('input', first, batch.input);
-      await session.keep('target', first, batch.target);
-      if (batch.mask) await session.keep('mask', first, batch.mask);
+      if (batch.size > 0) await session.keep('input', first, batch.input);
+      if (batch.size > 0) await session.keep('target', first, batch.target);
+      if (batch.size > 0 && batch.mask) await session.keep('mask', first, batch.mask);
     } finally {
       batch.release();
     }
-    const { size, patches, validPixels } = batch;
+    const { size, patches, whole, validPixels } = batch;
     const places = patches.flatMap((_, i) => [first + i, first + i, 0]); // turned by the loader
-    return { size, patches, validPixels, places: Float64Array.from(places), release() {} };
+    return { size, patches, ...(whole && { whole }), validPixels, places: Float64Array.from(places), release() {} };
   }
 }

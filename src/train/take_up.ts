@@ -2,20 +2,43 @@
 import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Checkpoint, inspectCheckpoint } from '../checkpoint/checkpoint.js';
+import type { CheckpointState } from '../checkpoint/schema.js';
 import { Averages } from './averages.js';
 import { type QuietRun, saveBoth, saveLast, validate } from './epochs.js';
 import type { ResumeState } from './resume_state.js';
+import type { RunFolder } from './run_folder.js';
 import { restoreSession } from './snapshot.js';
 
 /** Everything that goes on in memory. */
-export function restoreRun({ session, schedule, stopping, at }: QuietRun, checkpoint: Checkpoint): void {
-  restoreSession(session, checkpoint);
-  schedule.load(checkpoint.state.schedule);
-  stopping.load(checkpoint.state.earlyStopping);
-  const { lossScale } = checkpoint.state;
+export function restoreRun(run: QuietRun, checkpoint: Checkpoint): void {
+  restoreSession(run.session, checkpoint);
+  restoreProgress(run, checkpoint.state);
+}
+
+/** All of it but the tensors. */
+export function restoreProgress(
+  { session, schedule, stopping, at }: Pick<QuietRun, 'session' | 'schedule' | 'stopping' | 'at'>,
+  state: CheckpointState,
+): void {
+  schedule.load(state.schedule);
+  stopping.load(state.earlyStopping);
+  const { lossScale } = state;
   if (lossScale !== undefined && session.lossScale() !== undefined) session.setLossScale(lossScale);
-  const { epoch, batch, step, best, averages } = checkpoint.state.progress;
+  const { epoch, batch, step, best, averages } = state.progress;
   Object.assign(at, { epoch, batch, step, best: best ?? Number.POSITIVE_INFINITY, averages: new Averages(averages) });
+}
+
+async function progressOfBest(folder: RunFolder) {
+  const best = await inspectCheckpoint(folder.best).catch(() => undefined);
+  return best?.content === 'checkpoint' ? best.state.progress : undefined;
+}
+
+/** Whether a run that goes on from this state has to validate it before its first step. */
+export async function needsBest(folder: RunFolder, { checkpoint, path }: ResumeState): Promise<boolean> {
+  if (path === folder.last) return false;
+  const found = await progressOfBest(folder);
+  const { progress } = checkpoint.state;
+  return !(found !== undefined && found.step <= progress.step && found.best === progress.best);
 }
 
 /**
@@ -23,13 +46,11 @@ export function restoreRun({ session, schedule, stopping, at }: QuietRun, checkp
  * --resume goes on from it. A `best` that this state has not reached yet is kept under another name; the state itself is
  * then the first candidate.
  */
-export async function takeUp(run: QuietRun, { checkpoint, path }: ResumeState): Promise<void> {
+export async function takeUp(run: QuietRun, state: ResumeState): Promise<void> {
   const { folder, report, at } = run;
-  if (path === folder.last) return;
-  const { progress } = checkpoint.state;
-  const best = await inspectCheckpoint(folder.best).catch(() => undefined);
-  const found = best?.content === 'checkpoint' ? best.state.progress : undefined;
-  if (found !== undefined && found.step <= progress.step && found.best === progress.best) return saveLast(run);
+  if (state.path === folder.last) return;
+  if (!(await needsBest(folder, state))) return saveLast(run);
+  const found = await progressOfBest(folder);
   if (found !== undefined) {
     const name = `best-epoch-${String(found.epoch - 1).padStart(4, '0')}.safetensors`;
     await copyFile(folder.best, join(dirname(folder.best), name));
