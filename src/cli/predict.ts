@@ -80,6 +80,12 @@ export function definePredict(command: Command): void {
       new Option('--interleave <order>', 'order of the numbers in the file').choices(['bip', 'bil']).default('bip'),
     )
     .option('--keep-stage1', 'with both stages: also keep the 30 m cube, PATH_stage1.img')
+    .addOption(
+      new Option(
+        '--uncertainty <what>',
+        'also how far the model in the box can be trusted, PATH_uncertainty.img (sd: a standard deviation for each band; interval: the lower bounds of intervals of 90 % for all bands, then the upper ones), and PATH_distance.img, the distance from the training spectra',
+      ).choices(['sd', 'interval']),
+    )
     .option('--overwrite', 'replace a cube of this name')
     .optionsGroup('Run:')
     .option('--tile <pixels>', 'side of the tiles, input pixels (default: as large as the memory allows)', integer(1))

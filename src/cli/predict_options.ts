@@ -9,6 +9,7 @@ export interface OptionsToCheck {
   readonly format: 'float32' | 'int16';
   readonly scale?: number;
   readonly keepStage1?: boolean;
+  readonly uncertainty?: 'sd' | 'interval';
   readonly resume?: boolean;
   readonly restart?: boolean;
 }
@@ -26,6 +27,11 @@ export function checkCombination(flags: OptionsToCheck): void {
     '--keep-stage1',
     !flags.keepStage1 || (stage1 !== undefined && stage2 !== undefined),
     'is for a prediction with both --stage1 and --stage2',
+  );
+  needs(
+    '--uncertainty',
+    flags.uncertainty === undefined || stage2 === undefined,
+    'is for a prediction without --stage2',
   );
   needs('--stage1-stats', stage1Stats === undefined || stage1 !== undefined, 'needs --stage1');
   needs('--stage2-stats', stage2Stats === undefined || stage2 !== undefined, 'needs --stage2');

@@ -37,6 +37,7 @@ export interface PredictFlags extends DeviceFlags {
   readonly inputOffset?: number;
   readonly forceUnits?: boolean;
   readonly keepStage1?: boolean;
+  readonly uncertainty?: 'sd' | 'interval';
   readonly tile?: number;
   readonly maxMemory?: string;
   readonly resume?: boolean;
@@ -129,6 +130,7 @@ function predictOptions(flags: PredictFlags, scene: Scene, device: DeviceChoice)
     device,
     keepStage1: flags.keepStage1 === true,
     forceUnits: flags.forceUnits === true,
+    ...(flags.uncertainty === undefined ? {} : { uncertainty: flags.uncertainty }),
     overwrite: flags.overwrite === true,
     resume: flags.resume ? 'require' : flags.restart ? 'restart' : 'auto',
     inputKey: JSON.stringify([
@@ -143,7 +145,7 @@ function predictOptions(flags: PredictFlags, scene: Scene, device: DeviceChoice)
 }
 
 function tell(result: PredictResult, output: Output): void {
-  const { output: cube, stage1, description, seconds, bounded, stage1Bounded } = result;
+  const { output: cube, stage1, description, seconds, bounded, stage1Bounded, uncertainty } = result;
   const { counts } = cube;
   const values = counts.pixels * description.bands;
   if (counts.clamped > 0)
@@ -161,6 +163,7 @@ function tell(result: PredictResult, output: Output): void {
   output.line(
     `wrote ${cube.dataPath}: ${formatBytes(cube.bytes)}, ${((100 * counts.nodata) / counts.pixels).toFixed(1)} % nodata, in ${duration(seconds)} (${rate.toFixed(0)} px/s), ${formatBytes(peak)} of memory at most`,
   );
+  if (uncertainty) tellUncertainty(uncertainty, output);
   if (stage1) output.line(`wrote ${stage1.dataPath}: ${formatBytes(stage1.bytes)}`);
   output.event('done', {
     data: cube.dataPath,
@@ -172,5 +175,23 @@ function tell(result: PredictResult, output: Output): void {
     seconds,
     peak_rss_bytes: peak,
     ...(stage1 ? { stage1: stage1.dataPath } : {}),
+    ...(uncertainty
+      ? {
+          uncertainty: uncertainty.cube.dataPath,
+          distance: uncertainty.distance.dataPath,
+          beyond_training_share: uncertainty.beyond,
+          calibration_scenes: uncertainty.scenes,
+        }
+      : {}),
   });
+}
+
+function tellUncertainty(
+  { cube, distance, beyond, scenes }: NonNullable<PredictResult['uncertainty']>,
+  output: Output,
+): void {
+  output.line(`wrote ${cube.dataPath}: ${formatBytes(cube.bytes)}, calibrated on ${scenes} scenes`);
+  output.line(
+    `wrote ${distance.dataPath}: ${(100 * beyond).toFixed(1)} % of the valid pixels lie beyond the training range`,
+  );
 }

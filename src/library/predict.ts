@@ -19,6 +19,11 @@ export interface PredictSceneOptions extends DeviceWork, Omit<PlanRequest, 'inpu
   readonly mapRegion?: readonly [xmin: number, ymin: number, xmax: number, ymax: number];
   /** With two models: also keeps the first one's cube, OUT_stage1.img. */
   readonly keepStage1?: boolean;
+  /**
+   * Also writes OUT_uncertainty (standard deviations; or lower bounds of 90 % for all bands, then upper ones) and OUT_distance
+   * from the training spectra, for the model that comes with bandlift and its like.
+   */
+  readonly uncertainty?: 'sd' | 'interval';
   /** Replaces a cube of this name. */
   readonly overwrite?: boolean;
   /** An interrupted prediction goes on by itself ('auto'); 'require': it is an error when there is none; 'restart': it is thrown away. */
@@ -89,5 +94,6 @@ async function requestOf(scene: Scene, models: Models, options: PredictSceneOpti
     ...(overwrite === undefined ? {} : { overwrite }),
     ...(resume === undefined ? {} : { resume }),
     ...(forceUnits === undefined ? {} : { forceUnits }),
+    ...(options.uncertainty === undefined ? {} : { uncertainty: options.uncertainty }),
   };
 }

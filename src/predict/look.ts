@@ -44,7 +44,7 @@ export async function look(scene: Scene, options: LookOptions, warn: (text: stri
 async function lookAtOutputs(scene: Scene, stages: readonly Stage[], options: LookOptions): Promise<string[]> {
   const { out, keepStage1, overwrite, resume } = options;
   const unfinishedOne = resume === 'restart' ? undefined : await readSettings(workFolder(out));
-  const kept = keepStage1 === true ? stages : stages.slice(-1);
+  const kept = stages.filter(({ side }, i) => side || keepStage1 === true || i === stages.length - 1);
   return checkOutputs({
     cubes: kept.map((stage) => stage.out),
     out,

@@ -12,6 +12,7 @@ import { type LookOptions, look } from './look.js';
 import { Monitor } from './monitor.js';
 import { Machine, type PlanRequest, type PredictionPlan, planPrediction, predictionKey } from './plan.js';
 import { runPlan } from './run.js';
+import type { StageModel } from './stage_model.js';
 import { CLAMPED } from './stage_plan.js';
 import { lockWork, unfinished } from './work_folder.js';
 
@@ -37,6 +38,15 @@ export interface PredictResult {
   readonly bounded: boolean;
   /** Where stage 2 followed: the share of stage 1's values of valid pixels that were held at 0. */
   readonly stage1Bounded?: number;
+  /** Where it was asked for: the cubes of error and distance, and what is to be said of them. */
+  readonly uncertainty?: {
+    readonly cube: OutputReport;
+    readonly distance: OutputReport;
+    /** Share of the valid pixels that lie beyond the training range; 0 where none is valid. */
+    readonly beyond: number;
+    /** Scenes that the intervals are calibrated on. */
+    readonly scenes: number;
+  };
   readonly seconds: number;
 }
 
@@ -44,6 +54,16 @@ export interface PredictResult {
 export function boundedShare({ counts }: OutputReport, bands: number): number {
   const valid = (counts.pixels - counts.nodata) * bands;
   return valid === 0 ? 0 : counts.bounded / valid;
+}
+
+/** The two cubes beside a result come first (stages.ts). */
+function uncertaintyOf([cube, distance]: readonly OutputReport[], model: StageModel) {
+  return {
+    cube: cube!,
+    distance: distance!,
+    beyond: boundedShare(distance!, 1),
+    scenes: model.scenes!.facts.uncertainty.scenes,
+  };
 }
 
 /** Predicts `scene`. Throws Interrupted when it was asked to stop. */
@@ -64,13 +84,15 @@ export async function predict(scene: Scene, options: PredictOptions, hooks: Pred
       ...{ monitor, interrupted },
     });
     const last = plan.stages.at(-1)!;
+    const main = reports.filter((_, i) => !plan.stages[i]!.side);
     return {
       output: reports.at(-1)!,
-      ...(options.keepStage1 && reports.length > 1 ? { stage1: reports[0]! } : {}),
+      ...(options.keepStage1 && main.length > 1 ? { stage1: main[0]! } : {}),
       description: last.description,
       plan,
       bounded: isSpectral(last.model.spec) || last.plan.scene.graph.outputs.has(CLAMPED),
-      ...(reports.length > 1 ? { stage1Bounded: boundedShare(reports[0]!, plan.stages[0]!.description.bands) } : {}),
+      ...(main.length > 1 ? { stage1Bounded: boundedShare(main[0]!, plan.stages[0]!.description.bands) } : {}),
+      ...(options.uncertainty === undefined ? {} : { uncertainty: uncertaintyOf(reports, last.model) }),
       seconds: (Date.now() - began) / 1000,
     };
   } finally {

@@ -69,7 +69,8 @@ async function runStages(
         monitor.endStage(i);
       }
       programs[i]!.dispose();
-      if (i < stages.length - 1) input = await openScene(cubePaths(out).dataPath, { enviBands: 'all' });
+      if (i < stages.length - 1 && !stages[i]!.side)
+        input = await openScene(cubePaths(out).dataPath, { enviBands: 'all' });
     }
     return reports;
   } catch (error) {

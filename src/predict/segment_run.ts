@@ -15,6 +15,7 @@ import type { TilePrograms } from '../tiling/tile_programs.js';
 import { addValid, crop, cropBytes, firstNotFinite, meansOf, validOnGrid } from './pixels.js';
 import { type Scratch, VALID } from './scratch.js';
 import { NamedArrays, type Slab } from './slab.js';
+import type { OutputNumbers } from './stage_model.js';
 import { CLAMPED, type SegmentPlan, wantedOf } from './stage_plan.js';
 import { tileCount, tileRegion } from './tiles.js';
 
@@ -31,7 +32,7 @@ export interface StageParts {
   /** The input: already cut to the region of interest. */
   readonly input: Scene;
   readonly inputNumbers: Normalizer;
-  readonly outputNumbers: Normalizer;
+  readonly outputNumbers: OutputNumbers;
   /** Whether spectra are held at 0 where no input band is negative: those of stage 1, which lie on the input's grid. */
   readonly heldAtZero: boolean;
   readonly programs: TilePrograms;
@@ -253,10 +254,12 @@ export class SegmentRun {
         if (stored !== undefined) for (let p = 0; p < own.length; p++) if (mask?.[p] !== 0) bounded += own[p]!;
       } else if (segment.results.includes(id)) {
         if (stored !== undefined) bounded += this.#parts.outputNumbers.denormalize(own, nonNegative);
+        // a stage's numbers may be fewer than its graph's
+        const values = own.subarray(0, pixelsOf(part) * output.description.bands);
         jobs.push(() =>
           output.write(
             windowOf(area),
-            own,
+            values,
             stored === undefined ? new Uint8Array(pixelsOf(area)) : mask,
             index,
             bounded,

@@ -11,6 +11,11 @@ import { BOUNDS } from '../models/bounded_projection.js';
 import { BOUNDED_ROUNDS, type ModelSpec, type SpatialModelSpec } from '../models/spec.js';
 import { LANDSAT_TO_AVIRIS_NG } from '../resample/ratio.js';
 
+/** Turns what the graph gives into physical numbers, in place, and counts the values that were held at a bound. */
+export interface OutputNumbers {
+  denormalize(values: Float32Array, nonNegative?: ArrayLike<number>): number;
+}
+
 export interface StageModel {
   /** Checkpoint, or 'bicubic'. */
   readonly path: string;
@@ -31,6 +36,8 @@ export interface StageModel {
   readonly sensor?: string;
   /** Of a closed-form model of scenes: what is known of its error. */
   readonly scenes?: NonNullable<StoredModel['scenes']>;
+  /** In place of the normalisation, where the numbers of the graph become fewer or others. */
+  readonly numbers?: OutputNumbers;
 }
 
 const NO_NORMALIZATION: Normalization = { method: 'none', input: IDENTITY, target: IDENTITY, units: '' };

@@ -66,7 +66,7 @@ export async function runStage(stage: StageRun): Promise<OutputReport> {
       scene: plan.scene,
       input: stage.input,
       inputNumbers: new Normalizer(model.normalization.input, model.spec.inBands),
-      outputNumbers: new Normalizer(model.normalization.target, model.spec.outBands),
+      outputNumbers: model.numbers ?? new Normalizer(model.normalization.target, model.spec.outBands),
       heldAtZero: isSpectral(model.spec),
       programs,
       scratch,

@@ -8,6 +8,7 @@ import { checkInput } from './checks.js';
 import { cropScene } from './region.js';
 import { describeResult, type ResultFormat, type StageOutput, stageOutput } from './result_description.js';
 import { loadStageModel, type ProjectionChoice, type StageModel } from './stage_model.js';
+import { checkUncertain, distanceModel, type UncertaintyKind, uncertaintyModel } from './uncertainty.js';
 import { workFolder } from './work_folder.js';
 
 export interface StageOptions {
@@ -23,10 +24,14 @@ export interface StageOptions {
   readonly format: ResultFormat;
   readonly keepStage1?: boolean;
   readonly forceUnits?: boolean;
+  /** Also writes what is known of the error: OUT_uncertainty, and OUT_distance from the training set. */
+  readonly uncertainty?: UncertaintyKind;
 }
 
 export interface Stage {
-  readonly name: 'stage 1' | 'stage 2';
+  readonly name: 'stage 1' | 'stage 2' | 'uncertainty' | 'distance';
+  /** Reads the scene and stays beside the result: no other stage reads it. */
+  readonly side: boolean;
   readonly model: StageModel;
   readonly output: StageOutput;
   readonly out: string;
@@ -82,6 +87,7 @@ export async function chooseStages(
       options.keepStage1 === true ? cubePaths(out).headerPath.replace(/\.hdr$/, '_stage1') : join(work, 'stage1');
     stages.push({
       name,
+      side: false,
       model,
       output,
       out: isLast ? out : kept,
@@ -91,10 +97,75 @@ export async function chooseStages(
     before = output;
     path = model.path;
   }
-  return stages;
+  if (options.uncertainty === undefined) return stages;
+  checkUncertain(stages.map(({ model }) => model));
+  return [...sideStages(stages[0]!, options, { scene, window }), ...stages];
 }
 
-function checkKind(model: StageModel, name: Stage['name'], isLast: boolean): void {
+/** Error and distance of a stage: on its grid, from the scene. */
+function sideStages(
+  { model, output, description }: Stage,
+  { uncertainty, out, format }: StageOptions,
+  source: { readonly scene: Scene; readonly window: Window },
+): Stage[] {
+  const kind = uncertainty!;
+  const place = (suffix: string) => cubePaths(out).headerPath.replace(/\.hdr$/, suffix);
+  const { limit, scenes } = model.scenes!.facts.uncertainty;
+  const calibrated = `calibrated on ${scenes} scenes`;
+  const stage = (
+    name: 'uncertainty' | 'distance',
+    own: StageModel,
+    bands: StageOutput,
+    text: string,
+    dataType: ResultFormat['dataType'],
+  ): Stage => ({
+    name,
+    side: true,
+    model: own,
+    output: bands,
+    out: place(`_${name}`),
+    description: {
+      ...describeResult(bands, [{ stage: 'stage 1', model }], source, { ...format, dataType }),
+      description: `${description.description}: ${text}`,
+    },
+    folder: join(workFolder(out), name),
+  });
+  const { wavelength: _, fwhm: __, goodBands: ___, units: ____, ...grid } = output;
+  return [
+    kind === 'sd'
+      ? stage('uncertainty', uncertaintyModel(model, kind), output, `standard deviations, ${calibrated}`, 'float32')
+      : stage(
+          'uncertainty',
+          uncertaintyModel(model, kind),
+          twice(output),
+          `lower bounds of all bands, then upper ones, of intervals of 90 %, ${calibrated}`,
+          format.dataType,
+        ),
+    stage(
+      'distance',
+      distanceModel(model),
+      { ...grid, bands: 1, bandNames: ['distance'] },
+      `distance from the training spectra, whose mean square is 1; a hundredth of them lies beyond ${Math.sqrt(limit).toFixed(3)}`,
+      'float32',
+    ),
+  ];
+}
+
+/** The bands of an output two times: lower bounds, then upper ones. */
+function twice(output: StageOutput): StageOutput {
+  const double = (list: Float64Array) => Float64Array.of(...list, ...list);
+  const names = Array.from({ length: output.bands }, (_, b) => output.bandNames?.[b] ?? `band ${b + 1}`);
+  return {
+    ...output,
+    bands: 2 * output.bands,
+    ...(output.wavelength && { wavelength: double(output.wavelength) }),
+    ...(output.fwhm && { fwhm: double(output.fwhm) }),
+    ...(output.goodBands && { goodBands: Uint8Array.of(...output.goodBands, ...output.goodBands) }),
+    bandNames: ['lower', 'upper'].flatMap((bound) => names.map((name) => `${bound} ${name}`)),
+  };
+}
+
+function checkKind(model: StageModel, name: 'stage 1' | 'stage 2', isLast: boolean): void {
   const { kind } = model.spec;
   const spatial = 'up' in model.spec;
   if (name === 'stage 1' && spatial)

@@ -27,7 +27,7 @@ export type Settings = z.infer<typeof settingsSchema>;
 export const workFolder = (out: string): string => cubePaths(out).headerPath.replace(/\.hdr$/, '.work');
 
 /** What a work folder holds, finished or not. */
-const WORK_ENTRY = /^(settings\.json|stage[12]|lock)/;
+const WORK_ENTRY = /^(settings\.json|stage[12]|uncertainty|distance|lock)/;
 
 /** Whether what is at this place was made by a prediction (or is empty), so that it may be removed. */
 export const isWorkFolder = (folder: string): boolean =>

@@ -118,8 +118,8 @@ describe('sessions of ranks', () => {
     const batch = makeBatch(5, 9); // 3 and 2
     const one = await alone.step(batch, scalars(1));
     const many = await Promise.all(sessions.map((s, i) => s.step(partOf(batch, groups[i]!), scalars(1))));
+    // sums of float32 numbers of like size: some units in the last place
     for (const result of many)
-      // sums of float32 numbers of like size: some units in the last place
       for (const term of ['total', 'l1', 'sam', 'gradient', 'gradNorm'] as const)
         expect(Math.abs(result[term] / one[term] - 1), term).toBeLessThan(2e-6);
     await finish(groups);
