@@ -1,7 +1,8 @@
 // Installs and builds whatever is missing or older than its sources. Needs nothing but Node: run it on a fresh clone.
-//   node scripts/build.mjs [--tests] [--cuda]      --tests also builds the native tests and benchmarks, --cuda the addon
-//                                                  with the CUDA backend (its compiler too, where there is none);
-//                                                  --quiet says nothing where nothing is missing
+//   node scripts/build.mjs [--tests] [--cuda] [--portable]
+//     --tests also builds the native tests and benchmarks, --cuda the addon with the CUDA backend (its compiler too, where
+//     there is none), --portable the addon of the packages, for glibc 2.28 and newer (--cuda --portable: with CUDA, in place
+//     of this machine's own); --quiet says nothing where nothing is missing
 // What was built is told up to date by the contents of its sources. One process builds, others wait for it; a checkout that
 // cannot be written to runs what was built. Messages go to stderr, so that commands with --json keep stdout clean.
 import { spawnSync } from 'node:child_process';
@@ -16,6 +17,9 @@ import { isUpToDate, packagesAreInstalled, sourcesOf, writeStamp } from './up_to
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const addon = join(root, 'build/release/Release/bandlift.node');
 const cudaAddon = join(root, 'build/cuda/Release/bandlift.node');
+const portableName = ({ cpu, cuda }) => `portable-${cpu}${cuda ? '-cuda' : ''}`;
+/** The addon of the package for a processor ('x64' or 'arm64'). */
+export const portableAddon = (which) => join(root, 'build', portableName(which), 'Release/bandlift.node');
 
 const say = (text) => process.stderr.write(`${text}\n`);
 
@@ -59,14 +63,14 @@ function needBuildTools() {
 }
 
 /** cmake-js in build/<name>; build/<name>/.built then says from what. */
-function buildAddon(title, name, sources, { nvcc, options = [] } = {}) {
+function buildAddon(title, name, sources, { nvcc, cxx, options = [] } = {}) {
   needBuildTools();
   const folder = join(root, 'build', name);
   forgetUselessBuild(folder, nvcc);
   mkdirSync(folder, { recursive: true });
   const cmakeJs = join(root, 'node_modules/cmake-js/bin/cmake-js');
   run(title, process.execPath, [cmakeJs, 'build', '-O', `build/${name}`, '--log-level', 'warn', ...options], {
-    env: nvcc ? { ...process.env, CUDACXX: nvcc } : process.env,
+    env: { ...process.env, ...(nvcc && { CUDACXX: nvcc }), ...(cxx && { CXX: cxx }) },
   });
   const made = join(folder, 'Release/bandlift.node');
   if (!existsSync(made)) stop(`the build made no ${made}`);
@@ -124,6 +128,29 @@ function buildCuda() {
   };
 }
 
+/**
+ * The addon of the packages: against Debian 11's C library, with libstdc++ inside. nvcc is the one of scripts/cuda-toolchain,
+ * which has V100, unless CUDACXX names another.
+ */
+const buildPortable = (which) => () => {
+  const { cpu, cuda } = which;
+  const name = portableName(which);
+  const sources = sourcesOf(root, nativeFolders, NATIVE);
+  if (existsSync(portableAddon(which)) && isUpToDate(join(root, 'build', name, '.built'), sources)) return undefined;
+  sources.content();
+  return () => {
+    run(`getting the C library that packages are built for (${cpu})`, join(root, 'scripts/sysroot'), [cpu]);
+    const nvcc = !cuda ? undefined : process.env.CUDACXX ? installedNvcc() : assembledNvcc;
+    if (nvcc === assembledNvcc && !existsSync(nvcc)) run('getting nvcc 12.4', join(root, 'scripts/cuda-toolchain'), []);
+    const cross = cpu === process.arch ? [] : ['--CDCMAKE_SYSTEM_NAME=Linux', '--CDCMAKE_SYSTEM_PROCESSOR=aarch64'];
+    buildAddon(`building the addon of the package for ${cpu}${cuda ? ', with CUDA' : ''}`, name, sources, {
+      nvcc,
+      cxx: join(root, `build/sysroot-${cpu}/bin/c++`),
+      options: ['--CDBANDLIFT_PORTABLE=ON', ...(cuda ? ['--CDBANDLIFT_CUDA=ON'] : []), ...cross],
+    });
+  };
+};
+
 function buildTypeScript() {
   const sources = sourcesOf(
     root,
@@ -142,11 +169,12 @@ function buildTypeScript() {
 }
 
 /** Each looks what is there, and returns what is to be done where it is not up to date. */
-const steps = ({ tests, cuda }) => [
+const steps = ({ tests, cuda, portable = [] }) => [
   installPackages,
   buildNative,
   ...(tests ? [buildNativeTests] : []),
   ...(cuda ? [buildCuda] : []),
+  ...portable.map(buildPortable),
   buildTypeScript,
 ];
 
@@ -189,6 +217,7 @@ function useOldBuild() {
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   // a job scheduler sends it to every process of a job; without a listener Node opens a debugger
   process.on('SIGUSR1', () => process.exit(130));
-  build({ tests: process.argv.includes('--tests'), cuda: process.argv.includes('--cuda') });
+  const [tests, cuda, portable] = ['--tests', '--cuda', '--portable'].map((flag) => process.argv.includes(flag));
+  build({ tests, ...(portable ? { portable: [{ cpu: process.arch, cuda }] } : { cuda }) });
   if (!process.argv.includes('--quiet')) say('everything is built');
 }

@@ -1,5 +1,6 @@
 // `npm run pack:gpu`: one archive with everything that test:gpu and bench:gpu need on a machine with an NVIDIA GPU and nothing
-// else: Node, the addon with CUDA, sources, tests, golden numbers and the packages they use. No registry, no network:
+// else: Node, the addon of the packages with CUDA (where there is no apt to build it with: this machine's own), sources, tests,
+// golden numbers and the packages they use. No registry, no network:
 //   tar xf bandlift-gpu-*.tar.xz && bandlift-gpu/run.sh test | bench [options]
 //   node scripts/pack_gpu.mjs [--no-build] [--addon FILE] [--out FOLDER] [--check]
 // --check: everything but the archive.
@@ -19,6 +20,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { build, portableAddon } from './build.mjs';
 import { cudaAddon, root, stop } from './gpu_run.mjs';
 
 const LIMIT = 60e6;
@@ -60,8 +62,11 @@ if (values.help) {
   console.log(USAGE);
   process.exit(0);
 }
-if (!values['no-build']) (await import('./build.mjs')).build({ cuda: true });
-const addon = resolve(values.addon ?? cudaAddon);
+const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+const which = { cpu: process.arch, cuda: true };
+const shipped = values['no-build'] ? existsSync(portableAddon(which)) : has('apt-get');
+if (!values['no-build']) build(shipped ? { portable: [which] } : { cuda: true });
+const addon = resolve(values.addon ?? (shipped ? portableAddon(which) : cudaAddon));
 const folder = resolve(values.out ?? join(root, 'build/gpu-pack'));
 const stage = join(folder, 'bandlift-gpu');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -70,8 +75,6 @@ function run(command, args, options = {}) {
   const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
   if (status !== 0) stop(`error: ${command} ${error ? error.message : `ended with exit code ${status}`}`, 1);
 }
-
-const has = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
 /** A program or library without its symbols, where there is a strip. */
 function copyStripped(from, to) {

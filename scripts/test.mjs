@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build, root } from './build.mjs';
+import { build, portableAddon, root } from './build.mjs';
 
 const full = process.argv.includes('--full') || process.env.CI === 'true';
 const asan = process.argv.includes('--asan') || process.env.CI === 'true';
@@ -74,8 +74,12 @@ function printSkips(data) {
   for (const [reason, count] of reasons) console.log(`skipped: ${count} tests, ${reason}`);
 }
 
-const cuda = existsSync(join(root, 'build/cuda/.built')); // npm run build:cuda
-build({ tests: true, cuda });
+// the addon of the packages (npm run prebuild -- --cuda), else this machine's own (npm run build:cuda)
+const shipped = { cpu: process.arch, cuda: true };
+const portable = existsSync(join(portableAddon(shipped), '../../.built'));
+const cuda = portable || existsSync(join(root, 'build/cuda/.built'));
+build({ tests: true, ...(portable ? { portable: [shipped] } : { cuda }) });
+const withCuda = portable ? portableAddon(shipped) : join(root, 'build/cuda/Release/bandlift.node');
 const node = process.execPath;
 const bin = (path) => join(root, 'node_modules', path);
 const scratch = mkdtempSync(join(tmpdir(), 'bandlift-test-'));
@@ -87,10 +91,11 @@ run('imports point one way', node, ['scripts/check_imports.mjs']);
 run('instruction-set symbols', node, ['scripts/check_isa_symbols.mjs']);
 run('native tests', 'sh', ['-c', inHalves(join(root, 'build/release/native_tests'))], { count: countOf(2) });
 if (cuda) {
-  run('CUDA build', node, ['scripts/check_cubins.mjs'], { count: nativeCount });
-  run('archive for GPU machines', node, ['scripts/pack_gpu.mjs', '--no-build', '--check', '--out', scratch]);
+  run('CUDA build', node, ['scripts/check_cubins.mjs', withCuda], { count: nativeCount });
+  const archive = ['scripts/pack_gpu.mjs', '--no-build', '--check', '--addon', withCuda, '--out', scratch];
+  run('archive for GPU machines', node, archive);
 } else {
-  console.log('\n== CUDA build: there is none (npm run build:cuda)');
+  console.log('\n== CUDA build: there is none (npm run prebuild -- --cuda, or npm run build:cuda)');
   if (process.env.BANDLIFT_REQUIRE_ALL === '1') stage('CUDA build', { failed: 1 }, 0);
 }
 if (asan) {

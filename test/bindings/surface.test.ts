@@ -99,7 +99,9 @@ describe('loading', () => {
       encoding: 'utf8',
       env: { ...process.env, BANDLIFT_ADDON: missing },
     });
-    expect(stdout.trim()).toBe(`the native addon could not be loaded (${missing}: not there); run \`npm run build\``);
+    expect(stdout.trim()).toBe(
+      `the native addon could not be loaded (${missing}: not there); correct or unset BANDLIFT_ADDON`,
+    );
     expect(status).toBe(3);
   });
 });

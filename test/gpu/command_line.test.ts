@@ -8,7 +8,8 @@ import { emulated, report } from './support/gpu.js';
 
 const built = (kind: string) => join(projectRoot(), `build/${kind}/Release/bandlift.node`);
 /** The addons of this checkout; the emulation has no driver to hide its GPU. */
-const addons = Object.entries({ 'plain addon': built('release'), 'addon with CUDA': built('cuda') }).filter(
+const withCuda = ['cuda', `portable-${process.arch}-cuda`].map(built).find(existsSync) ?? built('cuda');
+const addons = Object.entries({ 'plain addon': built('release'), 'addon with CUDA': withCuda }).filter(
   ([kind, path]) =>
     existsSync(path) && !(emulated && kind === 'addon with CUDA' && path === process.env.BANDLIFT_ADDON),
 );
