@@ -66,6 +66,8 @@ export interface OpenFile {
   readonly handle: FileHandle;
   /** Bytes. */
   readonly size: number;
+  /** Where the file begins, if it is a part of another one. */
+  readonly offset?: number;
 }
 
 /** Opens a regular file, gives it to `use` and closes it. Throws a BandliftError for what is missing or no file. */
@@ -97,7 +99,7 @@ export async function readAt(file: OpenFile, position: number, target: Uint8Arra
   let done = 0;
   while (done < target.length) {
     const length = Math.min(CHUNK, target.length - done);
-    const { bytesRead } = await file.handle.read(target, done, length, position + done);
+    const { bytesRead } = await file.handle.read(target, done, length, (file.offset ?? 0) + position + done);
     if (bytesRead === 0)
       throw new BandliftError('the file ends early', {
         file: file.path,

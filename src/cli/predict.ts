@@ -25,7 +25,7 @@ export function definePredict(command: Command): void {
   command
     .argument(
       '<input...>',
-      'Landsat Collection-2 level-2 folder or files, stacked GeoTIFF, ENVI cube or patch file; for --stage2 alone a 30 m cube (ENVI, or a product of EMIT, NEON ...)',
+      'Landsat Collection-2 level-2 folder, .tar or files, HLS L30, stacked GeoTIFF, ENVI cube or patch file; for --stage2 alone a 30 m cube (ENVI, or a product of EMIT, NEON ...)',
     )
     .optionsGroup('Models:')
     .option(

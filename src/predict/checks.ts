@@ -8,9 +8,13 @@ const MOST_SHIFT = 2.5;
 /** Centres of one instrument move by this much between calibrations (nm). */
 const USUAL_SHIFT = 0.5;
 
-/** One spelling: 'W/m^2/sr/um' is 'w m-2 sr-1 um-1', and every kind of reflectance is 'reflectance'. */
+/**
+ * One spelling: 'W/m^2/sr/um' is 'w m-2 sr-1 um-1', and every kind of reflectance is 'reflectance', but for that at the top of
+ * the atmosphere, which holds the light of the air as well.
+ */
 export function plainUnits(units: string): string {
   const lower = units.toLowerCase().replaceAll(/[µμ]/g, 'u');
+  if (/top.?of.?(the.)?atmosphere|\btoa\b/.test(lower)) return 'reflectance at the top of the atmosphere';
   if (lower.includes('reflectance')) return 'reflectance';
   return lower
     .replaceAll(/\/\s*([a-z]+)\s*\^?(\d*)/g, (_, unit: string, power: string) => ` ${unit}-${power || 1} `)
@@ -60,7 +64,7 @@ function checkUnits(model: StageModel, input: Incoming | Scene, force: boolean):
       field: 'units',
       found: input.units,
       expected: `${model.units} for ${model.path}`,
-      hint: 'use a model trained on such values, or --force-units to predict anyway',
+      hint: `${/atmosphere/.test(plainUnits(input.units)) ? 'it holds the light of the air as well: order the level-2 product, ' : ''}use a model trained on such values, or --force-units to predict anyway`,
     },
     EXIT.badInput,
   );

@@ -74,6 +74,27 @@ function polar(name: string, latitude: number, meridian: number, axis: string, c
   return projected(name, WGS84, 'Polar_Stereographic', values, axes, code);
 }
 
+/**
+ * Albers' conic of equal area on WGS 84 (4326) or NAD83 (4269), in metres.
+ *
+ * @param values two standard parallels, latitude and longitude of the origin in degrees, false easting and northing in m
+ */
+export function albersWkt(datum: 4326 | 4269, values: readonly number[]): string {
+  const names = [
+    'standard_parallel_1',
+    'standard_parallel_2',
+    'latitude_of_center',
+    'longitude_of_center',
+    'false_easting',
+    'false_northing',
+  ];
+  const parameters = names.map((name, i) => `PARAMETER["${name}",${values[i]}],`).join('');
+  return (
+    `PROJCS["Albers",${geographic(datum === WGS84.geographicEpsg ? WGS84 : NAD83)},PROJECTION["Albers_Conic_Equal_Area"],` +
+    `${parameters}UNIT["metre",1,${authority(9001)}],AXIS["Easting",EAST],AXIS["Northing",NORTH]]`
+  );
+}
+
 /** Codes of UTM zones: the first zone's code, how many follow each other, and the zone of the first. */
 const UTM_SERIES: readonly [first: number, zone: number, count: number, datum: Datum, south: boolean][] = [
   [32601, 1, 60, WGS84, false],

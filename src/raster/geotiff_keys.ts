@@ -2,7 +2,7 @@
  * Georeference of a GeoTIFF (OGC 19-008r4): the transform from ModelPixelScale and ModelTiepoint or from ModelTransformation,
  * the coordinate system from the GeoKeys.
  */
-import { wktOfEpsg } from './crs.js';
+import { albersWkt, wktOfEpsg } from './crs.js';
 import { type Geotransform, pixelToMap } from './geo.js';
 import type { TiffTags } from './tiff_tags.js';
 import type { GeoReference } from './types.js';
@@ -13,7 +13,14 @@ const KEY = {
   geographicType: 2048,
   projectedType: 3072,
   coordinateTransform: 3075,
+  standardParallel1: 3078,
+  standardParallel2: 3079,
+  naturalOriginLongitude: 3080,
   naturalOriginLatitude: 3081,
+  falseEasting: 3082,
+  falseNorthing: 3083,
+  falseOriginLongitude: 3084,
+  falseOriginLatitude: 3085,
   straightPoleLongitude: 3095,
 } as const;
 /** Model types; raster type: coordinates are those of pixel centres. */
@@ -22,6 +29,9 @@ const GEOGRAPHIC = 2;
 const PIXEL_IS_POINT = 2;
 const USER_DEFINED = 32767;
 const POLAR_STEREOGRAPHIC = 15;
+const ALBERS = 11;
+const WGS84 = 4326;
+const NAD83 = 4269;
 
 /** Values of the GeoKeys: numbers only, since codes are all that is needed. */
 async function readKeys(tags: TiffTags): Promise<Map<number, number>> {
@@ -75,6 +85,23 @@ function codeOf(keys: Map<number, number>): number | undefined {
   return undefined;
 }
 
+/** The WKT of Albers' projection spelled out, as in Landsat's ARD tiles; undefined for others. */
+function albersOf(keys: Map<number, number>): string | undefined {
+  const datum = keys.get(KEY.geographicType);
+  if (keys.get(KEY.coordinateTransform) !== ALBERS || (datum !== WGS84 && datum !== NAD83)) return undefined;
+  const first = (...names: (keyof typeof KEY)[]) =>
+    names.map((name) => keys.get(KEY[name])).find((v) => v !== undefined);
+  const values = [
+    first('standardParallel1'),
+    first('standardParallel2'),
+    first('naturalOriginLatitude', 'falseOriginLatitude'),
+    first('naturalOriginLongitude', 'falseOriginLongitude'),
+    first('falseEasting') ?? 0,
+    first('falseNorthing') ?? 0,
+  ];
+  return values.every((value) => value !== undefined) ? albersWkt(datum, values as number[]) : undefined;
+}
+
 /** Where the file lies, as far as it says; what is missing is told in `warnings`. */
 export async function readGeoReference(
   tags: TiffTags,
@@ -82,6 +109,8 @@ export async function readGeoReference(
   const keys = await readKeys(tags);
   const geotransform = await readTransform(tags, keys.get(KEY.rasterType) === PIXEL_IS_POINT);
   if (typeof geotransform === 'string') return { warnings: [geotransform] };
+  const albers = albersOf(keys);
+  if (albers !== undefined) return { georeference: { geotransform, crsWkt: albers }, warnings: [] };
   const code = codeOf(keys);
   if (code === undefined)
     return { georeference: { geotransform }, warnings: ['the file names no coordinate system by an EPSG code'] };

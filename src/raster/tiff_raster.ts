@@ -17,6 +17,13 @@ const SMALL = 16 * 2 ** 20;
 
 let opened = 0;
 
+/** A part of a file that is a TIFF by itself, such as a member of an archive. */
+export interface FilePart {
+  readonly path: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
 export class TiffRaster {
   readonly path: string;
   readonly layout: TiffLayout;
@@ -33,13 +40,17 @@ export class TiffRaster {
     this.#cache = cache;
   }
 
-  /** Reads and checks the header. Errors: BandliftError naming the file and the tag. */
-  static async open(path: string, cache: BlockCache): Promise<TiffRaster> {
-    const raster = await TiffRaster.#open(path, cache, async (file) => {
+  /**
+   * Reads and checks the header. Errors: BandliftError naming the file and the tag.
+   *
+   * @param part where the bytes lie, if not in a file called `path`
+   */
+  static async open(path: string, cache: BlockCache, part?: FilePart): Promise<TiffRaster> {
+    const describe = async (file: OpenFile) => {
       const tags = await readTiffTags(file);
       return { tags, layout: await readTiffLayout(file, tags) };
-    });
-    return raster!;
+    };
+    return (await TiffRaster.#open(path, cache, describe, part))!;
   }
 
   /**
@@ -62,18 +73,23 @@ export class TiffRaster {
     path: string,
     cache: BlockCache,
     describe: (file: OpenFile) => Promise<{ tags: TiffTags; layout: TiffLayout } | undefined>,
+    part?: FilePart,
   ): Promise<TiffRaster | undefined> {
     let handle: FileHandle | undefined;
     try {
       // before opening: a named pipe would block
-      const info = await stat(path);
+      const source = part?.path ?? path;
+      const info = await stat(source);
       if (!info.isFile())
         throw new BandliftError(info.isDirectory() ? 'is a folder' : 'is not a regular file', {
           file: path,
           hint: 'give a file',
         });
-      handle = await open(path, 'r');
-      const file: OpenFile = { path, handle, size: (await handle.stat()).size };
+      handle = await open(source, 'r');
+      const { size } = await handle.stat();
+      if (part && part.offset + part.size > size)
+        throw new BandliftError('has become shorter', { file: source, found: `${size} bytes` });
+      const file: OpenFile = { path, handle, ...(part ? { offset: part.offset, size: part.size } : { size }) };
       const found = await describe(file);
       if (found !== undefined) return new TiffRaster(file, found.tags, found.layout, cache);
       await handle.close();

@@ -2,6 +2,7 @@
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { BandCentres } from '../spectra/band_centres_csv.js';
 import { openEnviScene } from './envi_scene.js';
+import { openHlsScene } from './hls.js';
 import { isLandsatPart, type LandsatOptions, openLandsatScene } from './landsat.js';
 import type { LineOptions } from './line_scene.js';
 import type { PatchSceneOptions } from './patch_scenes.js';
@@ -39,6 +40,7 @@ async function openPatch(path: string, options: OpenOptions): Promise<Scene> {
 
 /** Who tells the scale of the others. */
 const NO_SCALE: Partial<Record<SceneKind, string>> = {
+  'HLS product': 'its scale is 0.0001',
   'Landsat product': 'its scale and offset are those of Collection 2, or of its _MTL file',
   'ENVI cube': 'the header tells it: reflectance scale factor = 10000',
   'patch file': 'the file tells it: attribute scale',
@@ -54,7 +56,7 @@ const OPTIONS_OF: readonly [
 ][] = [
   ['scale', '--input-scale', ['stacked GeoTIFF'], NO_SCALE],
   ['offset', '--input-offset', ['stacked GeoTIFF'], NO_SCALE],
-  ['clouds', '--clouds', ['Landsat product'], {}],
+  ['clouds', '--clouds', ['Landsat product', 'HLS product'], {}],
   ['patch', '--patch', ['patch file'], {}],
   ['dataset', '--dataset', ['patch file'], {}],
   ['ortho', '--ortho', ['spectrometer product'], {}],
@@ -104,6 +106,8 @@ export async function openScene(input: string | readonly string[], options: Open
   switch (kind) {
     case 'Landsat product':
       return openLandsatScene(input, options);
+    case 'HLS product':
+      return openHlsScene(input, options);
     case 'stacked GeoTIFF':
       return openStackScene(input, options);
     case 'patch file':

@@ -14,6 +14,10 @@ import type { Pixels, Scene } from './types.js';
 export interface RasterSceneInfo {
   readonly path: string;
   readonly name: string;
+  /** 'HLS L30'. */
+  readonly kind?: string;
+  /** Files that are read, where they are not those of the rasters (an archive). */
+  readonly files?: readonly string[];
   /** Physical value = stored * scale + offset, the same for all bands or one each. */
   readonly scale: readonly number[];
   readonly offset: readonly number[];
@@ -77,6 +81,7 @@ async function checkSameGrid(
 }
 
 export class RasterScene implements Scene {
+  readonly kind?: string;
   readonly path: string;
   readonly name: string;
   readonly files: readonly string[];
@@ -103,7 +108,11 @@ export class RasterScene implements Scene {
     this.#info = info;
     this.path = info.path;
     this.name = info.name;
-    this.files = [...rasters.map((raster) => raster.path), ...(info.quality ? [info.quality.raster.path] : [])];
+    if (info.kind !== undefined) this.kind = info.kind;
+    this.files = info.files ?? [
+      ...rasters.map((raster) => raster.path),
+      ...(info.quality ? [info.quality.raster.path] : []),
+    ];
     this.height = rasters[0]!.layout.height;
     this.width = rasters[0]!.layout.width;
     this.bands = rasters.reduce((sum, raster) => sum + raster.layout.bands, 0);

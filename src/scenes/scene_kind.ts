@@ -5,9 +5,18 @@ import { BandliftError } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 import { hasHeader } from '../raster/envi_pair.js';
 import { beginsLikeHdf5, beginsLikeTiff } from '../raster/foreign_files.js';
+import { beginsLikeTar } from '../raster/tar.js';
+import { holdsHls, isHlsPart } from './hls.js';
 import { holdsLandsat, isLandsatPart } from './landsat.js';
+import { isArchiveName } from './product_files.js';
 
-export type SceneKind = 'Landsat product' | 'stacked GeoTIFF' | 'patch file' | 'spectrometer product' | 'ENVI cube';
+export type SceneKind =
+  | 'Landsat product'
+  | 'HLS product'
+  | 'stacked GeoTIFF'
+  | 'patch file'
+  | 'spectrometer product'
+  | 'ENVI cube';
 
 const TIFF = new Set(['.tif', '.tiff']);
 const HDF5 = new Set(['.h5', '.hdf5', '.he5']);
@@ -28,6 +37,7 @@ export async function kindOf(path: string): Promise<SceneKind> {
   });
   if (info.isDirectory()) {
     if (await holdsLandsat(path)) return 'Landsat product';
+    if (await holdsHls(path)) return 'HLS product';
     throw new BandliftError('is a folder without a Landsat product', {
       file: path,
       expected: '*_SR_B1.TIF to *_SR_B7.TIF',
@@ -35,6 +45,9 @@ export async function kindOf(path: string): Promise<SceneKind> {
     });
   }
   if (isLandsatPart(path)) return 'Landsat product';
+  if (isHlsPart(path)) return 'HLS product';
+  // what is no archive, or holds something else, is told as such
+  if (isArchiveName(path) && (await beginsLikeTar(path)) && (await holdsLandsat(path))) return 'Landsat product';
   if (isPatchFile(path)) return (await isProduct(path)) ? 'spectrometer product' : 'patch file';
   // an ENVI cube's data may begin as they like
   if (!hasHeader(path) && beginsLikeHdf5(path)) return 'spectrometer product';

@@ -48,7 +48,7 @@ await fuzz({
     const named = `${path}.${random() < 0.8 ? (fitting ?? any) : any}`;
     renameSync(path, named);
     try {
-      await readLandsatMetadata(named);
+      await readLandsatMetadata({ paths: [named], members: new Map() }, named);
     } finally {
       renameSync(named, path);
     }

@@ -236,13 +236,13 @@ quirks('Landsat products: names', [
   {
     name: 'level 1',
     source: 'opendatacube/eo-datasets LC08_L1GT_089074, LC09_L1TP_112081',
-    input: 'a folder of *_B1.TIF',
-    right: 'refused; level 2 is named',
+    input: 'a folder of *_B1.TIF without metadata',
+    right: 'refused: the elevation of the sun is needed',
     async check(folder) {
       for (let b = 1; b <= 7; b++)
         writeFileSync(join(folder, `LC08_L1TP_098084_20210503_20210508_02_T1_B${b}.TIF`), makeTiff({ bands: 1 }));
       expect(await failed(folder)).toMatch(
-        /holds no Landsat Collection-2 level-2 product; found LC08_L1TP.*order the level-2 surface reflectance/,
+        /LC08_L1TP.*_MTL\.txt: the metadata of a level-1 product is missing; its scale factors and the sun's elevation/,
       );
     },
   },

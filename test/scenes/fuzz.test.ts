@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-it.each(['geotiff', 'patches', 'landsat_metadata', 'envi', 'products'])(
+it.each(['geotiff', 'patches', 'landsat_metadata', 'envi', 'products', 'tar'])(
   '300 damaged files give a result or one clear line: %s',
   (reader) => {
     const script = fileURLToPath(new URL(`../fuzz/${reader}.mjs`, import.meta.url));

@@ -184,7 +184,9 @@ describeGdal('Landsat products', () => {
     const empty = join(folder, 'level1');
     writeLandsatProduct(empty, { metadata: 'none', without: ['SR_B2.TIF', 'SR_B3.TIF'] });
     for (const name of readdirSync(empty)) renameSync(join(empty, name), join(empty, name.replace('_SR_B', '_B')));
-    expect(await opening(empty)).toMatch(/holds no Landsat .*level-2 product; found LC08.*_B1\.TIF.*order the level-2/);
+    expect(await opening(empty)).toMatch(
+      /_B2\.TIF: bands are missing; found B1\.TIF, B4\.TIF.*expected B1\.TIF to B7\.TIF/,
+    );
     expect(await opening(join(empty, 'nothing'))).toMatch(/nothing: no such file or folder/);
   });
 });
