@@ -8,6 +8,7 @@ import { addonPath, libraryFolders, loadAddon } from '../../bindings/load.js';
 import { formatBytes } from '../base/bytes.js';
 import { EXIT } from '../base/errors.js';
 import { version } from '../base/version.js';
+import { inspectMpi, inspectSlurm } from './doctor_cluster.js';
 import { Output } from './output.js';
 
 interface Finding {
@@ -85,6 +86,8 @@ function inspectMachine(): Finding[] {
       { what: 'addon', found: `${addon.version} (${addonPath()})`, ok: true },
       { what: 'processor', found: `${cpu.name}, ${cpu.physicalCores} physical cores, ${cpu.isa.join(', ')}`, ok: true },
       ...inspectCuda(addon.cudaReport(libraryFolders()), `cpu: ${info.threads} threads, ${info.isa}`),
+      inspectMpi(addonPath()!),
+      inspectSlurm(),
     );
   } catch (error) {
     findings.push({

@@ -39,7 +39,7 @@ class Options {
   add(flags: string, text: string, parse?: (text: string) => unknown): this {
     const option = new Option(flags, text);
     if (parse) option.argParser(parse);
-    return this.#add(option, flags.startsWith('--no-') || !/[<[]/.test(flags));
+    return this.#add(option, flags.startsWith('--no-') || !flags.includes('<'));
   }
 
   choice(flags: string, text: string, choices: readonly string[]): this {
@@ -79,10 +79,17 @@ function addShared(options: Options, run: string): void {
     .add('--ema-decay <x>', 'keep a moving average of the weights and validate with it (0: off)', real(0, 0.999999))
     .group('Run:')
     .add('--output-dir <path>', `run folder (default: ${run}, or the next free ${run}-002, ...)`)
-    .add('--resume', `continue the run in --output-dir, or the one in ${run}, from its last checkpoint`)
+    .add(
+      '--resume [when]',
+      `continue the run in --output-dir, or the one in ${run}, from its last checkpoint; auto: where there is one, else start it, and do nothing where it is finished`,
+    )
     .add(
       '--checkpoint <file>',
       'continue from this checkpoint: in the run it belongs to, or with --output-dir in a new one',
+    )
+    .add(
+      '--requeue',
+      'with --resume auto in a SLURM job: when a signal stops the run, put the job back into the queue (scontrol requeue)',
     )
     .add('--init <file>', 'start a new run from the weights of this checkpoint')
     .add('--config <file>', 'YAML file with these settings (underscores for dashes); flags win over it')

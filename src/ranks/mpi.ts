@@ -21,11 +21,13 @@ export function mpiNames(env: Readonly<Record<string, string | undefined>>): str
 export function srunTypes(): string {
   const { stdout, stderr, status } = spawnSync('srun', ['--mpi=list'], { encoding: 'utf8', timeout: 5000 });
   if (status !== 0) return '';
-  return `${stdout}${stderr}`
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.endsWith(':') && !/plugin types are/.test(line))
-    .join(', ');
+  return namesOfTypes(`${stdout}${stderr}`);
+}
+
+/** 'MPI plugin types are...', then a name on each line; some versions go on with 'specific pmix plugin versions available: ...'. */
+export function namesOfTypes(text: string): string {
+  const names = text.split('\n').map((line) => line.trim());
+  return names.filter((name) => /^[\w-]+$/.test(name)).join(', ');
 }
 
 /**

@@ -2,12 +2,13 @@
  * The state a run goes on from: its `last` checkpoint, or the one it was told. A `last` that a disk or a copy has damaged
  * does not cost the run: the newest other checkpoint that can be read takes its place.
  */
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BandliftError } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
 import { type Checkpoint, inspectCheckpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
-import type { RunFolder } from './run_folder.js';
+import type { TrainConfig } from './config.js';
+import { pathsOf, type RunFolder } from './run_folder.js';
 
 export interface ResumeState {
   readonly checkpoint: Checkpoint;
@@ -43,6 +44,20 @@ export async function readState(folder: RunFolder, file: string | undefined, rep
     );
     return other;
   }
+}
+
+/** Whether a run has made its last epoch (or stopped early) and its final table: there is nothing left to do. */
+export async function isFinished({ output_dir, epochs, patience }: TrainConfig): Promise<boolean> {
+  const { path, last } = pathsOf(output_dir);
+  const [table, state] = [join(path, 'test_metrics.json'), last].map((file) =>
+    statSync(file, { throwIfNoEntry: false }),
+  );
+  // the table of an earlier end is older than the state that came after it
+  if (table === undefined || state === undefined || table.mtimeMs < state.mtimeMs) return false;
+  const header = await inspectCheckpoint(last).catch(() => undefined);
+  if (header?.content !== 'checkpoint') return false;
+  const { progress, earlyStopping } = header.state;
+  return progress.epoch > epochs || (patience > 0 && earlyStopping.badEpochs >= patience);
 }
 
 async function newestReadable({ last }: RunFolder): Promise<ResumeState | undefined> {

@@ -60,7 +60,7 @@ describe('options that pages name', () => {
   const known = new Set([...options(program), '--help', '--version']);
   /** Options of other programs, by the program whose name stands before them. */
   const others =
-    /^(npm|node|gdal\w*|h5repack|cmake|ctest|git|sbatch|srun|mpirun|#SBATCH|tensorboard|apt-get|conv2d_bench|--quick|build\/\S+)\b/;
+    /^(npm|node|gdal\w*|h5repack|cmake|ctest|git|sbatch|scontrol|srun|mpirun|#SBATCH|tensorboard|apt-get|conv2d_bench|--quick|build\/\S+)\b/;
 
   it.each(pages)('%s', (page) => {
     const text = readFileSync(page, 'utf8').replace(/^```[\s\S]*?^```$/gm, '');

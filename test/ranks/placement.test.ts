@@ -1,6 +1,7 @@
 /** What launchers leave in the environment, and what follows from it. */
 import { describe, expect, it } from 'vitest';
-import { mpiNames } from '../../src/ranks/mpi.js';
+import { jobOf } from '../../src/cli/requeue.js';
+import { mpiNames, namesOfTypes } from '../../src/ranks/mpi.js';
 import { placementOf, unusedTasks } from '../../src/ranks/placement.js';
 
 const TORCHRUN = {
@@ -59,6 +60,20 @@ describe('placementOf', () => {
     expect(unusedTasks({ SLURM_NTASKS: '1' })).toBeUndefined();
     expect(unusedTasks({ SLURM_NTASKS: '4', SLURM_STEP_NUM_TASKS: '4' })).toBeUndefined();
     expect(unusedTasks({ SLURM_NTASKS: '4', BANDLIFT_RANKS: 'off' })).toBeUndefined();
+  });
+});
+
+describe('SLURM', () => {
+  it('names what srun can start MPI with, by what srun 22.05 and 23.11 print', () => {
+    const old = 'MPI plugin types are...\n\tpmix\n\tnone\n\tpmi2\nspecific pmix plugin versions available: pmix_v4\n';
+    expect(namesOfTypes(old)).toBe('pmix, none, pmi2');
+    expect(namesOfTypes('srun: MPI types are...\nnone\npmi2\n')).toBe('none, pmi2');
+  });
+
+  it('names a job as scontrol does', () => {
+    expect(jobOf({ SLURM_JOB_ID: '17' })).toBe('17');
+    expect(jobOf({ SLURM_JOB_ID: '19', SLURM_ARRAY_JOB_ID: '17', SLURM_ARRAY_TASK_ID: '2' })).toBe('17_2');
+    expect(jobOf({})).toBeUndefined();
   });
 });
 

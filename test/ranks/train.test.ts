@@ -1,8 +1,9 @@
 /** Training over processes: two ranks make the run of one, and where one dies the others end. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bandlift, bandliftHere, temporaryFolder } from '../support/cli.js';
+import { bandlift, bandliftHere, cliPath, temporaryFolder } from '../support/cli.js';
 import { describeMpi, OPEN_MPI } from '../support/mpi.js';
 import { apart, epochsDone, processesOf, STAGE1, STAGE2, startOver, trainOver } from '../support/rank_runs.js';
 import { testRowsOf } from '../support/runs.js';
@@ -80,6 +81,53 @@ describe('bandlift launch', () => {
     expect(resumed.stderr).toBe('');
     expect(resumed.status).toBe(0);
     expect(resumed.stdout).toMatch(/^resuming at epoch \d+, batch \d+, step \d+$/m);
+  });
+
+  it('goes on, starts or does nothing with --resume auto, and queues its job again', async () => {
+    const args = [...STAGE1, '--epochs', '2', '--init', at('one1/checkpoints/best.safetensors'), '--resume', 'auto'];
+    const auto = (...more: string[]) =>
+      bandliftHere([...args, '--output-dir', at('auto'), ...more].map(absolute), work);
+    const first = await auto();
+    expect(first.stdout).toMatch(/^epoch 2\/2/m);
+    expect(first.status).toBe(0);
+    const again = await auto();
+    expect(again.stdout).toMatch(/^this run is finished; its table is in .*test_metrics\.json$/m);
+    expect(again.stdout).not.toMatch(/^epoch/m);
+    expect(again.status).toBe(0);
+    const more = await auto('--epochs', '3');
+    expect(more.stdout).toMatch(/^resuming at epoch 3, batch 0/m);
+    expect(more.stdout).toMatch(/^epoch 3\/3/m);
+    expect((await auto('--epochs', '3')).stdout).toMatch(/^this run is finished/m);
+    // a state that is newer than the table has no table yet
+    utimesSync(at('auto/test_metrics.json'), 0, 0);
+    expect((await auto('--epochs', '3')).stdout).toMatch(/^test split/m);
+    for (const [wrong, message] of [
+      [['--resume', 'soon'], /--resume: no such way to resume; found soon, expected nothing, or auto/],
+      [['--requeue'], /--requeue: a job that runs again must go on; add --resume auto/],
+      [['--resume', 'auto', '--checkpoint', 'x'], /--checkpoint: would take every start of the job back/],
+    ] as const) {
+      const run = await bandliftHere([...STAGE1, ...wrong], work);
+      expect(run.stderr).toMatch(message);
+      expect(run.status).toBe(2);
+    }
+  });
+
+  it('queues its SLURM job again when it is stopped', async () => {
+    // a scontrol that writes down what it is asked
+    mkdirSync(at('bin'));
+    writeFileSync(at('bin/scontrol'), `#!/bin/sh\necho "$@" > ${at('asked')}\n`, { mode: 0o755 });
+    const args = [...STAGE1, '--epochs', '100000', '--resume', 'auto', '--requeue', '--output-dir', at('queued')];
+    const job = { SLURM_JOB_ID: '4712', PATH: `${at('bin')}:${process.env.PATH}` };
+    const child = spawn(process.execPath, [cliPath, ...args], { cwd: work, env: { ...process.env, ...job } });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    await epochsDone(at('queued'), 1);
+    child.kill('SIGUSR2');
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
+    expect(readFileSync(at('asked'), 'utf8')).toBe('requeue 4712\n');
+    expect(text).toMatch(/^job 4712 is in the queue again$/m);
   });
 
   it('refuses what cannot be, before a run begins', () => {
