@@ -5,6 +5,8 @@ import { writeFileAtomic } from '../src/base/atomic.js';
 import { fileHash } from '../src/base/content_hash.js';
 import { BandliftError, EXIT } from '../src/base/errors.js';
 import { projectRoot } from '../src/base/version.js';
+import { calibrationScore, calibrationTable } from '../src/fitted/calibration_protocol.js';
+import { SumsOf } from '../src/fitted/candidates.js';
 import { contestTable, coverageTable, measureCoverage, runContest } from '../src/fitted/contest.js';
 import { modelCard } from '../src/fitted/model_card.js';
 import { commonGrid, DEFAULT_SOURCES, loadSource } from '../src/fitted/sources.js';
@@ -22,6 +24,12 @@ async function main([what, folder, out = projectRoot()]: string[]): Promise<void
   const contest = runContest(scenes, grid.wavelength);
   const coverage = measureCoverage(contest.chosen, scenes, grid.wavelength);
   for (const line of [...contestTable(contest), '', ...coverageTable(coverage)]) say(line);
+  const counts = [5, 20, 50];
+  const sums = new SumsOf();
+  const scores = scenes.flatMap(
+    (scene) => calibrationScore(contest.chosen, scenes, scene, grid.wavelength, sums, { counts, draws: 5 }) ?? [],
+  );
+  for (const line of ['', ...calibrationTable(scores, counts)]) say(line);
   if (what === 'contest') return;
   const file = join(out, 'models/oli_reflectance.safetensors');
   const facts = await writeSceneModel(file, contest.chosen, sources, grid);

@@ -48,6 +48,11 @@ const COMMANDS: readonly CommandEntry[] = [
     define: async (command) => (await import('./predict.js')).definePredict(command),
   },
   {
+    name: 'calibrate',
+    description: 'move the model in the box to one scene by known spectra of some of its pixels',
+    define: async (command) => (await import('./calibrate.js')).defineCalibrate(command),
+  },
+  {
     name: 'evaluate',
     description:
       "measure a trained model on its run's test split or on patches it has never seen, beside baselines fitted on its training split and an oracle",

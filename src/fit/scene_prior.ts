@@ -150,10 +150,14 @@ export function relativeVariance({ terms, prior, within }: SceneDifferences, b: 
 export interface Correction {
   /** [bands, terms] */
   readonly coefficients: Float64Array;
-  /** [bands, terms, terms]: what is still unknown of them. */
+  /** [bands, terms, terms]: what is still unknown of them, never more than the prior. */
   readonly posterior: Float64Array;
-  /** What the prior was multiplied by. */
+  /** What the prior was multiplied by for the coefficients. */
   readonly strength: number;
+  /** [pixels, bands]: what each known pixel would have left over if it had not been known, relative to brightness. */
+  readonly leftOut: Float64Array;
+  /** [pixels, bands]: standard deviations of these by the model, relative to brightness: (s + u^T V u without the pixel)^(1/2). */
+  readonly leftOutDeviation: Float64Array;
 }
 
 /** Multiples of the prior that are tried. */
@@ -166,28 +170,44 @@ const FEWEST = 3;
  * the residual of a pixel that was left out is its residual over 1 - h, h its leverage.
  *
  * @param e [pixels, bands] relative residuals of the known pixels
+ * @param known [bands], 1 = the pixels tell this band; others are not corrected and keep their prior
  */
-export function correctionOf(differences: SceneDifferences, u: Float64Array, e: Float64Array): Correction {
+export function correctionOf(
+  differences: SceneDifferences,
+  u: Float64Array,
+  e: Float64Array,
+  known: ArrayLike<number>,
+): Correction {
   const { terms, within } = differences;
   const pixels = u.length / terms;
-  const bands = within.length;
-  const tried = pixels < FEWEST ? [1] : STRENGTHS;
-  let best: (Correction & { score: number }) | undefined;
-  for (const strength of tried) {
-    const found = posteriorOf(differences, strength, u, e);
+  const told = Uint8Array.from(within, (s, b) => (s > 0 && known[b] === 1 ? 1 : 0));
+  let best: (Omit<Correction, 'posterior'> & { score: number }) | undefined;
+  for (const strength of pixels < FEWEST ? [1] : STRENGTHS) {
+    const { coefficients, posterior } = posteriorOf(differences, strength, u, e, told);
+    const leftOut = new Float64Array(e.length);
+    const leftOutDeviation = new Float64Array(e.length);
     let score = 0;
-    for (let b = 0; b < bands; b++) {
-      if (!(within[b]! > 0)) continue;
+    for (let b = 0; b < within.length; b++) {
+      if (told[b] === 0) continue;
       for (let p = 0; p < pixels; p++) {
-        const left = e[p * bands + b]! - dot(u, p * terms, found.coefficients, b * terms, terms);
-        const h = quadratic(found.posterior, b * terms * terms, u, p * terms, terms) / within[b]!;
-        score += (left / (1 - Math.min(h, 0.999))) ** 2;
+        const left = e[p * within.length + b]! - dot(u, p * terms, coefficients, b * terms, terms);
+        const h = quadratic(posterior, b * terms * terms, u, p * terms, terms) / within[b]!;
+        const free = 1 - Math.min(h, MOST_LEVERAGE);
+        const out = left / free;
+        leftOut[p * within.length + b] = out;
+        leftOutDeviation[p * within.length + b] = Math.sqrt(within[b]! / free);
+        score += out * out;
       }
     }
-    if (best === undefined || score < best.score) best = { ...found, strength, score };
+    if (best === undefined || score < best.score) best = { coefficients, leftOut, leftOutDeviation, strength, score };
   }
-  return best!;
+  const { score: _, ...chosen } = best!;
+  const { posterior } = posteriorOf(differences, Math.min(1, chosen.strength), u, e, told);
+  return { ...chosen, posterior };
 }
+
+/** A pixel that decides its own correction alone. */
+const MOST_LEVERAGE = 0.999;
 
 const quadratic = (m: Float64Array, at: number, u: Float64Array, from: number, n: number): number => {
   let sum = 0;
@@ -196,25 +216,59 @@ const quadratic = (m: Float64Array, at: number, u: Float64Array, from: number, n
 };
 
 /**
- * With T the strength: V = T P - T P U^T (U T P U^T + s)^-1 U T P and c = T P U^T (U T P U^T + s)^-1 e, written with
- * (1 + T P G / s)^-1, G = U^T U, so that P may be singular: V = (1 + T P G / s)^-1 T P, c = V U^T e / s.
+ * What would still be unknown with more or fewer pixels like the known ones: the mean over pixels and told bands of the standard
+ * deviation relative to brightness, for each number of pixels.
  */
-function posteriorOf(differences: SceneDifferences, strength: number, u: Float64Array, e: Float64Array) {
-  const { terms, prior, within } = differences;
+export function deviationWith(
+  differences: SceneDifferences,
+  u: Float64Array,
+  known: ArrayLike<number>,
+  counts: readonly number[],
+): number[] {
+  const { terms, within } = differences;
+  const pixels = u.length / terms;
+  const told = Uint8Array.from(within, (s, b) => (s > 0 && known[b] === 1 ? 1 : 0));
+  const nothing = new Float64Array(pixels * within.length);
+  return counts.map((count) => {
+    const { posterior } = posteriorOf(differences, 1, u, nothing, told, count / pixels);
+    let [sum, values] = [0, 0];
+    for (let b = 0; b < within.length; b++) {
+      if (told[b] === 0) continue;
+      for (let p = 0; p < pixels; p++)
+        sum += Math.sqrt(within[b]! + quadratic(posterior, b * terms * terms, u, p * terms, terms));
+      values += pixels;
+    }
+    return sum / values;
+  });
+}
+
+/**
+ * With T the strength: V = (1 + T P G / s)^-1 T P and c = V U^T e / s, G = U^T U, written so that P may be singular.
+ *
+ * @param share G is multiplied by it, as if there were more pixels
+ */
+function posteriorOf(
+  { terms, prior, within }: SceneDifferences,
+  strength: number,
+  u: Float64Array,
+  e: Float64Array,
+  told: Uint8Array,
+  share = 1,
+) {
   const bands = within.length;
   const { gram, cross } = normal(u, e, terms, bands);
   const square = terms * terms;
   const coefficients = new Float64Array(bands * terms);
-  const posterior = new Float64Array(bands * square);
+  const posterior = prior.slice();
   for (let b = 0; b < bands; b++) {
+    if (told[b] === 0) continue;
     const s = within[b]!;
-    if (!(s > 0)) continue;
     const p = prior.slice(b * square, (b + 1) * square).map((value) => strength * value);
     const left = new Float64Array(square);
     for (let i = 0; i < terms; i++)
       for (let j = 0; j < terms; j++) {
         let sum = i === j ? 1 : 0;
-        for (let k = 0; k < terms; k++) sum += (p[i * terms + k]! * gram[k * terms + j]!) / s;
+        for (let k = 0; k < terms; k++) sum += (share * p[i * terms + k]! * gram[k * terms + j]!) / s;
         left[i * terms + j] = sum;
       }
     solveSquare(left, p, terms);
@@ -244,4 +298,31 @@ function solveSquare(a: Float64Array, b: Float64Array, n: number): void {
     }
   }
   for (let k = 0; k < n; k++) for (let j = 0; j < n; j++) b[k * n + j]! /= a[k * n + k]!;
+}
+
+/** A known pixel contradicts the others where it lies so many times as far from what they say as the middle one of them. */
+const CONTRADICTS = 6;
+/** And so many of its own standard deviations. */
+const SURELY = 3;
+/** Fewer pixels cannot say which of them is wrong. */
+const JURY = 4;
+
+/** How far each known pixel lies from what the others say: the median over the told bands, in standard deviations. */
+export function distanceFromOthers({ leftOut, leftOutDeviation }: Correction, told: ArrayLike<number>): number[] {
+  const bands = told.length;
+  return Array.from({ length: leftOut.length / bands }, (_, p) => {
+    const off: number[] = [];
+    for (let b = 0; b < bands; b++) {
+      const deviation = leftOutDeviation[p * bands + b]!;
+      if (told[b] === 1 && deviation > 0) off.push(Math.abs(leftOut[p * bands + b]!) / deviation);
+    }
+    return off.sort((a, b) => a - b)[off.length >> 1] ?? 0;
+  });
+}
+
+/** The pixels, by number, that contradict the others. */
+export function contradicting(distances: readonly number[]): number[] {
+  if (distances.length < JURY) return [];
+  const middle = [...distances].sort((a, b) => a - b)[distances.length >> 1]!;
+  return distances.flatMap((off, p) => (off > CONTRADICTS * middle && off > SURELY ? [p] : []));
 }

@@ -9,6 +9,7 @@ import {
   weightedQuantile,
 } from './conformal.js';
 import {
+  type Correction,
   correctionTerms,
   learnDifferences,
   relativeVariance,
@@ -108,6 +109,38 @@ export function relativeDeviation(
   distance: number,
 ): number {
   return factors[b]! * Math.sqrt(relativeVariance(differences, b, u, at) * (1 + WIDENING * distance));
+}
+
+/**
+ * What is known of the error in a scene of which pixels are known: the posterior in place of the prior. Where the known pixels,
+ * each left out, lie further off than their intervals would allow, all factors grow until these hold LEVEL of them.
+ *
+ * @param pixels [pixels, inBands]: input bands of the known pixels
+ * @param told [bands], 1 = the known pixels tell this band
+ */
+export function narrowed(
+  uncertainty: SceneUncertainty,
+  { posterior, leftOut, leftOutDeviation }: Correction,
+  pixels: Float64Array,
+  told: ArrayLike<number>,
+): SceneUncertainty {
+  const { differences, factors, spread } = uncertainty;
+  const bands = factors.length;
+  const n = spread.mean.length;
+  const off: number[] = [];
+  for (let p = 0; p * n < pixels.length; p++) {
+    const wide = Math.sqrt(1 + WIDENING * squaredDistance(spread, pixels, p * n));
+    for (let b = 0; b < bands; b++) {
+      const deviation = factors[b]! * leftOutDeviation[p * bands + b]! * wide;
+      if (told[b] === 1 && deviation > 0) off.push(Math.abs(leftOut[p * bands + b]!) / deviation);
+    }
+  }
+  const grown = off.length === 0 ? 1 : Math.max(1, weightedQuantile([off], LEVEL) / LEVEL_DEVIATIONS);
+  return {
+    ...uncertainty,
+    differences: { ...differences, prior: posterior },
+    factors: factors.map((factor) => factor * grown),
+  };
 }
 
 /** Spectra of a scene that the observability is measured on, and what is added to the variances of the bands, relative. */

@@ -76,6 +76,9 @@ export async function chooseStages(
             ...(isLast && projection !== undefined ? { projection } : {}),
           });
     checkKind(model, name, isLast);
+    const own = model.scenes?.facts.calibration;
+    if (own !== undefined && own.scene !== scene.name)
+      warn(`${model.path} is calibrated to ${own.scene}, not to ${scene.name}`);
     for (const warning of checkInput(model, { ...before, path }, options.forceUnits === true)) warn(warning);
     const output = stageOutput(model, before);
     used.push({ stage: name, model });
