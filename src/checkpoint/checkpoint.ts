@@ -70,7 +70,13 @@ function required(group: Group, infos: readonly ParameterInfo[]): ParameterInfo[
 /** Writes a run's checkpoint; the file is replaced only by a whole new one. */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
   const { tensors, statistics, ...contract } = checkpoint;
-  const ridge = statistics === undefined ? {} : { ridgeLambda: statistics.lambda };
+  const ridge =
+    statistics === undefined
+      ? {}
+      : {
+          ridgeLambda: statistics.lambda,
+          ...(statistics.groups && { statisticsGroups: [...statistics.groups] }),
+        };
   await write(path, { format: FORMAT, content: 'checkpoint', ...contract, ...ridge }, tensors, statistics);
 }
 
@@ -102,7 +108,7 @@ async function write(
   if (tables) for (const [name, tensor] of sceneTensors(header.model, tables)) out.set(name, tensor);
   if (statistics) {
     const { rows, bands } = statisticsShape(header.model);
-    out.set(STATISTICS.gram, { shape: [rows, rows], data: statistics.gram });
+    out.set(STATISTICS.gram, { shape: [groupCount(statistics.groups) * rows, rows], data: statistics.gram });
     out.set(STATISTICS.cross, { shape: [rows, bands], data: statistics.cross });
   }
   for (const group of GROUPS) {
@@ -118,6 +124,9 @@ async function write(
   }
   await writeSafetensors(path, out, { [METADATA_KEY]: JSON.stringify(header) });
 }
+
+const groupCount = (groups: readonly number[] | undefined): number =>
+  groups ? Math.max(0, ...groups.map((g) => g + 1)) : 1;
 
 function statisticsShape({ inBands, outBands }: ModelSpec): { rows: number; bands: number } {
   return { rows: regressionFeatureCount('quadratic', inBands) + 1, bands: outBands };
@@ -186,20 +195,29 @@ function readStatistics(
 ): { statistics?: TrainingStatistics } {
   if (header.content !== 'checkpoint' || header.ridgeLambda === undefined) return {};
   const { rows, bands } = statisticsShape(header.model);
-  const read = (name: string, columns: number): Float64Array => {
+  const groups = header.statisticsGroups;
+  if (groups && groups.length !== bands)
+    throw new BandliftError('must have one entry per band', {
+      file: path,
+      field: 'statisticsGroups',
+      found: groups.length,
+      expected: bands,
+    });
+  const read = (name: string, height: number, columns: number): Float64Array => {
     const tensor = tensors.get(name);
-    if (tensor?.data instanceof Float64Array && tensor.shape.join() === [rows, columns].join()) return tensor.data;
+    if (tensor?.data instanceof Float64Array && tensor.shape.join() === [height, columns].join()) return tensor.data;
     throw new BandliftError('the sums do not belong to this network', {
       file: path,
       field: `tensor '${name}'`,
       found: tensor ? `${tensor.dtype} [${tensor.shape}]` : 'nothing',
-      expected: `F64 [${rows},${columns}]`,
+      expected: `F64 [${height},${columns}]`,
     });
   };
   return {
     statistics: {
-      gram: read(STATISTICS.gram, rows),
-      cross: read(STATISTICS.cross, bands),
+      gram: read(STATISTICS.gram, groupCount(groups) * rows, rows),
+      cross: read(STATISTICS.cross, rows, bands),
+      ...(groups && { groups }),
       lambda: header.ridgeLambda,
     },
   };
@@ -245,7 +263,7 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
       file: path,
       hint: 'start a new run from it with --init',
     });
-  const { format: _, content: __, ridgeLambda: ___, ...checkpoint } = header;
+  const { format: _, content: __, ridgeLambda: ___, statisticsGroups: ____, ...checkpoint } = header;
   return {
     ...checkpoint,
     ...readStatistics(tensors, header, path),
@@ -264,7 +282,7 @@ export async function loadModel(path: string): Promise<StoredModel> {
     const { format: _, content: __, model: spec, ...facts } = header;
     return { ...model, scenes: { facts, tables: readSceneTables(tensors, spec, path) } };
   }
-  const { format: _, content: __, state: ___, ridgeLambda: ____, ...contract } = header;
+  const { format: _, content: __, state: ___, ridgeLambda: ____, statisticsGroups: _____, ...contract } = header;
   return { ...model, contract, ...readStatistics(tensors, header, path) };
 }
 

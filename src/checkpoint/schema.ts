@@ -54,10 +54,12 @@ export interface CheckpointContract {
  * their products x_i x_j (i <= j), y = the target bands.
  */
 export interface TrainingStatistics {
-  /** [f+1, f+1]: sum of [a 1]^T [a 1]. */
+  /** [f+1, f+1]: sum of [a 1]^T [a 1]; one below the other for each group of bands. */
   readonly gram: Float64Array;
   /** [f+1, bands]: sum of [a 1]^T y. */
   readonly cross: Float64Array;
+  /** [bands], the group of each band, -1 = none, where patches have different bands. */
+  readonly groups?: readonly number[];
   /** Penalty of the regressions, relative to the variance of a feature. */
   readonly lambda: number;
 }
@@ -201,6 +203,7 @@ const contractFields = {
     .exactOptional(),
   stage1: z.string().exactOptional(),
   ridgeLambda: z.number().positive().exactOptional(),
+  statisticsGroups: z.array(z.int().min(-1)).exactOptional(),
   version: z.string(),
 };
 
@@ -292,6 +295,8 @@ export type Header =
       readonly format: number;
       readonly content: 'checkpoint';
       readonly state: CheckpointState;
+      /** Of each band the group of its sums, where patches have different bands. */
+      readonly statisticsGroups?: readonly number[];
       /** Of the statistics; where it stands, the file holds their sums. */
       readonly ridgeLambda?: number;
     } & CheckpointContract)

@@ -33,6 +33,10 @@ export function definePrepare(command: Command): void {
       integer(1, 15),
       1,
     )
+    .option(
+      '--bands <grid>',
+      'bring all spectra to one list of bands: aviris_ng, a CSV file with wavelength_nm,fwhm_nm, or a scene; scenes of several sensors then make one training set',
+    )
     .option('--sensor <name>', 'oli, oli2, or a CSV file with columns band, wavelength_nm, response', 'oli')
     .option('--noise', "add OLI's noise to the simulated bands")
     .option('--seed <n>', 'random seed of the noise', integer(0, 0xffffffff), PREPARE_DEFAULTS.seed)

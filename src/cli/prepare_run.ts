@@ -12,6 +12,7 @@ export interface PrepareFlags {
   out: string;
   pairs: 'spatial' | 'spectral';
   tile?: number;
+  bands?: string;
   patch?: number;
   stride?: number;
   phases?: number;
@@ -43,6 +44,7 @@ export async function runPrepare(paths: string[], flags: PrepareFlags): Promise<
       ...{ sensor, seed, maxNodata, noise: flags.noise === true, keepGsd: flags.keepGsd === true },
       pairs: flags.pairs,
       ...(flags.tile !== undefined && { tile: flags.tile }),
+      ...(flags.bands !== undefined && { bands: flags.bands }),
       ...(patch !== undefined && { patch }),
       ...(stride !== undefined && { stride }),
       ...(phases !== undefined && { phases }),

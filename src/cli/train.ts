@@ -122,8 +122,14 @@ function addData(options: Options, files: string): Options {
     .add('--data-dir <path>', files)
     .add('--val-fraction <x>', 'share of the patches for validation', real(0, 0.9))
     .add('--test-fraction <x>', 'share of the patches for the final test', real(0, 0.9))
-    .add('--val-scenes <names>', 'scenes for validation, comma-separated, instead of shares')
-    .add('--test-scenes <names>', 'scenes for the final test, comma-separated, instead of shares')
+    .add(
+      '--val-scenes <names>',
+      'scenes for validation, comma-separated, beside --test-scenes (without it --val-fraction of the others)',
+    )
+    .add(
+      '--test-scenes <names>',
+      'scenes left out for the final test, comma-separated, instead of shares; each gets a line of its own',
+    )
     .choice('--normalization <kind>', 'how values are scaled; fitted on the training split', [
       'percentile',
       'per_band',
@@ -150,6 +156,7 @@ ${RUN_FOLDER}`,
     );
   const options = new Options(command, STAGE1_DEFAULTS);
   addData(options, 'folder or file of HDF5 patches (datasets aviris, landsat); without it the generated sample')
+    .choice('--balance <kind>', 'scene: every scene gives an epoch as many patches as every other', ['none', 'scene'])
     .choice('--grid <name>', "auto: Landsat's own grid (landsat_lr, aviris_lr) where the files hold it, else patch", [
       'auto',
       '30m',

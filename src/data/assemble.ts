@@ -81,6 +81,10 @@ export function validity(
 export const inputGoodBands = (file: PatchFile): Uint8Array | undefined =>
   file.sides.input.startsWith('landsat') ? undefined : file.goodBands;
 
+/** [bands], 1 = good, of a stored patch; undefined where all are. */
+export const storedBands = (file: PatchFile, patch: number): Uint8Array | undefined =>
+  file.bandMask?.subarray(patch * file.outBands, (patch + 1) * file.outBands) ?? file.goodBands;
+
 function markInvalid(
   file: PatchFile,
   values: Float32Array,

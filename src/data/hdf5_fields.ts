@@ -66,6 +66,12 @@ export function goodBandsOf(file: Hdf5File, path: string, bands: number): Uint8A
   return good && Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));
 }
 
+/** [patches, bands], 1 = good in this patch; undefined where the file has no such list. */
+export function bandMaskOf(file: Hdf5File, path: string, patches: number, bands: number): Uint8Array | undefined {
+  const good = list(file, path, 'band_mask', [patches, bands]);
+  return good && Uint8Array.from(good, (g) => (g > 0 ? 1 : 0));
+}
+
 /** The scene that the patches were cut from: as the file says, else the file's name. */
 export const sceneOf = (file: Hdf5File, path: string): string =>
   textAttribute(file, 'source_scene') ?? basename(path).replace(/\.[^.]+$/, '');

@@ -14,7 +14,7 @@ import {
   type SpatialRatio,
 } from '../resample/ratio.js';
 import { describeArray, findDataset, hasMask, type StoredArray, show } from './hdf5_dataset.js';
-import { goodBandsOf, list, numberAttribute, scaleOf, sceneOf, textAttribute } from './hdf5_fields.js';
+import { bandMaskOf, goodBandsOf, list, numberAttribute, scaleOf, sceneOf, textAttribute } from './hdf5_fields.js';
 import type { CachedInput, PatchFile, Sides } from './types.js';
 
 /** One side of a patch: the dataset it comes from, and what is made of it where the wanted one is missing. */
@@ -152,6 +152,7 @@ export function describeLayout(
     ...optional('wavelength', wavelength),
     ...optional('fwhm', fwhm),
     ...optional('goodBands', goodBands),
+    ...optional('bandMask', bandMaskOf(file, path, patches, outBands)),
     ...optional('origins', origins && originsOnGrid(origins, sides, target, file, ratio)),
     ...optional('nodata', nodata),
     ...optional('scale', scale),

@@ -14,6 +14,7 @@ import {
   oneGrid,
   type StoredWindow,
   sourcePixels,
+  storedBands,
 } from './assemble.js';
 import { Hdf5PatchFile, hasDatasets } from './hdf5_file.js';
 import { DEFAULT_SIDES } from './hdf5_layout.js';
@@ -126,14 +127,15 @@ function batch(request: Requests['batch']): Replies['batch'] {
 
 function count(request: Requests['count']): Replies['count'] {
   const { info } = files[0]!;
-  const { inBands, outBands, goodBands } = info;
+  const { inBands, outBands } = info;
   const input = request.input && new Uint32Array(countLength(request.input));
   const target = request.target && new Uint32Array(countLength(request.target));
   for (const address of request.patches) {
     const patch = cut(address, request.window);
     const inputValid = oneGrid(info) ? patch.valid : patch.inputValid;
+    const good = storedBands(files[address.file]!.info, address.patch);
     if (input) countInto(request.input!, patch.input, inBands, inputValid, inputGoodBands(info), input);
-    if (target) countInto(request.target!, patch.target, outBands, patch.valid, goodBands, target);
+    if (target) countInto(request.target!, patch.target, outBands, patch.valid, good, target);
   }
   return { input, target };
 }

@@ -4,6 +4,7 @@
  */
 import { BandliftError, EXIT } from '../base/errors.js';
 import { Random } from '../base/random.js';
+import { bandsOf } from './band_masks.js';
 import { locate } from './patches.js';
 import { meanSpectra, type Quantiles, quantiles, type Spectra, sampleSpectra } from './statistics.js';
 import type { LoadedBatch, LoaderOptions, Normalization, PatchSet } from './types.js';
@@ -94,6 +95,7 @@ export class PatchReader {
       validPixels += reply.value.validPixels;
     }
     const n = patches.length * pixels;
+    const bandMask = this.set.bandMasks === true ? this.#maskBands(patches, buffers.target) : undefined;
     let released = false;
     return {
       size: patches.length,
@@ -101,6 +103,7 @@ export class PatchReader {
       input: buffers.input.subarray(0, patches.length * inputPixels * inBands),
       target: buffers.target.subarray(0, n * outBands),
       ...(masked ? { mask: buffers.mask.subarray(0, n) } : {}),
+      ...(bandMask ? { bandMask } : {}),
       ...(nonNegative ? { nonNegative: buffers.nonNegative.subarray(0, patches.length * inputPixels) } : {}),
       validPixels,
       release: () => {
@@ -110,6 +113,21 @@ export class PatchReader {
         if (this.#spare.length > MAX_SPARE) this.#spare.shift();
       },
     };
+  }
+
+  /** [patches, bands], 1 = good; targets become 0 where it is 0, so that sums need no mask. */
+  #maskBands(patches: readonly number[], target: Float32Array): Float32Array {
+    const { outBands: bands, height, width } = this.set;
+    const all = new Float32Array(patches.length * bands);
+    patches.forEach((patch, i) => {
+      const good = bandsOf(this.set, patch);
+      all.set(good, i * bands);
+      const bad = Array.from(good.keys()).filter((b) => good[b] === 0);
+      if (bad.length === 0) return;
+      const end = (i + 1) * height * width * bands;
+      for (let at = i * height * width * bands; at < end; at += bands) for (const b of bad) target[at + b] = 0;
+    });
+    return all;
   }
 
   #takeBuffers(patches: number): Buffers {

@@ -6,6 +6,7 @@
  *   datasets    aviris (N,H,W,B)      landsat (N,H,W,C)     mask (N,H,W) uint8, 1 = valid
  *               aviris_lr (N,h,w,B)   landsat_lr (N,h,w,C)  mask_lr (N,h,w) uint8
  *               wavelength (B) nm     fwhm (B) nm           good_bands (B) uint8
+ *               band_mask (N,B) uint8, 1 = good in this patch; effective_fwhm (B) nm, band_rule (B) uint8 of resampled bands
  *               origins (N,2) int32 row, column             geotransforms (N,6) float64
  *   attributes  n_patches aviris_shape landsat_shape downsampling_factor | bandlift_format units scale sensor
  *               response_hash source_scene crs_wkt nodata seed gsd lr_gsd note stage
@@ -22,6 +23,8 @@ import { GrowingDataset, type Numbers } from './growing_dataset.js';
 
 /** Version of our additions to the layout. */
 export const PATCH_FORMAT = 1;
+/** Of files whose patches say which bands they have. */
+const MASKED_BANDS_FORMAT = 2;
 /** Side of a chunk: small enough that a crop does not inflate much more than it needs. */
 const CHUNK = 64;
 
@@ -38,6 +41,8 @@ export interface PatchFileInfo {
   readonly fwhm?: Float64Array;
   /** 1 = good; all good without it. */
   readonly goodBands?: Uint8Array;
+  /** Where spectra were brought to these bands: how, and how wide the bands are; patches then say which they have. */
+  readonly resampled?: { readonly rule: Uint8Array; readonly effectiveFwhm: Float64Array; readonly words: string };
   readonly units?: string;
   /** Stored value = physical value * scale. */
   readonly scale: number;
@@ -238,12 +243,20 @@ export class PatchWriter {
       if (data) file.create_dataset({ name, data, shape: [bands], dtype: '<d' });
     const good = info.goodBands ?? new Uint8Array(bands).fill(1);
     file.create_dataset({ name: 'good_bands', data: good, shape: [bands], dtype: '<B' });
+    const { resampled } = info;
+    if (resampled) {
+      const all = new Uint8Array(this.#count * bands);
+      for (let p = 0; p < this.#count; p++) all.set(good, p * bands);
+      file.create_dataset({ name: 'band_mask', data: all, shape: [this.#count, bands], dtype: '<B' });
+      file.create_dataset({ name: 'band_rule', data: resampled.rule, shape: [bands], dtype: '<B' });
+      file.create_dataset({ name: 'effective_fwhm', data: resampled.effectiveFwhm, shape: [bands], dtype: '<d' });
+    }
     const shape = (channels: number) => BigInt64Array.from([info.height, info.width, channels], BigInt);
     file.create_attribute('n_patches', BigInt64Array.of(BigInt(this.#count)), [], '<q');
     file.create_attribute('aviris_shape', shape(bands), [3], '<q');
     if (info.inBands > 0) file.create_attribute('landsat_shape', shape(info.inBands), [3], '<q');
     else file.create_attribute('stage', 2, [], '<i');
-    file.create_attribute('bandlift_format', PATCH_FORMAT, [], '<i');
+    file.create_attribute('bandlift_format', resampled ? MASKED_BANDS_FORMAT : PATCH_FORMAT, [], '<i');
     file.create_attribute('seed', BigInt64Array.of(BigInt(info.seed)), [], '<q');
     const numbers = {
       downsampling_factor: info.downsamplingFactor,
@@ -261,6 +274,7 @@ export class PatchWriter {
       source_scene: info.sourceScene,
       crs_wkt: info.crsWkt,
       note: info.note,
+      band_resampling: resampled?.words,
     };
     for (const [name, value] of Object.entries(words)) if (value !== undefined) file.create_attribute(name, value);
   }

@@ -71,10 +71,23 @@ function checkSame(first: PatchFile, file: PatchFile): void {
   if (band >= 0) differs(`wavelength of band ${band}`, `${file.wavelength![band]} nm`, `${first.wavelength![band]} nm`);
   if (file.units !== undefined && first.units !== undefined && file.units !== first.units)
     differs('units', file.units, first.units);
-  const good = (f: PatchFile, b: number) => f.goodBands?.[b] ?? 1;
-  for (let b = 0; b < first.outBands; b++)
-    if (good(file, b) !== good(first, b)) differs(`good_bands of band ${b}`, good(file, b), good(first, b));
+  // a cube as input has no mask of its own bands
+  if (first.sides.input.startsWith('landsat')) return;
+  const bad = differingBand(first, file);
+  if (bad >= 0) differs(`good_bands of band ${bad}`, goodBand(file, bad), goodBand(first, bad));
 }
+
+const goodBand = (file: PatchFile, b: number) => file.goodBands?.[b] ?? 1;
+
+/** The first band that is good in one of two files only; -1 without one. */
+function differingBand(first: PatchFile, file: PatchFile): number {
+  for (let b = 0; b < first.outBands; b++) if (goodBand(file, b) !== goodBand(first, b)) return b;
+  return -1;
+}
+
+/** Whether the patches of a file differ from the file's own list. */
+const differsWithin = ({ bandMask, goodBands, outBands }: PatchFile): boolean =>
+  bandMask?.some((good, i) => good !== (goodBands?.[i % outBands] ?? 1)) === true;
 
 /** Combines described files into a set. Throws a BandliftError naming the file, the field and both values. */
 export function makePatchSet(files: readonly PatchFile[], extraWarnings: readonly string[] = []): PatchSet {
@@ -91,7 +104,11 @@ export function makePatchSet(files: readonly PatchFile[], extraWarnings: readonl
   ];
   const { height, width, inputHeight, inputWidth, sides, inBands, outBands } = first;
   const count = files.reduce((sum, f) => sum + f.patches, 0);
-  return { files, count, height, width, inputHeight, inputWidth, sides, inBands, outBands, warnings };
+  const bandMasks = files.some((file) => differingBand(first, file) >= 0 || differsWithin(file));
+  return {
+    ...{ files, count, height, width, inputHeight, inputWidth, sides, inBands, outBands, warnings },
+    ...(bandMasks && { bandMasks }),
+  };
 }
 
 /** The file as tiles of `side` pixels, numbered patch by patch, row by row. */

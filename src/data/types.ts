@@ -37,8 +37,10 @@ export interface PatchFile {
   /** Band centres and widths in nm; absent in the plain layout (a warning says so). */
   readonly wavelength?: Float64Array;
   readonly fwhm?: Float64Array;
-  /** 1 = good band. */
+  /** 1 = good band; of any of its patches, where these differ. */
   readonly goodBands?: Uint8Array;
+  /** [stored patches, outBands], 1 = good band of this patch; absent where the file has no such list. */
+  readonly bandMask?: Uint8Array;
   readonly units?: string;
   readonly sensor?: string;
   readonly responseHash?: string;
@@ -74,6 +76,10 @@ export interface PatchSet {
   readonly outBands: number;
   /** For each file, where the input is stage 1's prediction. */
   readonly cached?: readonly CachedInput[];
+  /** True where patches differ in their good bands: batches then carry a mask of bands, and targets are 0 where it is. */
+  readonly bandMasks?: boolean;
+  /** Bands that count at all; all without it. */
+  readonly counted?: Uint8Array;
   /** Things the user should know (plain layout without wavelengths, ...). */
   readonly warnings: readonly string[];
 }
@@ -141,6 +147,8 @@ export interface LoadedBatch {
   readonly target: Float32Array;
   /** [size, height, width], 1 = valid; only with `mask`. */
   readonly mask?: Float32Array;
+  /** [size, outBands], 1 = a good band of this patch; only where the set's patches differ. */
+  readonly bandMask?: Float32Array;
   /** [size, inputHeight, inputWidth], 1 = valid and no band below 0; only with `nonNegative`. */
   readonly nonNegative?: Uint8Array;
   readonly validPixels: number;

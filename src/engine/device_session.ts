@@ -86,6 +86,7 @@ export class DeviceSession implements Session {
 
   hold(size: HeldSize): boolean {
     if (this.#held !== undefined) throw new BandliftError('this session holds patches already');
+    if (this.options.patchBands === true) return false;
     if (heldBytes(this.options, size) > roomForPatches(this.plan)) return false;
     try {
       this.#held = new HeldPatches(this.#device, this.options, size);
@@ -400,7 +401,9 @@ function checkOptions(options: SessionOptions): void {
     }
   }
   checkLossWeights(options.loss);
-  const { bandMask, model } = options;
+  const { bandMask, patchBands, model } = options;
+  if (bandMask !== undefined && patchBands === true)
+    throw new BandliftError('bands are good for all patches or for each', { field: 'bandMask' });
   if (bandMask !== undefined && bandMask.length !== model.outBands) {
     throw new BandliftError('wrong length', { field: 'bandMask', found: bandMask.length, expected: model.outBands });
   }

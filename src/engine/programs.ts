@@ -23,12 +23,12 @@ export function isLossScaled(options: SessionOptions): boolean {
 }
 
 export function sampleProgram(kind: SampleProgram, samples: number, options: SessionOptions): NamedGraph {
-  const { model, loss, height, width, bandMask, pixelMask = false } = options;
+  const { model, loss, height, width, bandMask, patchBands = false, pixelMask = false } = options;
   const builder = new GraphBuilder();
   const x = builder.input('input', [samples, height, width, model.inBands]);
   const use = kind === 'predict' ? 'predict' : 'learn';
   const { output } = buildModel(builder, model, x, use);
-  const mask = pixelMask ? ['mask'] : [];
+  const masks = [...(pixelMask ? ['mask'] : []), ...(patchBands ? ['band_mask'] : [])];
   if (kind === 'predict') {
     builder.output('prediction', output);
     return { graph: fuse(prune(builder.build())), inputs: ['input'], outputs: ['prediction'] };
@@ -37,11 +37,12 @@ export function sampleProgram(kind: SampleProgram, samples: number, options: Ses
     'terms',
     combinedLoss(builder, output, loss, {
       pixelMask,
+      patchBands,
       lossScaled: isLossScaled(options),
       ...(bandMask ? { bandMask } : {}),
     }),
   );
-  const inputs = ['input', 'target', ...mask, 'valid_pixels'];
+  const inputs = ['input', 'target', ...masks, 'valid_pixels'];
   if (kind === 'evaluate') return { graph: fuse(prune(builder.build())), inputs, outputs: ['terms'] };
   if (kind === 'step')
     return { graph: fuse(differentiate(builder.build(), { loss: 'terms' })), inputs, outputs: ['terms'] };

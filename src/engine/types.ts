@@ -34,6 +34,8 @@ export interface SessionOptions {
   readonly batchSize: number;
   /** 1 = a good band, 0 = left out of the loss; length outBands. */
   readonly bandMask?: Float32Array;
+  /** Whether batches say of each patch which bands are good, instead of `bandMask`. Such patches are not held on the device. */
+  readonly patchBands?: boolean;
   /** Whether batches carry a pixel mask. */
   readonly pixelMask?: boolean;
   /** Keep an exponential moving average of the parameters. */
@@ -69,6 +71,8 @@ export interface Batch {
   readonly target: Float32Array;
   /** [size, H, W], 1 = valid. Present exactly when SessionOptions.pixelMask. */
   readonly mask?: Float32Array;
+  /** [size, outBands], 1 = a good band of this patch. Present exactly when SessionOptions.patchBands. */
+  readonly bandMask?: Float32Array;
   /** Number of valid pixels over the whole batch. */
   readonly validPixels: number;
 }

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { type CheckpointContract, checkCompatible, loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
+import { bandsOfSet } from '../data/band_masks.js';
 import { checkSplit } from '../data/split.js';
 import type { PatchSet } from '../data/types.js';
 
@@ -119,7 +120,7 @@ export function choosePatches(model: KnownModel, set: PatchSet, split: SplitName
 /** [bands], 1 = counted: good in the data and trained. Throws a BandliftError when no band is left. */
 export function countedBands(models: readonly KnownModel[], set: PatchSet): Uint8Array {
   const first = set.files[0]!;
-  const lists = [first.goodBands, ...models.map((model) => model.contract.goodBands)];
+  const lists = [bandsOfSet(set), ...models.map((model) => model.contract.goodBands)];
   const counted = Uint8Array.from({ length: set.outBands }, (_, b) =>
     lists.every((list) => (list?.[b] ?? 1) !== 0) ? 1 : 0,
   );

@@ -1,9 +1,10 @@
 /** The closed-form baselines of a training split, in physical units: from sums over its pixels, which checkpoints keep. */
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import type { PatchReader } from '../data/loader.js';
+import { type BandGroup, bandGroups, scatterGroups } from '../fit/band_groups.js';
 import { CovarianceFit } from '../fit/covariance_fit.js';
 import { DEFAULT_LAMBDA, RegressionFit } from '../fit/regression_fit.js';
-import { solveRidge } from '../fit/ridge_solve.js';
+import { type RegressionSolution, solveRidge } from '../fit/ridge_solve.js';
 import { regressionFeatureCount } from '../models/regression.js';
 import { scaledMeanWeights } from './baselines.js';
 import { READING } from './measure.js';
@@ -69,23 +70,33 @@ const parameters = ({ weight, bias }: { weight: Float32Array; bias: Float32Array
 
 /** The baselines that follow from the sums. The linear regression's sums are those of the first features and of the 1. */
 export function baselinesOf(
-  { gram, cross, lambda }: TrainingStatistics,
+  statistics: TrainingStatistics,
   { inBands, outBands }: { readonly inBands: number; readonly outBands: number },
 ): FittedBaselines {
+  const { lambda } = statistics;
   const ones = regressionFeatureCount('quadratic', inBands);
   const size = ones + 1;
   const linear = [...Array.from({ length: inBands }, (_, i) => i), ones];
-  const linearGram = Float64Array.from(linear.flatMap((i) => linear.map((j) => gram[i * size + j]!)));
-  const linearCross = Float64Array.from(linear.flatMap((i) => [...cross.subarray(i * outBands, (i + 1) * outBands)]));
-  const pixels = gram[ones * size + ones]!;
-  const mean = (sums: Float64Array) => sums.map((sum) => sum / pixels);
+  const groups = bandGroups(statistics, outBands);
+  const each = (features: number, solve: (group: BandGroup) => RegressionSolution) =>
+    parameters(scatterGroups(groups, outBands, features, solve));
   return {
-    scaledMean: scaledMeanWeights(
-      mean(gram.slice(ones * size, ones * size + inBands)),
-      mean(cross.slice(ones * outBands, size * outBands)),
-    ),
-    ridge: parameters(solveRidge(linearGram, linearCross, outBands, lambda)),
-    quadratic: parameters(solveRidge(gram, cross, outBands, lambda)),
+    scaledMean: each(inBands, ({ bands, gram, cross }) => {
+      const pixels = gram[ones * size + ones]!;
+      const mean = (sums: Float64Array) => sums.map((sum) => sum / pixels);
+      const weights = scaledMeanWeights(
+        mean(gram.slice(ones * size, ones * size + inBands)),
+        mean(cross.slice(ones * bands.length, size * bands.length)),
+      );
+      return { weight: weights.get('regression.weight')!, bias: weights.get('regression.bias')! };
+    }),
+    ridge: each(inBands, ({ bands, gram, cross }) => {
+      const n = bands.length;
+      const linearGram = Float64Array.from(linear.flatMap((i) => linear.map((j) => gram[i * size + j]!)));
+      const linearCross = Float64Array.from(linear.flatMap((i) => [...cross.subarray(i * n, (i + 1) * n)]));
+      return solveRidge(linearGram, linearCross, n, lambda);
+    }),
+    quadratic: each(ones, ({ bands, gram, cross }) => solveRidge(gram, cross, bands.length, lambda)),
   };
 }
 

@@ -3,6 +3,7 @@
 import { BandliftError } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
+import { patchesWithAll } from '../data/band_masks.js';
 import { openReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
 import type { Sides } from '../data/types.js';
@@ -67,15 +68,12 @@ export async function oracleDirections(
   data: MeasuredData,
   options: EvaluationOptions,
   report: Reporter,
-): Promise<FittedOn<PrincipalDirections>> {
-  const chosen = own ? contract.split.train : patches;
+): Promise<FittedOn<PrincipalDirections | undefined>> {
+  const counted = data.regions[0]!.mask;
+  const chosen = patchesWithAll(data.reader.set, own ? contract.split.train : patches, counted);
+  if (chosen.length === 0) return { fitted: undefined, on: 'nothing: no patch has all bands' };
   const fitted = await withProgress(report, chosen.length, 'oracle', (done) =>
-    fitDirections(
-      { reader: data.reader, patches: chosen, masked: data.masked },
-      data.regions[0]!.mask,
-      machineOf(options),
-      done,
-    ),
+    fitDirections({ reader: data.reader, patches: chosen, masked: data.masked }, counted, machineOf(options), done),
   );
   return { fitted, on: own ? OWN : 'the patches evaluated themselves' };
 }

@@ -88,6 +88,7 @@ export async function targetRange(data: MeasuredData, pool: EvaluationPool): Pro
   for await (const batch of data.reader.batches({ patches: data.patches, ...READING, mask: data.masked })) {
     const job = pool.ask('range', { patch: truePatch(data, batch.target, batch.mask) }).then((reply) => {
       reply.low.forEach((value, b) => {
+        if (batch.bandMask?.[b] === 0) return;
         low[b] = Math.min(low[b], value);
         high[b] = Math.max(high[b], reply.high[b]);
       });
@@ -139,7 +140,7 @@ export async function measure(
       const random = new Random(detail?.seed ?? 0, patch);
       const request = {
         patch: predictedPatch(data, batch, prediction, method),
-        masks: regions.map((region) => region.mask),
+        masks: regions.map(({ mask }) => mask.map((counted, b) => (batch.bandMask?.[b] === 0 ? 0 : counted))),
         ...(range ? { range } : {}),
         sample: Array.from({ length: each }, () => random.integer(height * width)),
         ...(detail ? { angleStride: stride } : {}),

@@ -67,7 +67,7 @@ export async function evaluateStage1(
       methods: [
         ...spectralBaselines(baselinesOf(statistics.fitted, set), set, set, machine, pool, library),
         spectralModel(model, set, machine),
-        ...oracles(directions.fitted, set, machine),
+        ...(directions.fitted ? oracles(directions.fitted, set, machine) : []),
       ],
       ratio: 1,
       notes: [

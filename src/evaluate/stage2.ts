@@ -159,7 +159,7 @@ async function makePlan(job: Job, options: EvaluationOptions, report: Reporter):
       model.spec.kind === 'cascade'
         ? cascadeModel(model, coarse, machine)
         : spatialModel(model, source, coarse, machine),
-      ...oracles(directions.fitted, set, machine),
+      ...(directions.fitted ? oracles(directions.fitted, set, machine) : []),
     ],
     ratio: factor,
     notes: [

@@ -11,7 +11,8 @@ import { GraphBuilder } from '../graph/ir.js';
 import { normalEquations } from '../graph/ops/normal_equations.js';
 import { quadraticFeatures } from '../graph/ops/quadratic_features.js';
 import { regressionFeatureCount } from '../models/regression.js';
-import { type RegressionSolution, solveRidge } from './ridge_solve.js';
+import { type GroupedSums, groupSums, solveGroups } from './band_groups.js';
+import type { RegressionSolution } from './ridge_solve.js';
 
 /** Penalty relative to the variance of the features: small enough to leave well-determined directions alone. */
 export const DEFAULT_LAMBDA = 1e-6;
@@ -34,13 +35,21 @@ export interface RegressionBatch {
   readonly input: Float32Array;
   readonly target: Float32Array;
   readonly mask?: Float32Array;
+  /** [size, out], 1 = the patch has this band; targets are 0 in the others. All bands of all patches without it. */
+  readonly bandMask?: Float32Array;
+}
+
+/** The sums of the patches that have the same bands, on the device. */
+interface Pattern {
+  readonly bands: Float32Array | undefined;
+  readonly runner: GraphRunner;
+  latest?: Map<string, Float32Array | Float64Array>;
 }
 
 export class RegressionFit {
   readonly options: RegressionFitOptions;
   readonly #device: NativeDevice;
-  readonly #runner: GraphRunner;
-  #latest: Map<string, Float32Array | Float64Array> | undefined;
+  readonly #patterns = new Map<string, Pattern>();
 
   /** Opens a device of its own; `dispose` closes it. */
   static async create(options: RegressionFitOptions): Promise<RegressionFit> {
@@ -52,7 +61,14 @@ export class RegressionFit {
   constructor(options: RegressionFitOptions, device: NativeDevice) {
     this.options = options;
     this.#device = device;
-    const { kind, inBands, outBands, height, width, pixelMask } = options;
+  }
+
+  /** Of the patches that have these bands, all of them without a list. */
+  #pattern(bands: Float32Array | undefined): Pattern {
+    const key = bands ? bands.join('') : '';
+    const known = this.#patterns.get(key);
+    if (known) return known;
+    const { kind, inBands, outBands, height, width, pixelMask } = this.options;
     const b = new GraphBuilder();
     const x = b.input('input', [1, height, width, inBands]);
     const f = regressionFeatureCount(kind, inBands);
@@ -69,7 +85,9 @@ export class RegressionFit {
     );
     b.output('gram', gram);
     b.output('cross', cross);
-    this.#runner = new GraphRunner(device, b.build());
+    const pattern: Pattern = { bands: bands?.slice(), runner: new GraphRunner(this.#device, b.build()) };
+    this.#patterns.set(key, pattern);
+    return pattern;
   }
 
   /** Adds the pixels of a batch; those with mask 0 are left out. */
@@ -87,7 +105,8 @@ export class RegressionFit {
         ['target', patch(batch.target, outBands)],
       ]);
       if (batch.mask !== undefined) inputs.set('mask', patch(batch.mask, 1));
-      this.#latest = await this.#runner.run(inputs);
+      const pattern = this.#pattern(batch.bandMask?.subarray(i * outBands, (i + 1) * outBands));
+      pattern.latest = await pattern.runner.run(inputs);
     }
   }
 
@@ -97,23 +116,24 @@ export class RegressionFit {
    * @returns weight [out, features] and bias [out], as `regression.weight` and `regression.bias`
    */
   solve(lambda: number = DEFAULT_LAMBDA): RegressionSolution {
-    if (this.#latest === undefined) throw new BandliftError('regression: no pixels were added');
-    const gram = this.#latest.get('gram') as Float64Array;
-    const cross = this.#latest.get('cross') as Float64Array;
-    return solveRidge(gram, cross, this.options.outBands, lambda);
+    return solveGroups(this.sums(), this.options.outBands, lambda);
   }
 
-  /** Of everything added so far: [f+1, f+1] sums of [a 1]^T [a 1] and [f+1, out] of [a 1]^T y. */
-  sums(): { readonly gram: Float64Array; readonly cross: Float64Array } {
-    if (this.#latest === undefined) throw new BandliftError('regression: no pixels were added');
-    return {
-      gram: Float64Array.from(this.#latest.get('gram')!),
-      cross: Float64Array.from(this.#latest.get('cross')!),
-    };
+  /** Of everything added so far. */
+  sums(): GroupedSums {
+    const { outBands } = this.options;
+    if (this.#patterns.size === 0) throw new BandliftError('regression: no pixels were added');
+    const all = new Uint8Array(outBands).fill(1);
+    const patterns = [...this.#patterns.values()].map(({ bands, latest }) => ({
+      bands: bands ?? all,
+      gram: latest!.get('gram') as Float64Array,
+      cross: latest!.get('cross') as Float64Array,
+    }));
+    return groupSums(patterns, outBands);
   }
 
   dispose(): void {
-    this.#runner.dispose();
+    for (const { runner } of this.#patterns.values()) runner.dispose();
     this.#device.dispose();
   }
 }

@@ -9,6 +9,8 @@ import { type SpectralLossWeights, spectralLoss } from './ops/spectral_loss.js';
 export interface LossMasks {
   /** 1 = good band; length = bands. */
   readonly bandMask?: Float32Array;
+  /** Whether there is an input `band_mask` [n,1,1,c], one for each patch, instead. */
+  readonly patchBands?: boolean;
   /** Whether there is an input `mask` [n,h,w,1]. */
   readonly pixelMask: boolean;
   /** Whether `valid_pixels` has a second number, which the gradient is multiplied by. */
@@ -32,8 +34,8 @@ export function checkLossWeights(weights: SpectralLossWeights): void {
 }
 
 /**
- * Adds inputs `target` [n,h,w,c], `valid_pixels` (f64 [1,1,1,1] or [1,1,1,2], of the whole batch) and, when wanted, `mask` to the
- * graph; returns the f64 terms.
+ * Adds inputs `target` [n,h,w,c], `valid_pixels` (f64 [1,1,1,1] or [1,1,1,2], of the whole batch) and, when wanted, `mask` and
+ * `band_mask` to the graph; returns the f64 terms.
  */
 export function combinedLoss(
   builder: GraphBuilder,
@@ -48,7 +50,12 @@ export function combinedLoss(
       pred,
       target: builder.input('target', pred.shape),
       pixelMask: masks.pixelMask ? builder.input('mask', [n, h, w, 1]) : null,
-      bandMask: masks.bandMask === undefined ? null : builder.constant('band_mask', [1, 1, 1, c], masks.bandMask),
+      bandMask:
+        masks.patchBands === true
+          ? builder.input('band_mask', [n, 1, 1, c])
+          : masks.bandMask === undefined
+            ? null
+            : builder.constant('band_mask', [1, 1, 1, c], masks.bandMask),
       validPixels: builder.input('valid_pixels', [1, 1, 1, masks.lossScaled === true ? 2 : 1], 'f64'),
     },
     weights,

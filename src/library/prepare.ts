@@ -1,6 +1,7 @@
 /** Airborne cubes to patches as a function: names instead of parsed settings, progress to a reporter. */
 import { join } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
+import { bandGridOf } from '../prepare/band_grid.js';
 import { type RunResult, prepareScenes as runScenes, type SceneSettings } from '../prepare/run.js';
 import { listScenes, parseShard } from '../prepare/scene_list.js';
 import { loadBandCentres } from '../spectra/band_centres_csv.js';
@@ -9,13 +10,18 @@ import { loadResponseCsv } from '../spectra/response_csv.js';
 import { Watcher } from './prepare_watcher.js';
 import { AbortError, interruptedBy, reporterOf, type WorkOptions } from './work.js';
 
-export interface PrepareScenesOptions extends WorkOptions, Omit<SceneSettings, 'sensor' | 'bandCentres'> {
+export interface PrepareScenesOptions extends WorkOptions, Omit<SceneSettings, 'sensor' | 'bandCentres' | 'bands'> {
   /** Folder to write to: NAME.h5 for each scene. */
   readonly out: string;
   /** 'oli' (default), 'oli2', or a CSV file with the columns band, wavelength_nm, response. */
   readonly sensor?: string;
   /** CSV file with the columns wavelength_nm and fwhm_nm, a row for each stored band, instead of what the headers say. */
   readonly wavelengths?: string;
+  /**
+   * Brings all spectra to one list of bands: 'aviris_ng', a CSV file with wavelength_nm and fwhm_nm, or a scene. Then scenes of
+   * several sensors make one training set.
+   */
+  readonly bands?: string;
   /** Bytes of the whole process; default 2 GiB. */
   readonly maxMemory?: number;
   /** Scenes at once; default one a core, as memory allows. */
@@ -70,6 +76,7 @@ export async function prepareScenes(paths: readonly string[], options: PrepareSc
     out,
     sensor = 'oli',
     wavelengths,
+    bands,
     maxMemory = DEFAULT_MEMORY,
     workers,
     shard,
@@ -88,6 +95,7 @@ export async function prepareScenes(paths: readonly string[], options: PrepareSc
       settings: {
         ...settings,
         sensor: sensorOf(sensor),
+        ...(bands !== undefined && { bands: await bandGridOf(bands) }),
         ...(wavelengths !== undefined && { bandCentres: loadBandCentres(wavelengths) }),
       },
       maxMemory,

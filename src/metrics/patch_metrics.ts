@@ -42,7 +42,6 @@ export function patchMetrics(pair: PatchPair, options: PatchMetricsOptions, angl
   if (sums.validPixels === 0) return sums;
 
   const ssim = range && new Ssim(height, width, valid);
-  sums.ssimImages = ssim && ssim.windows > 0 ? 1 : 0;
   const planes = () => Array.from({ length: BLOCK }, () => new Float64Array(pixels));
   const [truths, predictions] = [planes(), planes()];
   const counted = Array.from({ length: bands }, (_, b) => b).filter((b) => masks[0]![b]);
@@ -56,7 +55,9 @@ export function patchMetrics(pair: PatchPair, options: PatchMetricsOptions, angl
       }
     block.forEach((band, k) => {
       bandSums(sums, band, truths[k]!, predictions[k]!, valid);
-      if (ssim && ssim.windows > 0) sums.ssim[band] = ssim.mean(truths[k]!, predictions[k]!, range[band]!);
+      if (!ssim || ssim.windows === 0) return;
+      sums.ssim[band] = ssim.mean(truths[k]!, predictions[k]!, range[band]!);
+      sums.ssimImages[band] = 1;
     });
   }
   return sums;
@@ -108,6 +109,7 @@ function bandSums(
     tp += u * v;
   }
   const n = sums.validPixels;
+  sums.bandPixels[band] = n;
   sums.squaredError[band] = squared;
   sums.absoluteError[band] = absolute;
   sums.relativeError[band] = relative;

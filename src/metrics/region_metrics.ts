@@ -15,16 +15,16 @@ function meanDefined(values: readonly number[]): number {
 export type BandMetrics = MethodResult['byBand'];
 
 export function bandMetrics(sums: EvaluationSums, counted: ArrayLike<number>): BandMetrics {
-  const n = sums.validPixels;
+  const n = sums.bandPixels;
   const each = (value: (b: number) => number) =>
-    Array.from({ length: sums.bands }, (_, b) => (counted[b] && n > 0 ? value(b) : Number.NaN));
-  const rmse = each((b) => Math.sqrt(sums.squaredError[b] / n));
+    Array.from({ length: sums.bands }, (_, b) => (counted[b] && n[b] > 0 ? value(b) : Number.NaN));
+  const rmse = each((b) => Math.sqrt(sums.squaredError[b] / n[b]));
   return {
     rmse,
-    mae: each((b) => sums.absoluteError[b] / n),
+    mae: each((b) => sums.absoluteError[b] / n[b]),
     // without a positive value a band has no peak
     psnr: each((b) => (sums.targetMax[b] > 0 ? 20 * Math.log10(sums.targetMax[b] / rmse[b]!) : Number.NaN)),
-    ssim: each((b) => sums.ssim[b] / sums.ssimImages),
+    ssim: each((b) => sums.ssim[b] / sums.ssimImages[b]),
     cc: each((b) => {
       const spread = sums.targetSquares[b] * sums.predictionSquares[b];
       // without variation there is no correlation; rounding can leave a little less than nothing
@@ -47,19 +47,19 @@ function regionMetrics(
   const bands = Array.from({ length: sums.bands }, (_, b) => b).filter((b) => region.mask[b] === 1);
   const total = (values: ArrayLike<number>) => bands.reduce((sum, b) => sum + values[b]!, 0);
   const mean = (values: readonly number[]) => meanDefined(bands.map((b) => values[b]!));
-  const n = sums.validPixels;
-  const relativeSquares = bands.map((b) => sums.squaredError[b] / n / sums.targetMean[b] ** 2);
+  const values = total(sums.bandPixels);
+  const relativeSquares = bands.map((b) => sums.squaredError[b] / sums.bandPixels[b] / sums.targetMean[b] ** 2);
   return {
     bands: region.bands,
     samDeg: (sums.samRad[index] / sums.samPixels[index]) * DEGREES,
-    rmse: Math.sqrt(total(sums.squaredError) / (n * bands.length)),
-    mae: total(sums.absoluteError) / (n * bands.length),
+    rmse: Math.sqrt(total(sums.squaredError) / values),
+    mae: total(sums.absoluteError) / values,
     mrae: total(sums.relativeError) / total(sums.relativeCount),
     psnr: mean(byBand.psnr),
     ssim: mean(byBand.ssim),
     ergas: (100 / ratio) * Math.sqrt(meanDefined(relativeSquares.map((v) => (Number.isFinite(v) ? v : Number.NaN)))),
     cc: mean(byBand.cc),
-    negativeShare: total(sums.negative) / (n * bands.length),
+    negativeShare: total(sums.negative) / values,
   };
 }
 

@@ -11,7 +11,8 @@ export interface EvaluationSums {
   readonly samRad: Float64Array;
   readonly samPixels: Float64Array;
   readonly zeroNorm: Float64Array;
-  // ---- by band, over valid pixels; e = p - t ----
+  // ---- by band, over the valid pixels of patches that have the band; e = p - t ----
+  readonly bandPixels: Float64Array;
   readonly squaredError: Float64Array;
   readonly absoluteError: Float64Array;
   /** Sum of |e / t| over the values with t != 0, and their number. */
@@ -28,7 +29,7 @@ export interface EvaluationSums {
   readonly products: Float64Array;
   /** Sum over images of their mean SSIM, and the images that have one. */
   readonly ssim: Float64Array;
-  ssimImages: number;
+  readonly ssimImages: Float64Array;
 }
 
 export function emptyEvaluation(bands: number, regions: number): EvaluationSums {
@@ -41,6 +42,7 @@ export function emptyEvaluation(bands: number, regions: number): EvaluationSums 
     samRad: byRegion(),
     samPixels: byRegion(),
     zeroNorm: byRegion(),
+    bandPixels: byBand(),
     squaredError: byBand(),
     absoluteError: byBand(),
     relativeError: byBand(),
@@ -53,7 +55,7 @@ export function emptyEvaluation(bands: number, regions: number): EvaluationSums 
     predictionSquares: byBand(),
     products: byBand(),
     ssim: byBand(),
-    ssimImages: 0,
+    ssimImages: byBand(),
   };
 }
 
@@ -67,14 +69,17 @@ const ADDED = [
   'relativeCount',
   'negative',
   'ssim',
+  'ssimImages',
 ] as const;
 
 /** Adds the pixels of `part` to `sums`; means and centred sums by the update of Chan, Golub and LeVeque (1983). */
 export function mergeEvaluation(sums: EvaluationSums, part: EvaluationSums): void {
-  const [n, m] = [sums.validPixels, part.validPixels];
-  if (m === 0) return;
+  if (part.validPixels === 0) return;
   for (const name of ADDED) for (let i = 0; i < part[name].length; i++) sums[name][i] += part[name][i];
   for (let b = 0; b < sums.bands; b++) {
+    const [n, m] = [sums.bandPixels[b], part.bandPixels[b]];
+    if (m === 0) continue;
+    sums.bandPixels[b] += m;
     sums.targetMax[b] = Math.max(sums.targetMax[b], part.targetMax[b]);
     const dt = part.targetMean[b] - sums.targetMean[b];
     const dp = part.predictionMean[b] - sums.predictionMean[b];
@@ -85,6 +90,5 @@ export function mergeEvaluation(sums: EvaluationSums, part: EvaluationSums): voi
     sums.targetMean[b] += (dt * m) / (n + m);
     sums.predictionMean[b] += (dp * m) / (n + m);
   }
-  sums.ssimImages += part.ssimImages;
-  sums.validPixels += m;
+  sums.validPixels += part.validPixels;
 }

@@ -2,6 +2,7 @@
 import type { PatchFileInfo } from '../data/patch_writer.js';
 import type { LineScene } from '../scenes/line_scene.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
+import { type BandResampling, RESAMPLING_RULE } from '../spectra/resample_bands.js';
 import type { SensorResponse } from '../spectra/response.js';
 import { FACTOR, type FineGrid, LEAST_VALID_AREA } from './fine_grid.js';
 import { LEAST_VALID_WEIGHT } from './pair_reader.js';
@@ -15,6 +16,7 @@ interface Described {
   readonly grid: FineGrid;
   readonly sensor?: SensorResponse;
   readonly noise: readonly NoiseModel[];
+  readonly resampling?: BandResampling;
   /** Pairs on one grid. */
   readonly tiles?: object;
 }
@@ -57,17 +59,22 @@ export function describePatches(job: Described, side: number): PatchFileInfo {
   const { scene, grid, sensor, options } = job;
   const factor = job.tiles ? 1 : FACTOR;
   const size = factor * side;
-  const { wavelength, fwhm, units } = scene;
+  const { units } = scene;
+  const { resampling } = job;
+  const { wavelength, fwhm } = resampling ? options.bands! : scene;
   const crsWkt = grid.georeference?.crsWkt;
   return {
     height: size,
     width: size,
     inBands: sensor?.bands.length ?? 0,
-    outBands: scene.bands,
+    outBands: resampling?.bands ?? scene.bands,
     downsamplingFactor: factor,
     ...(wavelength && { wavelength }),
     ...(fwhm && { fwhm }),
-    goodBands: scene.goodBands,
+    goodBands: resampling?.good ?? scene.goodBands,
+    ...(resampling && {
+      resampled: { rule: resampling.rule, effectiveFwhm: resampling.effectiveFwhm, words: RESAMPLING_RULE },
+    }),
     ...(units !== undefined && { units }),
     scale: 1,
     ...(sensor && { sensor: sensor.sensor, responseHash: sensor.hash }),

@@ -11,6 +11,7 @@ import { coarseSize } from '../resample/ratio.js';
 import type { LineScene } from '../scenes/line_scene.js';
 import { openLine } from '../scenes/open_line.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
+import { type BandResampling, resampleBands } from '../spectra/resample_bands.js';
 import { LANDSAT8_OLI, type SensorResponse } from '../spectra/response.js';
 import { describePatches } from './description.js';
 import { FACTOR, type FineGrid, fineGrid, RATIO, spectralGrid } from './fine_grid.js';
@@ -19,7 +20,7 @@ import { PairReader } from './pair_reader.js';
 import { checkEven, PatchGrid, type PatchPlace, patchSide } from './patch_grid.js';
 import { type PatchCounts, PatchOutput } from './patch_output.js';
 import { addNoise, noiseModels, sceneWeights, simulate, upsample } from './simulate.js';
-import { writeTiles } from './spectral_pairs.js';
+import { storedSpectra, writeTiles } from './spectral_pairs.js';
 import { TileGrid } from './tiles.js';
 import { DEFAULT_SIDE, PREPARE_DEFAULTS, type PrepareOptions, type SceneReport } from './types.js';
 
@@ -45,12 +46,15 @@ interface Job {
   readonly sensor?: SensorResponse;
   readonly weights: readonly Float64Array[];
   readonly noise: readonly NoiseModel[];
+  /** How the bands that are stored are made of the scene's. */
+  readonly resampling?: BandResampling;
 }
 
 /** What a scene will take. */
 export interface ScenePlan {
   /** Bytes. */
   readonly bytes: number;
+  readonly units?: string;
   /** Patches that are looked at. */
   readonly candidates: number;
 }
@@ -59,7 +63,8 @@ export interface ScenePlan {
 export async function planScene(options: PrepareOptions): Promise<ScenePlan> {
   const { job, bytes } = await openJob(options);
   await job.scene.close();
-  return { bytes, candidates: candidatesOf(job) };
+  const { units } = job.scene;
+  return { ...(units !== undefined && { units }), bytes, candidates: candidatesOf(job) };
 }
 
 const candidatesOf = (job: Job): number => job.tiles?.candidates ?? total(job, (p) => p.candidates);
@@ -133,19 +138,32 @@ async function openJob(options: PrepareOptions): Promise<{ job: Job; bytes: numb
 }
 
 /** The sensor, the weights of the scene's bands in its bands, and its noise; nothing for a scene without wavelengths. */
-function seenBy(scene: LineScene, options: PrepareOptions): Pick<Job, 'sensor' | 'weights' | 'noise'> {
-  if (scene.wavelength === undefined) return { weights: [], noise: [] };
+function seenBy(scene: LineScene, options: PrepareOptions): Pick<Job, 'sensor' | 'weights' | 'noise' | 'resampling'> {
+  const { wavelength, fwhm, goodBands: good } = scene;
+  if (wavelength === undefined) {
+    if (options.bands) throw noWavelengths(scene, 'cannot be brought to other bands');
+    return { weights: [], noise: [] };
+  }
   const sensor = options.sensor ?? LANDSAT8_OLI;
-  return { sensor, weights: sceneWeights(scene, sensor), noise: options.noise ? noiseModels(scene, sensor) : [] };
+  return {
+    sensor,
+    weights: sceneWeights(scene, sensor),
+    noise: options.noise ? noiseModels(scene, sensor) : [],
+    ...(options.bands && {
+      resampling: resampleBands({ wavelength, ...(fwhm && { fwhm }), good }, options.bands, scene.path),
+    }),
+  };
 }
 
+const noWavelengths = ({ path }: LineScene, why: string): BandliftError =>
+  new BandliftError(`the scene has no wavelengths: it ${why}`, {
+    file: path,
+    field: 'wavelength',
+    hint: 'give --wavelengths FILE',
+  });
+
 function spectralJob(scene: LineScene, options: PrepareOptions): { job: Job; bytes: number; notes: string[] } {
-  if (scene.wavelength === undefined)
-    throw new BandliftError('the scene has no wavelengths, without which there are no pairs on one grid', {
-      file: scene.path,
-      field: 'wavelength',
-      hint: 'give --wavelengths FILE',
-    });
+  if (scene.wavelength === undefined) throw noWavelengths(scene, 'makes no pairs on one grid');
   const grid = spectralGrid(scene, options.gsd);
   const seen = seenBy(scene, options);
   const tiles = new TileGrid(grid, options.tile ?? DEFAULT_SIDE, options.maxNodata ?? PREPARE_DEFAULTS.maxNodata);
@@ -183,8 +201,8 @@ export async function prepareScene(options: PrepareOptions): Promise<SceneReport
       samples: scene.width,
       bands: {
         stored: scene.storedBands,
-        kept: scene.bands,
-        withoutData: scene.goodBands.reduce((sum, good) => sum + 1 - good, 0),
+        kept: job.resampling?.bands ?? scene.bands,
+        withoutData: (job.resampling?.good ?? scene.goodBands).reduce((sum, good) => sum + 1 - good, 0),
       },
       ...(scene.units !== undefined && { units: scene.units }),
       ...(sensor && { sensor: sensor.sensor }),
@@ -284,9 +302,9 @@ function pairAt(job: Job, phase: Phase, reader: PairReader, place: PatchPlace): 
     landsat = { landsat: upsampled, landsatLr: Float32Array.from(image) };
   }
   return {
-    aviris: reader.fine,
+    aviris: storedSpectra(job, reader.fine, scene.bands),
     ...landsat,
-    avirisLr: Float32Array.from(reader.coarse),
+    avirisLr: storedSpectra(job, Float32Array.from(reader.coarse), scene.bands),
     mask,
     maskLr: coarseValid,
     origin: [phase.y + y, phase.x + x],

@@ -38,8 +38,8 @@ export async function sceneKey(options: PrepareOptions): Promise<string> {
       createHash('sha256')
         .update(await readFile(headerPath))
         .digest('hex');
-    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd, bandCentres, ortho, pairs, tile } =
-      options;
+    const { patch, stride, phases, sensor, noise, seed, maxNodata, gsd, keepGsd } = options;
+    const { bandCentres, ortho, pairs, tile, bands } = options;
     const settings = {
       patch: patch ?? null,
       stride: stride ?? null,
@@ -52,6 +52,7 @@ export async function sceneKey(options: PrepareOptions): Promise<string> {
       keepGsd: keepGsd === true,
       ...(ortho && { ortho }),
       ...(pairs === 'spectral' && { pairs, tile: tile ?? null }),
+      ...(bands && { bands: [[...bands.wavelength], [...bands.fwhm]] }),
       ...(bandCentres && { bandCentres: [[...bandCentres.wavelength], [...(bandCentres.fwhm ?? [])]] }),
     };
     const text = JSON.stringify({ METHOD, settings, header, size, mtimeMs });

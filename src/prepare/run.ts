@@ -99,6 +99,7 @@ export async function prepareScenes(options: RunOptions): Promise<RunResult> {
       await fail(scene, error);
     }
   }
+  if (options.settings.bands) requireOneUnit(tasks);
   const workers = workersFor(tasks, options);
   const limit = (options.maxMemory - PROCESS_BYTES) / workers;
   watch.begin(
@@ -135,6 +136,24 @@ export async function prepareScenes(options: RunOptions): Promise<RunResult> {
   }
   const interrupted = watch.interrupted() && done.length + skipped.length + failures.length < options.scenes.length;
   return { report: await writeReport(out, options.report), done, skipped, failures, interrupted };
+}
+
+/** Throws where scenes that are to be one training set are in different units, or where one does not say. */
+function requireOneUnit(tasks: readonly Task[]): void {
+  const [first] = tasks;
+  const other = tasks.find(({ plan }) => plan.units === undefined || plan.units !== first!.plan.units);
+  if (other === undefined || tasks.length < 2) return;
+  throw new BandliftError(
+    'its units are not those of the other scenes: reflectance and radiance are never mixed',
+    {
+      file: other.scene.path,
+      field: 'units',
+      found: other.plan.units ?? 'nothing',
+      expected: `${first!.plan.units ?? 'units of every scene'} (${first!.scene.path})`,
+      hint: "give a header that lacks them a line 'data units = reflectance', or prepare the scenes apart",
+    },
+    EXIT.usage,
+  );
 }
 
 /** One process at a time prepares a scene; the others wait. */

@@ -5,6 +5,7 @@
 import { pixelToMap } from '../raster/geo.js';
 import type { LineScene } from '../scenes/line_scene.js';
 import type { NoiseModel } from '../spectra/oli_noise.js';
+import type { BandResampling } from '../spectra/resample_bands.js';
 import type { FineGrid } from './fine_grid.js';
 import type { PatchOutput } from './patch_output.js';
 import { addNoise, simulate } from './simulate.js';
@@ -18,6 +19,18 @@ export interface SpectralJob {
   /** Of the scene's bands in each band of the sensor. */
   readonly weights: readonly Float64Array[];
   readonly noise: readonly NoiseModel[];
+  /** How the bands that are stored are made of the scene's. */
+  readonly resampling?: BandResampling;
+}
+
+/** Spectra as they are stored. */
+export function storedSpectra(
+  { resampling }: Pick<SpectralJob, 'resampling'>,
+  values: Float32Array,
+  bands: number,
+): Float32Array {
+  if (resampling === undefined) return values;
+  return resampling.apply(values, new Float32Array((values.length / bands) * resampling.bands));
 }
 
 /** Bytes of working memory for tiles of `side` pixels. */
@@ -38,7 +51,7 @@ export async function writeTiles(job: SpectralJob, tiles: TileGrid, output: Patc
       intoTile(values, window, bands, side, aviris);
       intoTile(valid, window, 1, side, mask);
       await output.append({
-        aviris,
+        aviris: storedSpectra(job, aviris, bands),
         landsat: landsatOf(job, tile, aviris, mask, side),
         mask,
         origin: [tile.y, tile.x],

@@ -1,5 +1,6 @@
 /** What `prepare` is asked for one scene, and what it answers. */
 import type { BandCentres } from '../spectra/band_centres_csv.js';
+import type { BandGrid } from '../spectra/resample_bands.js';
 import type { SensorResponse } from '../spectra/response.js';
 import type { GridOptions } from './fine_grid.js';
 
@@ -28,6 +29,8 @@ export interface PrepareOptions extends GridOptions {
   readonly bandCentres?: BandCentres;
   /** Lays a product that keeps the sensor's own lines (EMIT) on the ground by its lookup table. */
   readonly ortho?: boolean;
+  /** Brings the spectra to these bands; those that the scene lacks are marked as such. */
+  readonly bands?: BandGrid;
   /** Default: Landsat 8 OLI. */
   readonly sensor?: SensorResponse;
   /** Add OLI's noise. */

@@ -66,6 +66,8 @@ const shared = {
 export const stage1Schema = z.strictObject({
   ...shared,
   model: z.enum(['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge']).default(STAGE1_DEFAULTS.model),
+  /** scene: every scene gives an epoch as many patches as every other. */
+  balance: z.enum(['none', 'scene']).default(STAGE1_DEFAULTS.balance),
   /** auto: Landsat's own grid where the files hold it (landsat_lr, aviris_lr), else the patches as stored. */
   grid: z.enum(['auto', '30m', 'patch']).default(STAGE1_DEFAULTS.grid),
   blocks: z.number().int().min(0).default(STAGE1_DEFAULTS.blocks),

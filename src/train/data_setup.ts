@@ -2,6 +2,7 @@
 
 import type { Reporter } from '../base/reporter.js';
 import { oneGrid } from '../data/assemble.js';
+import { bandsOfAny } from '../data/band_masks.js';
 import { fitNormalization } from '../data/fit_normalization.js';
 import { openReader, type PatchReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
@@ -63,14 +64,15 @@ export async function openTrainingData(
 
 const sizeText = ({ height, width }: { height: number; width: number }) => `${height} x ${width}`;
 
-/** The reader, split and normalisation of an opened set. While `interrupted` says yes, reading ends with exit code 130. */
+/** The reader, split and normalisation of an opened set; bands that no training patch has do not count. While `interrupted` says yes, reading ends with exit code 130. */
 export async function readTrainingData(
-  set: PatchSet,
+  opened: PatchSet,
   config: TrainConfig,
   report: Reporter,
   known?: Known,
   interrupted?: () => boolean,
 ): Promise<TrainingData> {
+  let set = opened;
   for (const warning of set.warnings) report.warn(warning);
   const input = { height: set.inputHeight, width: set.inputWidth };
   const pixels = oneGrid(set) ? sizeText(set) : `${sizeText(input)} -> ${sizeText(set)}`;
@@ -81,13 +83,19 @@ export async function readTrainingData(
   const split =
     known?.split ??
     (config.val_scenes !== '' || config.test_scenes !== ''
-      ? splitByNames(set, config.val_scenes, config.test_scenes, config.seed)
+      ? splitByNames(set, config.val_scenes, config.test_scenes, config.seed, config.val_fraction)
       : undefined) ??
     splitPatches(set, { validation: config.val_fraction, test: config.test_fraction, seed: config.seed });
   checkSplit(set, split);
   report.line(
     `split: ${split.train.length} training, ${split.validation.length} validation, ${split.test.length} test patches${split.guard.length > 0 ? `, ${split.guard.length} left out as guard` : ''}; ${split.description}`,
   );
+  const good = bandsOfAny(set, split.train);
+  if (set.bandMasks) {
+    set = { ...set, counted: good };
+    const count = good.reduce((sum, g) => sum + g, 0);
+    report.line(`bands: patches differ in their good bands; ${count} of ${set.outBands} are good in training patches`);
+  }
   const reader = await openReader(set, { ...readerOptions(config), ...(interrupted && { interrupted }) });
   const masked = set.files.some((file) => file.masked);
   try {
@@ -95,14 +103,13 @@ export async function readTrainingData(
     const quantiles = quantilesFor(config, reader);
     const normalization =
       known?.normalization ?? (await fitNormalization(reader, split.train, config.normalization, quantiles));
-    const good = set.files[0]!.goodBands;
     return {
       set,
       reader,
       split,
       normalization,
       masked,
-      ...(good?.some((g) => g === 0) ? { bandMask: Float32Array.from(good) } : {}),
+      ...(good.some((g) => g === 0) ? { bandMask: Float32Array.from(good) } : {}),
     };
   } catch (error) {
     await reader.close();

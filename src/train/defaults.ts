@@ -43,6 +43,7 @@ const SHARED = {
 export const STAGE1_DEFAULTS = {
   ...SHARED,
   model: 'spectral_sr',
+  balance: 'none',
   grid: 'auto',
   blocks: 4,
   hidden: 128,

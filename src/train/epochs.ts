@@ -7,6 +7,7 @@ import { BandliftError, EXIT } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
 import type { TrainingStatistics } from '../checkpoint/checkpoint.js';
 import type { CheckpointState } from '../checkpoint/schema.js';
+import { balanceScenes } from '../data/balance.js';
 import { isInterruption } from '../data/worker_pool.js';
 import type { LossTerms, Session } from '../engine/types.js';
 import type { ModelSpec } from '../models/spec.js';
@@ -89,7 +90,7 @@ async function epochsToDo(run: Run, stepsPerEpoch: number): Promise<boolean> {
       if (interrupted()) return true;
       const started = performance.now();
       const batches = run.source.training.batches({
-        patches: run.data.split.train,
+        patches: patchesOfEpoch(run),
         batchSize: config.batch_size,
         normalize: { input: run.data.normalization.input, target: run.data.normalization.target },
         shuffle: { seed: config.seed, epoch: at.epoch },
@@ -114,6 +115,13 @@ async function epochsToDo(run: Run, stepsPerEpoch: number): Promise<boolean> {
   }
   if (run.stopping.stopped) report.line(`stopped early: no improvement in ${config.patience} epochs`);
   return false;
+}
+
+/** What an epoch trains on, before it is shuffled. */
+function patchesOfEpoch({ config, data, at }: Run): readonly number[] {
+  const { set, split } = data;
+  const balanced = 'balance' in config && config.balance === 'scene';
+  return balanced ? balanceScenes(set, split.train, config.seed, at.epoch) : split.train;
 }
 
 async function trainStep(run: Run, batch: TrainingBatch): Promise<void> {

@@ -71,6 +71,17 @@ export async function batchSources(
   const wanted = config.data_on_device;
   const streamed = { training: data.training ?? data.reader, validation: data.reader };
   const onGpu = session.deviceKind === 'cuda';
+  if (data.set.bandMasks && wanted === 'on')
+    throw new BandliftError(
+      'patches that differ in their good bands are not held on the device',
+      {
+        field: '--data-on-device',
+        found: wanted,
+        hint: 'leave the option out: they are then read anew in every epoch',
+      },
+      EXIT.usage,
+    );
+  if (data.set.bandMasks) return streamed;
   if (wanted === 'on' || (wanted === 'auto' && onGpu)) {
     const held = await holdData(config, data, session, report);
     if (held) return held;

@@ -3,6 +3,7 @@
 import { parseBytes } from '../base/bytes.js';
 import { BandliftError } from '../base/errors.js';
 import { Random } from '../base/random.js';
+import { requireSameBands } from '../data/band_masks.js';
 import { Normalizer } from '../data/normalize.js';
 import { createSession } from '../engine/session.js';
 import type { Session, SessionOptions } from '../engine/types.js';
@@ -98,7 +99,7 @@ export function openSession(
     pixelMask: data.masked,
     ema: config.ema_decay > 0,
     device: deviceOption(config),
-    ...(data.bandMask ? { bandMask: data.bandMask } : {}),
+    ...(data.set.bandMasks ? { patchBands: true } : data.bandMask ? { bandMask: data.bandMask } : {}),
     ...(maxMemory > 0 ? { maxMemory } : {}),
     ...overrides,
   });
@@ -161,6 +162,7 @@ export async function dataDrivenParameters(
   if (kind !== 'none')
     for (const [name, value] of await fitRegression(config, data, kind, 'normalized')) values.set(name, value);
   if (spec.kind === 'spectral_unmixing' && spec.constraint === 'softplus') {
+    requireSameBands(data.set, 'the start of endmembers from training spectra');
     const spectra = await data.reader.sampleSpectra(data.split.train, 4096, config.seed);
     new Normalizer(data.normalization.target, spec.outBands).normalize(spectra.target);
     values.set(

@@ -18,7 +18,9 @@ import { deviceOption } from './device_option.js';
 export function quantilesFor(config: TrainConfig, reader: PatchReader): Quantiles {
   return async (...asked) => {
     const choice = deviceOption(config);
-    if (!oneGrid(reader.set) || !resolvesToCuda(choice)) return reader.quantiles(...asked);
+    const { set } = reader;
+    // which bands a patch has, the workers know
+    if (!oneGrid(set) || set.bandMasks === true || !resolvesToCuda(choice)) return reader.quantiles(...asked);
     const { device } = await openDevice(choice);
     try {
       return await deviceQuantiles(device, reader, config.batch_size)(...asked);

@@ -49,6 +49,7 @@ import { openSession } from './model_setup.js';
 import { TrainingMonitor } from './monitor.js';
 import { type ResumeState, readState } from './resume_state.js';
 import { openRunFolder, type RunFolder } from './run_folder.js';
+import { byScene, type SceneRows, sceneTable } from './scene_table.js';
 import { createSchedule } from './schedule.js';
 import { rankedOptions, shareStart } from './shared_state.js';
 import { describeCheckpoint, filesOf, restoreSession, sameFiles } from './snapshot.js';
@@ -368,12 +369,24 @@ async function reportTest<C extends TrainConfig>(
   const label = CLOSED_FORM.includes(run.spec.kind)
     ? `${run.spec.kind} (this run)`
     : `${run.spec.kind} (best epoch ${best.state.progress.epoch - 1})`;
-  const rows = await stage.test(config, data, knownModel(folder.best, { ...best, ...statistics }), label);
+  const known = knownModel(folder.best, { ...best, ...statistics });
+  const rows = await stage.test(config, data, known, label);
   report.line();
   report.line(`test split, ${data.split.test.length} patches, ${data.normalization.units || 'units of the file'}:`);
   if (data.inputText !== undefined) report.line(`input: ${data.inputText}`);
   const table = formatShortTable(rows, { patches: data.split.test.length, units: data.normalization.units });
   report.line(table);
+  if (config.test_scenes !== '') {
+    const scenes: SceneRows[] = [];
+    for (const [scene, test] of byScene(data.set, data.split.test)) {
+      const part = { ...data, split: { ...data.split, test } };
+      scenes.push({ scene, rows: await stage.test(config, part, known, label) });
+    }
+    report.line();
+    report.line(sceneTable(scenes));
+    report.event('scenes', { scenes });
+    await writeFileAtomic(join(folder.path, 'test_scenes.json'), `${JSON.stringify(scenes, null, 1)}\n`);
+  }
   run.monitor.test(rows, table, run.at.step);
   await writeFileAtomic(join(folder.path, 'test_metrics.json'), `${JSON.stringify(rows, null, 1)}\n`);
   for (const image of await patchImages(data, session, config.ema_decay > 0, data.split.test[0]!)) {

@@ -6,7 +6,8 @@ import { type Fill, ODD_SHAPES, type OpCase, type OpCases, PATCH } from './case.
 interface LossOptions {
   weights?: { l1: number; l2: number; sam: number; gradient: number };
   pixelMask?: boolean;
-  bandMask?: boolean;
+  /** 'each': one for each image. */
+  bandMask?: boolean | 'each';
   fill?: Record<string, Fill>;
   name?: string;
   bench?: boolean;
@@ -16,7 +17,7 @@ const ALL = { l1: 1, l2: 0.5, sam: 0.1, gradient: 0.1 };
 
 function lossCase(shape: Shape, options: LossOptions = {}): OpCase {
   const { weights = ALL, pixelMask = false, bandMask = false } = options;
-  const extras = `${pixelMask ? ' pixel mask' : ''}${bandMask ? ' band mask' : ''}`;
+  const extras = `${pixelMask ? ' pixel mask' : ''}${bandMask ? ' band mask' : ''}${bandMask === 'each' ? ' of each image' : ''}`;
   return {
     name: options.name ?? `[${shape.join(',')}]${extras} ${JSON.stringify(weights).replaceAll('"', '')}`,
     build(b) {
@@ -25,7 +26,7 @@ function lossCase(shape: Shape, options: LossOptions = {}): OpCase {
         pred: b.input('pred', shape),
         target: b.input('target', shape),
         pixelMask: pixelMask ? b.input('pixel_mask', [n, h, w, 1]) : null,
-        bandMask: bandMask ? b.input('band_mask', [1, 1, 1, c]) : null,
+        bandMask: bandMask ? b.input('band_mask', [bandMask === 'each' ? n : 1, 1, 1, c]) : null,
         validPixels: b.input('valid_pixels', [1, 1, 1, 1], 'f64'),
       };
       const operands = [o.pred, o.target, o.pixelMask, o.bandMask, o.validPixels];
@@ -58,6 +59,10 @@ export const spectralLossCases: OpCases = {
     lossCase([3, 4, 5, 19], { weights: { l1: 0, l2: 1, sam: 0, gradient: 0 }, pixelMask: true }),
     lossCase([3, 4, 5, 19], { weights: { l1: 0, l2: 0, sam: 1, gradient: 0 }, pixelMask: true }),
     lossCase([3, 4, 5, 19], { weights: { l1: 0, l2: 0, sam: 0, gradient: 1 }, bandMask: true }),
+    lossCase([3, 4, 5, 19], { bandMask: 'each', pixelMask: true }),
+    lossCase([2, 9, 9, 67], { bandMask: 'each', pixelMask: true }),
+    lossCase([2, 3, 5, 401], { bandMask: 'each' }),
+    lossCase([3, 4, 5, 19], { weights: { l1: 0, l2: 0, sam: 0, gradient: 1 }, bandMask: 'each' }),
     lossCase([1, 3, 3, 11], {
       name: 'a batch part: more valid pixels elsewhere',
       fill: { valid_pixels: { value: 1000 } },

@@ -127,7 +127,7 @@ describe('files that do not belong together are refused with both', () => {
     first = await other('first.h5', {}, bands(400, 500, 600));
   });
 
-  it('sizes, band counts, wavelengths, units, bad bands', async () => {
+  it('sizes, band counts, wavelengths, units', async () => {
     const size = await other('other_size.h5', { height: 5 });
     await expectRefused(openPatchSet([first, size]), size, first, /found \(4,5,3,3\), expected \(N,3,3,3\)/);
     const count = await other('other_bands.h5', { outBands: 4 });
@@ -139,7 +139,10 @@ describe('files that do not belong together are refused with both', () => {
     const units = await other('other_units.h5', {}, {}, 'reflectance');
     await expectRefused(openPatchSet([first, units]), units, first, 'units', /found reflectance, expected uW/);
     const good = await other('other_good.h5', {}, { good_bands: { data: Uint8Array.of(1, 0, 1), shape: [3] } });
-    await expectRefused(openPatchSet([first, good]), good, first, 'good_bands of band 1');
+    // each patch has its own mask of bands then
+    expect(await openPatchSet([first, good])).toMatchObject({ count: 8, bandMasks: true });
+    const list = await other('other_mask.h5', {}, { band_mask: { data: new Uint8Array(8), shape: [4, 2] } });
+    await expectRefused(openPatchSet([first, list]), list, 'band_mask', /found \(4,2\), expected \(4,3\)/);
   });
 
   it('but um beside nm and a file without wavelengths are fine', async () => {

@@ -12,7 +12,7 @@ constexpr double kHalfPi = 1.57079632679489661923;
 struct Problem {
   SpectralLossParams weights;
   Image pred, target;
-  std::vector<double> pixels, bands;  // masks; empty: absent
+  std::vector<double> pixels, bands;  // masks; empty: absent; bands: one mask, or one for each image
   double valid;                       // pixels that count, of the whole batch
   double scale = 0;                   // of dpred; 0: not given
 };
@@ -29,6 +29,14 @@ Problem problem(const Shape& s, bool pixel_mask, bool band_mask, const SpectralL
 
 bool good(const std::vector<double>& mask, size_t i) {
   return mask.empty() || mask[i] > 0;
+}
+
+// Of pixel i.
+std::vector<double> bands_of(const Problem& p, int64_t i) {
+  const auto c = static_cast<size_t>(p.pred.t.c);
+  if (p.bands.size() <= c) return p.bands;
+  const auto start = p.bands.begin() + i / (p.pred.t.h * p.pred.t.w) * static_cast<int64_t>(c);
+  return {start, start + static_cast<int64_t>(c)};
 }
 
 // Sums over the bands of one pixel: l1, l2, angle, gradient, each divided by what a mean over bands wants.
@@ -71,7 +79,8 @@ std::vector<Image> compute(const Problem& p, Backend& backend) {
   const Shape s = {p.pred.t.n, p.pred.t.h, p.pred.t.w, p.pred.t.c, p.pred.t.pitch - p.pred.t.c};
   const Image n =
       Image::vector(p.scale == 0 ? std::vector<double>{p.valid} : std::vector<double>{p.valid, p.scale}, DType::f64);
-  Image pixels({s.n, s.h, s.w, 1}), bands({1, 1, 1, s.c});
+  Image pixels({s.n, s.h, s.w, 1}),
+      bands({std::max<int64_t>(1, static_cast<int64_t>(p.bands.size()) / s.c), 1, 1, s.c});
   if (!p.pixels.empty()) pixels.assign(p.pixels);
   if (!p.bands.empty()) bands.assign(p.bands);
   const Tensor pixel_mask = p.pixels.empty() ? Tensor{} : pixels.t, band_mask = p.bands.empty() ? Tensor{} : bands.t;
@@ -91,7 +100,7 @@ void check_values(const Problem& p, const std::vector<Image>& r) {
   Terms sum;
   for (int64_t i = 0; i < p.pred.t.pixels(); ++i) {
     if (!good(p.pixels, static_cast<size_t>(i))) continue;
-    const Terms one = pixel_terms(pixel(p.pred, i), pixel(p.target, i), p.bands);
+    const Terms one = pixel_terms(pixel(p.pred, i), pixel(p.target, i), bands_of(p, i));
     sum.l1 += one.l1, sum.l2 += one.l2, sum.sam += one.sam, sum.gradient += one.gradient;
   }
   // float32 sums over the bands: the tolerance of a loss term in the project's specification
@@ -109,13 +118,14 @@ void check_gradient(const Problem& p, const std::vector<Image>& r) {
   for (size_t i : spread(static_cast<size_t>(p.pred.t.elements()), 400)) {
     const auto at = static_cast<int64_t>(i);
     const size_t k = i % static_cast<size_t>(c);
-    if (!good(p.pixels, i / static_cast<size_t>(c)) || !good(p.bands, k)) {
+    const std::vector<double> bands = bands_of(p, at / c);
+    if (!good(p.pixels, i / static_cast<size_t>(c)) || !good(bands, k)) {
       REQUIRE(r[1][at] == 0);
       continue;
     }
     const std::vector<double> t = pixel(p.target, at / c);
     const double expected =
-        slope(pixel(p.pred, at / c), k, [&](const auto& v) { return total(pixel_terms(v, t, p.bands), p.weights); }) /
+        slope(pixel(p.pred, at / c), k, [&](const auto& v) { return total(pixel_terms(v, t, bands), p.weights); }) /
         p.valid;
     const double scale = p.scale == 0 ? 1 : p.scale;
     r[1].close(at, expected * scale, 1e-6 * scale / p.valid, 1e-4, "dpred[" + std::to_string(i) + "]");
@@ -206,6 +216,20 @@ TEST("spectral loss: all bands or all pixels masked, one band, one pixel") {
           if (what < 2)
             for (double v : r[1].values()) REQUIRE(v == 0);
           check_values(p, r);
+        });
+  }
+}
+
+TEST("spectral loss: a band mask for each image, the mean over pixels of the means over their bands") {
+  const SpectralLossParams weights = {0.3f, 0.7f, 2, 0.4f};
+  for (const StoredShape& each : stored({{3, 3, 5, 37}, {2, 1, 3, 70, 2}, {2, 2, 2, 390}})) {
+    Problem p = problem(each.s, true, false, weights, each.type);
+    p.bands = Image::mask({1, 1, 1, each.s.n * each.s.c}, 75, 0.6).values();
+    everywhere(
+        "band masks of " + text(each.s, each.type), [&](Backend& b) { return compute(p, b); },
+        [&](const std::vector<Image>& r) {
+          check_values(p, r);
+          check_gradient(p, r);
         });
   }
 }

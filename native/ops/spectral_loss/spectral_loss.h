@@ -1,12 +1,14 @@
 // The training loss and its gradient in one pass over each pixel: L1, L2, spectral angle (SAM), spectral gradient.
 //
-// pred, target [n,h,w,c]; pixel_mask [n,h,w,1], band_mask [1,1,1,c] with 0 or 1, optional; valid_pixels f64 [1] = N,
-// or f64 [2] = N, s.
+// pred, target [n,h,w,c]; pixel_mask [n,h,w,1], band_mask [1,1,1,c] or [n,1,1,c] (one for each image) with 0 or 1,
+// optional; valid_pixels f64 [1] = N, or f64 [2] = N, s.
 // B = good bands, P = neighbouring pairs of good bands, d = p - t:
 //   l1       = sum |d| / (N B)
 //   l2       = sum d^2 / (N B)
 //   sam      = sum acos( <p,t> / (|p||t| + 1e-8) ) / N                              radians
 //   gradient = sum |d[k+1] - d[k]| / (N P)
+//   with a band_mask for each image B and P are those of the pixel's image: the mean over pixels of the means over their
+//   bands, so that a pixel counts the same whichever bands it has; an image without a band or pair adds 0 to that term
 //   total    = weighted sum. Masked pixels and bands take no part, above or below the line.
 // N is that of the whole batch, so that the terms of micro-batches add up.
 //
@@ -51,7 +53,10 @@ inline void check_spectral_loss(const Checker& c) {
   const Tensor& pred = c.t(0);
   c.like(1, 0);
   c.shape(2, pred.n, pred.h, pred.w, 1);
-  c.count(3, {pred.c});
+  if (c.t(3).n == 1)
+    c.count(3, {pred.c});
+  else
+    c.shape(3, pred.n, 1, 1, pred.c);
   c.count(4, {c.t(4).c == 2 ? 2 : 1});
   c.count(5, {kLossTermCount});
   c.like(6, 0);

@@ -42,6 +42,12 @@ struct Weights {
   float l1, l2, sam, gradient;  // weight / denominator
 };
 
+// Of the pixels that share a band mask: what their sums are divided by.
+struct Share {
+  double per_band, per_pair;
+  Weights weights;
+};
+
 }  // namespace
 
 // ---- the spectral angle (SAM) of one pixel ----
@@ -133,34 +139,50 @@ static int64_t partial_floats(Tensor pred) {
   return task_count(pred.pixels(), pixels_per_task(pred.c)) * static_cast<int64_t>(sizeof(Partial) / sizeof(float));
 }
 
-size_t CpuBackend::spectral_loss_workspace(Tensor pred) const {
-  return static_cast<size_t>(partial_floats(pred) + pool_.threads() * row_floats(pred.c)) * sizeof(float);
+static int64_t share_floats(Tensor pred) {
+  return pred.n * static_cast<int64_t>(sizeof(Share) / sizeof(float));
 }
 
-void CpuBackend::spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask,
-                               Tensor valid_pixels, Tensor terms, Tensor dpred, Tensor workspace) {
-  const int64_t c = pred.c, tasks = task_count(pred.pixels(), pixels_per_task(c));
-  const float* good = band_mask ? band_mask.f32() : nullptr;
+size_t CpuBackend::spectral_loss_workspace(Tensor pred) const {
+  return static_cast<size_t>(partial_floats(pred) + share_floats(pred) + pool_.threads() * row_floats(pred.c)) *
+         sizeof(float);
+}
+
+static Share share_of(const SpectralLossParams& p, const float* good, int64_t c, double n, double scale) {
   int64_t bands = 0, pairs = 0;
   for (int64_t k = 0; k < c; ++k) {
     bands += !good || good[k] > 0;
     pairs += k + 1 < c && (!good || (good[k] > 0 && good[k + 1] > 0));
   }
-  const double n = valid_pixels.f64()[0];
   const auto share = [n](int64_t count) { return n > 0 && count > 0 ? 1 / (n * static_cast<double>(count)) : 0.0; };
-  const double per_band = share(bands), per_pair = share(pairs), per_pixel = share(1);
+  const double per_band = share(bands), per_pair = share(pairs);
+  return {per_band,
+          per_pair,
+          {static_cast<float>(scale * p.l1 * per_band), static_cast<float>(scale * p.l2 * per_band),
+           static_cast<float>(scale * p.sam * share(1)), static_cast<float>(scale * p.gradient * per_pair)}};
+}
+
+void CpuBackend::spectral_loss(SpectralLossParams p, Tensor pred, Tensor target, Tensor pixel_mask, Tensor band_mask,
+                               Tensor valid_pixels, Tensor terms, Tensor dpred, Tensor workspace) {
+  const int64_t c = pred.c, tasks = task_count(pred.pixels(), pixels_per_task(c));
+  const double n = valid_pixels.f64()[0], per_pixel = n > 0 ? 1 / n : 0.0;
   const double scale = valid_pixels.c > 1 ? valid_pixels.f64()[1] : 1;  // of dpred
-  const Weights weights = {static_cast<float>(scale * p.l1 * per_band), static_cast<float>(scale * p.l2 * per_band),
-                           static_cast<float>(scale * p.sam * per_pixel),
-                           static_cast<float>(scale * p.gradient * per_pair)};
+  const bool of_image = band_mask && band_mask.n > 1;
+  const auto mask_of = [&](int64_t image) {
+    return band_mask ? band_mask.f32() + (of_image ? image * band_mask.pitch : 0) : nullptr;
+  };
 
   auto* partials = static_cast<Partial*>(workspace.data);
-  float* rows = workspace.f32() + partial_floats(pred);
+  auto* shares = reinterpret_cast<Share*>(workspace.f32() + partial_floats(pred));
+  for (int64_t image = 0; image < (of_image ? pred.n : 1); ++image)
+    shares[image] = share_of(p, mask_of(image), c, n, scale);
+  float* rows = workspace.f32() + partial_floats(pred) + share_floats(pred);
   const int64_t per_task = pixels_per_task(c);
   pool_.parallel_for(tasks, [&](int64_t task, int thread) {
     float* d = rows + thread * row_floats(c);
     float* steps = d + round_up(c, kLanes) + kLanes;
     Partial sum = {0, 0, 0, 0, -1};
+    const int64_t image_pixels = pred.h * pred.w;
     for (int64_t i = task * per_task; i < least(pred.pixels(), (task + 1) * per_task); ++i) {
       const float* pv = pred.f32() + i * pred.pitch;
       const float* tv = target.f32() + i * target.pitch;
@@ -170,17 +192,21 @@ void CpuBackend::spectral_loss(SpectralLossParams p, Tensor pred, Tensor target,
           for (int64_t k = 0; k < c; ++k) out[k] = 0;
         continue;
       }
+      const int64_t image = of_image ? i / image_pixels : 0;
+      const float* good = mask_of(image);
       const PixelSums s = first_pass(pv, tv, good, c, d, steps);
       const Angle angle = spectral_angle(pv, tv, good, c, s);
-      sum.l1 += s.l1;
-      sum.l2 += s.l2;
+      // one share for all pixels is multiplied by once, at the end
+      const double per_band = of_image ? shares[image].per_band : 1, per_pair = of_image ? shares[image].per_pair : 1;
+      sum.l1 += s.l1 * per_band;
+      sum.l2 += s.l2 * per_band;
       sum.sam += angle.value;
-      sum.gradient += s.gradient;
+      sum.gradient += s.gradient * per_pair;
       if (sum.first_bad < 0 && !std::isfinite(s.l1)) {
         const int64_t k = first_not_finite(pv, c);
         if (k >= 0) sum.first_bad = i * c + k;
       }
-      if (out) second_pass(pv, good, c, d, steps, angle, weights, out);
+      if (out) second_pass(pv, good, c, d, steps, angle, shares[image].weights, out);
     }
     partials[task] = sum;
   });
@@ -193,6 +219,7 @@ void CpuBackend::spectral_loss(SpectralLossParams p, Tensor pred, Tensor target,
     sum.gradient += partials[task].gradient;
     if (sum.first_bad < 0) sum.first_bad = partials[task].first_bad;
   }
+  const double per_band = of_image ? 1 : shares[0].per_band, per_pair = of_image ? 1 : shares[0].per_pair;
   double* out = terms.f64();
   out[kLossL1] = sum.l1 * per_band;
   out[kLossL2] = sum.l2 * per_band;

@@ -168,11 +168,11 @@ __device__ int64_t first_not_finite(View<T> pred, int64_t i, int c, int lane) {
   return first;
 }
 
-// Sums of pixel i into `sum` and, where dpred is wanted, its gradient. All lanes of the warp come here. A lane writes
+// Sums of pixel i, times per_band and per_pair, into `sum` and, where dpred is wanted, its gradient. All lanes of the warp come here. A lane writes
 // only what it alone reads from then on, so dpred may be pred.
 template <typename Spectra, typename T>
-__device__ __forceinline__ void one_pixel(const Images<T>& images, const GradientWeights& w, int64_t i, int lane,
-                                          Partial& sum) {
+__device__ __forceinline__ void one_pixel(const Images<T>& images, const GradientWeights& w, double per_band,
+                                          double per_pair, int64_t i, int lane, Partial& sum) {
   Spectra x(images, i, lane);
   float l1 = 0, l2 = 0, gradient = 0;
   double pp = 0, tt = 0, pt = 0;  // small angles live on the difference of the norms
@@ -194,7 +194,7 @@ __device__ __forceinline__ void one_pixel(const Images<T>& images, const Gradien
   l1 = warp_sum(l1), l2 = warp_sum(l2), gradient = warp_sum(gradient);
   pp = warp_sum(pp), tt = warp_sum(tt), pt = warp_sum(pt);
   const Angle angle = spectral_angle(x, pp, tt, pt);
-  sum.l1 += l1, sum.l2 += l2, sum.gradient += gradient, sum.sam += angle.value;
+  sum.l1 += l1 * per_band, sum.l2 += l2 * per_band, sum.gradient += gradient * per_pair, sum.sam += angle.value;
   if (sum.first_bad == kNone && !isfinite(l1))  // the same in every lane; a warp's pixels ascend
     sum.first_bad = first_not_finite(images.pred, i, images.c, lane);
   if (images.dpred.data == nullptr) return;

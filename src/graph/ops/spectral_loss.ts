@@ -6,7 +6,8 @@
  *     gradient = mean over neighbouring band pairs of | (p[c+1] - p[c]) - (t[c+1] - t[c]) |
  *     total = sum of weight * term
  *
- * pred, target [n,h,w,c]; pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1 and may be absent; valid_pixels f64
+ * pred, target [n,h,w,c]; pixel_mask [n,h,w,1] and band_mask [1,1,1,c] hold 0 or 1 and may be absent; a band_mask [n,1,1,c] is
+ * that of each image, and the means are then over pixels of the means over each pixel's own bands; valid_pixels f64
  * [1,1,1,1] counts the valid pixels of the whole batch, so that the terms and gradients of micro-batches add up; as
  * [1,1,1,2] its second number multiplies dpred (loss scaling: gradients of f16 images must not vanish).
  * -> terms f64 [1,1,1,6]: total, l1, l2, sam, gradient, index of the first value that is not finite (-1: none);
@@ -29,7 +30,8 @@ export const spectralLossOp: OpDefinition = {
     const [n, h, w, c] = pred.shape;
     expectShape(required(target, 'spectral_loss', label, 'target'), pred.shape, 'spectral_loss', label, 'target');
     expectShape(pixelMask, [n, h, w, 1], 'spectral_loss', label, 'pixel_mask');
-    expectShape(bandMask, [1, 1, 1, c], 'spectral_loss', label, 'band_mask');
+    // of all images, or of each
+    expectShape(bandMask, [bandMask?.shape[0] === 1 ? 1 : n, 1, 1, c], 'spectral_loss', label, 'band_mask');
     const valid = required(validPixels, 'spectral_loss', label, 'valid_pixels');
     expectShape(valid, [1, 1, 1, valid.shape[3] === 2 ? 2 : 1], 'spectral_loss', label, 'valid_pixels');
     const terms = f64([1, 1, 1, LOSS_TERMS]);

@@ -30,15 +30,19 @@ export function angle(p: Float64Array, t: Float64Array): Term {
 const spectralLossReference: Kernel = ([pred, target, pixelMask, bandMask, valid], attributes) => {
   const weights = attributes as Record<string, number>;
   const C = pred!.shape[3];
-  const good = Array.from({ length: C }, (_, c) => (bandMask?.data[c] ?? 1) > 0);
-  const bands = good.filter((g) => g).length;
-  const pairs = good.filter((g, c) => g && good[c + 1] === true).length;
+  const imagePixels = pred!.shape[1] * pred!.shape[2];
+  const masks = Array.from({ length: bandMask?.shape[0] ?? 1 }, (_, n) =>
+    Array.from({ length: C }, (_, c) => (bandMask?.data[n * C + c] ?? 1) > 0),
+  );
   const pixels = valid!.data[0]!;
   const scale = valid!.data[1] ?? 1;
   const terms = Float64Array.of(0, 0, 0, 0, 0, -1);
   const dpred = new Float64Array(pred!.data.length);
   for (let i = 0; i < pred!.data.length / C; i++) {
     if (pixelMask && pixelMask.data[i] === 0) continue;
+    const good = masks[masks.length === 1 ? 0 : Math.floor(i / imagePixels)]!;
+    const bands = good.filter((g) => g).length;
+    const pairs = good.filter((g, c) => g && good[c + 1] === true).length;
     const p = pred!.data.subarray(i * C, (i + 1) * C).map((v, c) => (good[c] ? v : 0));
     const t = target!.data.subarray(i * C, (i + 1) * C).map((v, c) => (good[c] ? v : 0));
     const sam = angle(p, t);
