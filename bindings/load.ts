@@ -34,7 +34,8 @@ function packageRoot(): string {
   }
 }
 
-const isCheckout = (): boolean => existsSync(join(packageRoot(), 'CMakeLists.txt'));
+/** Whether the sources are here, to build from. */
+export const isCheckout = (): boolean => existsSync(join(packageRoot(), 'CMakeLists.txt'));
 
 /**
  * Builds with CUDA come first, this machine's own, then that of the packages: the same engine with more devices. One of other

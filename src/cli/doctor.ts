@@ -2,8 +2,11 @@
 import type { Command } from 'commander';
 
 export function defineDoctor(command: Command): void {
-  command.option('--json', 'print one JSON object instead of text').action(async (flags: { json?: boolean }) => {
-    const { runDoctor } = await import('./doctor_run.js');
-    runDoctor(flags);
-  });
+  command
+    .argument('[folder]', 'where runs are to be written: its file system is tried', '.')
+    .option('--json', 'print one JSON object instead of text')
+    .action(async (folder: string, flags: { json?: boolean }) => {
+      const { runDoctor } = await import('./doctor_run.js');
+      runDoctor(folder, flags);
+    });
 }

@@ -1,33 +1,27 @@
 /** `bandlift doctor` at work: what this machine has, what bandlift would use, and what is missing with its remedy. */
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { freemem, totalmem } from 'node:os';
 import type { CudaReport } from '../../bindings/addon.js';
-import { addonPath, libraryFolders, loadAddon } from '../../bindings/load.js';
+import { addonPath, isCheckout, libraryFolders, loadAddon } from '../../bindings/load.js';
 import { formatBytes } from '../base/bytes.js';
 import { EXIT } from '../base/errors.js';
 import { version } from '../base/version.js';
+import { fatalSignal, inspectAddon } from './doctor_addon.js';
 import { inspectMpi, inspectSlurm } from './doctor_cluster.js';
+import type { Finding } from './doctor_finding.js';
+import { inspectMemory } from './doctor_memory.js';
+import { inspectStorage } from './doctor_storage.js';
 import { Output } from './output.js';
-
-interface Finding {
-  what: string;
-  found: string;
-  /** Whether it is there and serves. */
-  ok: boolean;
-  /** Something that bandlift does without: its absence is told, and is no fault. */
-  optional?: boolean;
-  remedy?: string;
-}
 
 /** 'ok' stands beside what was found alone. */
 const verdict = ({ ok, optional }: Finding): string => (ok ? 'ok' : optional ? 'none' : 'MISSING');
 
-function tool(name: string, remedy: string): Finding {
+/** What a checkout is built with; a package needs none of it. */
+function buildTool(name: string, remedy: string): Finding[] {
+  if (!isCheckout()) return [];
   const result = spawnSync(name, ['--version'], { encoding: 'utf8' });
   const ok = result.status === 0;
-  return { what: name, found: ok ? result.stdout.split('\n')[0]! : 'missing', ok, ...(ok ? {} : { remedy }) };
+  return [{ what: name, found: ok ? result.stdout.split('\n')[0]! : 'missing', ok, ...(ok ? {} : { remedy }) }];
 }
 
 /** Driver, GPUs and libraries. What a machine without a GPU lacks is told, but is no fault. */
@@ -69,53 +63,51 @@ function inspectCuda(report: CudaReport, cpu: string): Finding[] {
   ];
 }
 
-function inspectMachine(): Finding[] {
-  const findings: Finding[] = [
-    { what: 'bandlift', found: version(), ok: true },
-    { what: 'node', found: process.versions.node, ok: Number(process.versions.node.split('.')[0]) >= 20 },
-    tool('cmake', 'apt-get install cmake | dnf install cmake | brew install cmake'),
-    tool('c++', 'apt-get install g++ | dnf install gcc-c++ | xcode-select --install'),
-  ];
+/** The addon and all that it tells. One that does not load, or whose CPU code ends the process, is a line of its own. */
+function inspectEngine(): Finding[] {
   try {
+    const signal = fatalSignal();
+    if (signal !== undefined)
+      return [
+        {
+          what: 'addon',
+          found: `opening it ends the process with ${signal}${signal === 'SIGILL' ? ': it holds instructions that this processor lacks' : ''}`,
+          ok: false,
+          remedy: isCheckout() ? 'npm run build, without -march' : 'install the package of `npm run prebuild`',
+        },
+      ];
     const addon = loadAddon();
-    const cpu = addon.cpuFeatures();
     const device = addon.createDevice({ kind: 'cpu' });
     const info = device.info();
     device.dispose();
-    findings.push(
-      { what: 'addon', found: `${addon.version} (${addonPath()})`, ok: true },
-      { what: 'processor', found: `${cpu.name}, ${cpu.physicalCores} physical cores, ${cpu.isa.join(', ')}`, ok: true },
+    return [
+      ...inspectAddon(addon),
       ...inspectCuda(addon.cudaReport(libraryFolders()), `cpu: ${info.threads} threads, ${info.isa}`),
       inspectMpi(addonPath()!),
       inspectSlurm(),
-    );
+    ];
   } catch (error) {
-    findings.push({
-      what: 'addon',
-      found: (error as Error).message.split('\n')[0]!,
-      ok: false,
-      remedy: 'npm run build',
-    });
+    // the line itself says what to do
+    return [{ what: 'addon', found: (error as Error).message.split('\n')[0]!, ok: false }];
   }
-  findings.push({ what: 'memory', found: `${formatBytes(totalmem())}, ${formatBytes(freemem())} free`, ok: true });
-  let writable = true;
-  try {
-    accessSync('.', constants.W_OK);
-  } catch {
-    writable = false;
-  }
-  findings.push({
-    what: 'this folder',
-    found: writable ? 'writable' : 'not writable',
-    ok: writable,
-    ...(writable ? {} : { remedy: 'change to a folder you may write to' }),
-  });
-  return findings;
 }
 
-export function runDoctor(flags: { json?: boolean }): void {
+/** @param folder where runs are to be written */
+function inspectMachine(folder: string): Finding[] {
+  return [
+    { what: 'bandlift', found: version(), ok: true },
+    { what: 'node', found: process.versions.node, ok: Number(process.versions.node.split('.')[0]) >= 20 },
+    ...buildTool('cmake', 'apt-get install cmake | dnf install cmake'),
+    ...buildTool('c++', 'apt-get install g++ | dnf install gcc-c++'),
+    ...inspectEngine(),
+    ...inspectMemory(),
+    ...inspectStorage(folder),
+  ];
+}
+
+export function runDoctor(folder: string, flags: { json?: boolean }): void {
   const output = new Output(flags.json === true);
-  const findings = inspectMachine();
+  const findings = inspectMachine(folder);
   for (const f of findings)
     output.line(`${verdict(f).padEnd(7)} ${f.what.padEnd(14)} ${f.found}${f.remedy ? `  ->  ${f.remedy}` : ''}`);
   output.event('doctor', { findings });

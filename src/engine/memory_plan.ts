@@ -1,10 +1,10 @@
 /** What a session will need, before anything is allocated: micro-batch, arena, and what fits when a batch does not. */
 
 import { totalmem } from 'node:os';
-import { constrainedMemory } from 'node:process';
 import type { NativeDevice } from '../../bindings/addon.js';
 import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
+import { memoryLimit } from '../base/memory_limit.js';
 import { chooseMicroBatch } from '../compiler/micro_batch.js';
 import { type Plan, planMemory } from '../compiler/plan.js';
 import type { Instruction } from '../compiler/program_types.js';
@@ -79,8 +79,7 @@ function optimizerArena(options: SessionOptions, storage: ParameterStorage, targ
 
 /** This machine's memory, or what this process may use of it. */
 export function machineMemory(): number {
-  const limit = constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return Math.min(memoryLimit() ?? Infinity, totalmem());
 }
 
 /**
