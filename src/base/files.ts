@@ -1,5 +1,5 @@
 /** Reading files from outside: every failure of the system becomes one line that names the file. */
-import { statfsSync } from 'node:fs';
+import { readSync, statfsSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { BandliftError, EXIT } from './errors.js';
@@ -108,6 +108,22 @@ export async function readAt(file: OpenFile, position: number, target: Uint8Arra
         hint: 'it is incomplete or is being written; copy or make it again',
       });
     done += bytesRead;
+  }
+}
+
+/** The same at once. */
+export function readAtNow(file: OpenFile, position: number, target: Uint8Array): void {
+  for (let done = 0; done < target.length; ) {
+    const length = Math.min(CHUNK, target.length - done);
+    const count = readSync(file.handle.fd, target, done, length, (file.offset ?? 0) + position + done);
+    if (count === 0)
+      throw new BandliftError('the file ends early', {
+        file: file.path,
+        found: `${position + done} bytes`,
+        expected: `${position + target.length}`,
+        hint: 'it is incomplete or is being written; copy or make it again',
+      });
+    done += count;
   }
 }
 

@@ -10,6 +10,7 @@ import { pixelToMap } from '../raster/geo.js';
 import { readGeoReference } from '../raster/geotiff_keys.js';
 import { TiffRaster } from '../raster/tiff_raster.js';
 import type { GeoReference } from '../raster/types.js';
+import { enmapIn } from '../scenes/enmap.js';
 import { EnviScene } from '../scenes/envi_scene.js';
 import { holdsHls } from '../scenes/hls.js';
 import { holdsLandsat } from '../scenes/landsat.js';
@@ -98,7 +99,8 @@ async function inspectCube(path: string): Promise<Facts> {
 }
 
 async function inspectFolder(path: string): Promise<Facts> {
-  if ((await holdsLandsat(path)) || (await holdsHls(path))) return inspectScene('Landsat product', path);
+  if ((await holdsLandsat(path)) || (await holdsHls(path)) || enmapIn(path) !== undefined)
+    return inspectScene('Landsat product', path);
   const names = readdirSync(path).sort();
   const headers = names.filter(isHeaderName);
   if (headers.length === 0 || names.some((name) => /\.(h5|hdf5)$/i.test(name)))
@@ -118,7 +120,7 @@ export async function inspectData(path: string, isFolder: boolean): Promise<Fact
   const kind = await kindOf(path);
   if (kind === 'spectrometer product') return inspectScene(kind, path);
   if (kind === 'patch file') return (await import('./inspect_patches.js')).inspectPatchFile(path);
-  if (kind === 'Landsat product' || kind === 'HLS product') return inspectScene(kind, path);
+  if (kind === 'Landsat product' || kind === 'HLS product' || kind === 'EnMAP product') return inspectScene(kind, path);
   if (TIFF.test(path) && (!hasHeader(path) || beginsLikeTiff(path))) return inspectTiff(path);
   return inspectCube(path);
 }

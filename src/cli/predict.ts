@@ -58,6 +58,10 @@ export function definePredict(command: Command): void {
         .default('mask'),
     )
     .option('--ortho', "lay an EMIT product on the ground by its own lookup table (default: the sensor's own lines)")
+    .option(
+      '--wavelengths <file>',
+      'of a cube: CSV with the columns wavelength_nm and fwhm_nm, a row for each stored band, instead of what the file says',
+    )
     .option('--patch <n>', 'number of the patch in a patch file, from 0', integer(0))
     .addOption(
       new Option('--dataset <name>', 'dataset of a patch file').choices([

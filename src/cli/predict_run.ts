@@ -12,6 +12,7 @@ import { Interrupted } from '../predict/segment_run.js';
 import { type OpenOptions, openScene } from '../scenes/open.js';
 import { isPatchFile, isProduct } from '../scenes/scene_kind.js';
 import type { Scene } from '../scenes/types.js';
+import { loadBandCentres } from '../spectra/band_centres_csv.js';
 import type { DeviceFlags } from './device_options.js';
 import { onInterrupt } from './interrupt.js';
 import { Output } from './output.js';
@@ -31,6 +32,7 @@ export interface PredictFlags extends DeviceFlags {
   readonly roiMap?: [number, number, number, number];
   readonly clouds: 'mask' | 'keep';
   readonly ortho?: boolean;
+  readonly wavelengths?: string;
   readonly patch?: number;
   readonly dataset?: 'landsat_lr' | 'landsat' | 'aviris_lr' | 'aviris';
   readonly inputScale?: number;
@@ -104,6 +106,7 @@ async function openOptions(input: string[], flags: PredictFlags, cloudsGiven: bo
       ? {}
       : { cacheBytes: Math.min(2 ** 26, parseBytes(flags.maxMemory, 'max-memory') / 16) }),
     ...(flags.ortho ? { ortho: true } : {}),
+    ...(flags.wavelengths === undefined ? {} : { bandCentres: loadBandCentres(flags.wavelengths) }),
     ...(flags.patch === undefined ? {} : { patch: flags.patch }),
     ...(dataset === undefined ? {} : { dataset }),
     ...(flags.inputScale === undefined ? {} : { scale: flags.inputScale }),
@@ -140,6 +143,7 @@ function predictOptions(flags: PredictFlags, scene: Scene, device: DeviceChoice)
       flags.inputScale,
       flags.inputOffset,
       ...(flags.ortho ? ['ortho'] : []),
+      ...(flags.wavelengths === undefined ? [] : [flags.wavelengths]),
     ]),
   };
 }

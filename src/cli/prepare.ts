@@ -6,7 +6,10 @@ import type { PrepareFlags } from './prepare_run.js';
 
 export function definePrepare(command: Command): void {
   command
-    .argument('<scenes...>', 'ENVI headers or data files, or products of EMIT, NEON ...')
+    .argument(
+      '<scenes...>',
+      'ENVI headers or data files, GeoTIFF cubes, products of EMIT, AVIRIS, NEON, PRISMA or EnMAP',
+    )
     .requiredOption('--out <dir>', 'folder to write to: NAME.h5 for each scene, and a report')
     .addOption(
       new Option(

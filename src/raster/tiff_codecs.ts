@@ -1,6 +1,6 @@
 /** Compressed blocks of a TIFF -> bytes. Each decoder is given the size that is expected and never makes more. */
 import { promisify } from 'node:util';
-import { constants, inflate } from 'node:zlib';
+import { constants, inflate, inflateSync } from 'node:zlib';
 import { ZSTDDecoder } from 'zstddec';
 import type { Compression } from './tiff_layout.js';
 import { decodeLzw } from './tiff_lzw.js';
@@ -32,8 +32,20 @@ function decodePackbits(data: Uint8Array, out: Uint8Array): number | undefined {
   return written;
 }
 
+const inflateOptions = (most: number) => ({
+  maxOutputLength: most,
+  chunkSize: Math.max(1024, Math.min(most + 1, 2 ** 20)),
+  // a truncated stream gives what it has, which is then found to be too short
+  finishFlush: constants.Z_SYNC_FLUSH,
+});
+
+/** Must have ended before blocks of ZSTD are decoded by `decompressNow`. */
+export const prepareCodec = async (compression: Compression): Promise<void> => {
+  if (compression === 'zstd') await zstd.init();
+};
+
 /**
- * Decodes a block.
+ * Decodes a block off the main thread where that pays.
  *
  * @param least bytes that must come out, and `most` that may (a last strip is sometimes stored in full height)
  * @returns at least `least` bytes in a buffer of their own
@@ -45,21 +57,28 @@ export async function decompress(
   least: number,
   most: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  await prepareCodec(compression);
+  return compression === 'deflate'
+    ? checked(await inflateAsync(data, inflateOptions(most)), least)
+    : decompressNow(compression, data, least, most);
+}
+
+/** The same at once. */
+export function decompressNow(
+  compression: Compression,
+  data: Uint8Array,
+  least: number,
+  most: number,
+): Uint8Array<ArrayBuffer> {
   let out: Uint8Array | undefined;
   switch (compression) {
     case 'none':
       out = data;
       break;
     case 'deflate':
-      // off the main thread; a truncated stream gives what it has, which is then found to be too short
-      out = await inflateAsync(data, {
-        maxOutputLength: most,
-        chunkSize: Math.max(1024, Math.min(most + 1, 2 ** 20)),
-        finishFlush: constants.Z_SYNC_FLUSH,
-      });
+      out = inflateSync(data, inflateOptions(most));
       break;
     case 'zstd':
-      await zstd.init();
       // a failure comes back as an empty result
       out = zstd.decode(data, most);
       break;
@@ -69,6 +88,10 @@ export async function decompress(
       out = written === undefined ? undefined : buffer.subarray(0, written);
     }
   }
+  return checked(out, least);
+}
+
+function checked(out: Uint8Array | undefined, least: number): Uint8Array<ArrayBuffer> {
   if (out === undefined) throw new Error('the compressed data are damaged');
   if (out.length < least) throw new Error(`${out.length} bytes came out, expected ${least}`);
   // sample arrays want a buffer that begins at 0

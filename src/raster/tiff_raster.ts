@@ -1,10 +1,10 @@
 /** A TIFF read by windows: only the blocks that a window touches are decoded, and the last ones are kept. */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { BandliftError } from '../base/errors.js';
-import { fileError, type OpenFile, readAt } from '../base/files.js';
+import { fileError, type OpenFile, readAt, readAtNow } from '../base/files.js';
 import type { BlockCache } from './block_cache.js';
 import { checkWindow } from './geo.js';
-import { decompress } from './tiff_codecs.js';
+import { decompress, decompressNow, prepareCodec } from './tiff_codecs.js';
 import { readTiffLayout, SAMPLE_ARRAYS, type SampleArray, type TiffLayout } from './tiff_layout.js';
 import { findMask } from './tiff_mask.js';
 import { toSamples } from './tiff_samples.js';
@@ -31,6 +31,7 @@ export class TiffRaster {
   readonly #file: OpenFile;
   readonly #cache: BlockCache;
   readonly #name = `${opened++}`;
+  readonly #now = new Map<string, SampleArray>();
 
   private constructor(file: OpenFile, tags: TiffTags, layout: TiffLayout, cache: BlockCache) {
     this.path = file.path;
@@ -124,6 +125,52 @@ export class TiffRaster {
     return out;
   }
 
+  /** Must have ended before `readNow`. */
+  prepare(): Promise<void> {
+    return prepareCodec(this.layout.compression);
+  }
+
+  /** The same at once, with blocks of its own: those last used are kept, up to `keep` bytes. */
+  readNow(window: Window, keep: number): SampleArray {
+    const { layout } = this;
+    checkWindow(window, layout.height, layout.width, this.path);
+    const out = new SAMPLE_ARRAYS[layout.type](window.height * window.width * layout.bands);
+    const lastRow = Math.floor((window.y + window.height - 1) / layout.blockHeight);
+    const lastColumn = Math.floor((window.x + window.width - 1) / layout.blockWidth);
+    try {
+      for (let row = Math.floor(window.y / layout.blockHeight); row <= lastRow; row++)
+        for (let column = Math.floor(window.x / layout.blockWidth); column <= lastColumn; column++)
+          for (let band = 0; band < (layout.chunky ? 1 : layout.bands); band++)
+            this.#copy(this.#blockNow(row, column, band, keep), row, column, band, window, out);
+    } catch (error) {
+      throw fileError(error, this.path);
+    }
+    return out;
+  }
+
+  #blockNow(row: number, column: number, band: number, keep: number): SampleArray {
+    const key = `${band}/${row}/${column}`;
+    const found = this.#now.get(key);
+    if (found) {
+      // to the end of the map's order: used last
+      this.#now.delete(key);
+      this.#now.set(key, found);
+      return found;
+    }
+    const full = blockBytes(this.layout);
+    for (const oldest of this.#now.keys()) {
+      if ((this.#now.size + 1) * full <= keep) break;
+      this.#now.delete(oldest);
+    }
+    const place = this.#place(row, column, band);
+    const block = this.#samples(place, (data) => {
+      readAtNow(this.#file, place.offset, data);
+      return decompressNow(this.layout.compression, data, place.least, full);
+    });
+    this.#now.set(key, block);
+    return block;
+  }
+
   async close(): Promise<void> {
     await this.#file.handle.close();
   }
@@ -153,27 +200,52 @@ export class TiffRaster {
     return { index, offset: offset + start, bytes: Math.max(1, Math.min(least, bytes - start)) };
   }
 
+  /** Where a block lies, how many rows it has and how many bytes they take. */
+  #place(row: number, column: number, band: number) {
+    const { layout } = this;
+    const rows = layout.tiled ? layout.blockHeight : this.#rows(row);
+    const least = (blockBytes(layout) / layout.blockHeight) * rows;
+    return { rows, least, ...this.#locate(row, column, band, least) };
+  }
+
+  /** Samples of a block that is not stored: left out by writers of sparse files. */
+  #absent(least: number): SampleArray {
+    const { layout } = this;
+    const samples = new SAMPLE_ARRAYS[layout.type](least / layout.size);
+    return layout.nodata === undefined ? samples : samples.fill(layout.nodata);
+  }
+
+  #damaged(index: number, error: unknown): unknown {
+    if (error instanceof BandliftError) return error;
+    return new BandliftError(`cannot be decoded: ${(error as Error).message}`, {
+      file: this.path,
+      field: `${this.layout.tiled ? 'tile' : 'strip'} ${index}`,
+      hint: 'the file is damaged or incomplete; copy or make it again',
+    });
+  }
+
+  #samples(
+    { index, bytes, least, rows }: { index: number; bytes: number; least: number; rows: number },
+    decode: (data: Uint8Array) => Uint8Array<ArrayBuffer>,
+  ): SampleArray {
+    if (bytes === 0) return this.#absent(least);
+    try {
+      return toSamples(this.layout, decode(new Uint8Array(bytes)), rows);
+    } catch (error) {
+      throw this.#damaged(index, error);
+    }
+  }
+
   async #decode(row: number, column: number, band: number): Promise<SampleArray> {
     const { layout } = this;
-    const full = blockBytes(layout);
-    const rows = layout.tiled ? layout.blockHeight : this.#rows(row);
-    const least = (full / layout.blockHeight) * rows;
-    const { index, offset, bytes } = this.#locate(row, column, band, least);
-    if (bytes === 0) {
-      // left out by writers of sparse files
-      const samples = new SAMPLE_ARRAYS[layout.type](least / layout.size);
-      return layout.nodata === undefined ? samples : samples.fill(layout.nodata);
-    }
+    const { index, offset, bytes, least, rows } = this.#place(row, column, band);
+    if (bytes === 0) return this.#absent(least);
     const data = new Uint8Array(bytes);
     await readAt(this.#file, offset, data);
     try {
-      return toSamples(layout, await decompress(layout.compression, data, least, full), rows);
+      return toSamples(layout, await decompress(layout.compression, data, least, blockBytes(layout)), rows);
     } catch (error) {
-      throw new BandliftError(`cannot be decoded: ${(error as Error).message}`, {
-        file: this.path,
-        field: `${layout.tiled ? 'tile' : 'strip'} ${index}`,
-        hint: 'the file is damaged or incomplete; copy or make it again',
-      });
+      throw this.#damaged(index, error);
     }
   }
 

@@ -1,6 +1,7 @@
 /** Opens whatever the user gives as a scene, by what the path is: a Landsat product, a GeoTIFF, an ENVI cube, a product of an imaging spectrometer, a patch file. */
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { BandCentres } from '../spectra/band_centres_csv.js';
+import { openEnmapScene } from './enmap.js';
 import { openEnviScene } from './envi_scene.js';
 import { openHlsScene } from './hls.js';
 import { isLandsatPart, type LandsatOptions, openLandsatScene } from './landsat.js';
@@ -10,7 +11,7 @@ import { kindOf, type SceneKind } from './scene_kind.js';
 import { openStackScene, type StackOptions } from './stack_scene.js';
 import type { Scene } from './types.js';
 
-export interface OpenOptions extends LandsatOptions, StackOptions, PatchSceneOptions {
+export interface OpenOptions extends LandsatOptions, Omit<StackOptions, 'cube'>, PatchSceneOptions {
   /** Which patch of a patch file; needed where it holds more than one. */
   readonly patch?: number;
   /** Of an ENVI cube or a spectrometer's product: all bands, or those kept for stage 1 (a prediction of stage 2 alone). */
@@ -43,6 +44,7 @@ const NO_SCALE: Partial<Record<SceneKind, string>> = {
   'HLS product': 'its scale is 0.0001',
   'Landsat product': 'its scale and offset are those of Collection 2, or of its _MTL file',
   'ENVI cube': 'the header tells it: reflectance scale factor = 10000',
+  'EnMAP product': 'its metadata tell it',
   'patch file': 'the file tells it: attribute scale',
   'spectrometer product': 'the file tells it',
 };
@@ -60,10 +62,10 @@ const OPTIONS_OF: readonly [
   ['patch', '--patch', ['patch file'], {}],
   ['dataset', '--dataset', ['patch file'], {}],
   ['ortho', '--ortho', ['spectrometer product'], {}],
-  ['bandCentres', '--wavelengths', ['ENVI cube', 'spectrometer product'], {}],
+  ['bandCentres', '--wavelengths', ['ENVI cube', 'spectrometer product', 'EnMAP product', 'stacked GeoTIFF'], {}],
 ];
 
-const withArticle = (kind: SceneKind) => `${kind === 'ENVI cube' ? 'an' : 'a'} ${kind}`;
+const withArticle = (kind: SceneKind) => `${/^E/.test(kind) ? 'an' : 'a'} ${kind}`;
 
 /** Throws a usage error for an option that would be ignored. */
 function refuseOptions(kind: SceneKind, path: string, options: OpenOptions): void {
@@ -110,6 +112,8 @@ export async function openScene(input: string | readonly string[], options: Open
       return openHlsScene(input, options);
     case 'stacked GeoTIFF':
       return openStackScene(input, options);
+    case 'EnMAP product':
+      return openEnmapScene(input, cubeOptions(options));
     case 'patch file':
       return openPatch(input, options);
     case 'spectrometer product':

@@ -6,6 +6,7 @@ import { fileError } from '../base/files.js';
 import { hasHeader } from '../raster/envi_pair.js';
 import { beginsLikeHdf5, beginsLikeTiff } from '../raster/foreign_files.js';
 import { beginsLikeTar } from '../raster/tar.js';
+import { enmapIn, isEnmapPart } from './enmap.js';
 import { holdsHls, isHlsPart } from './hls.js';
 import { holdsLandsat, isLandsatPart } from './landsat.js';
 import { isArchiveName } from './product_files.js';
@@ -13,6 +14,7 @@ import { isArchiveName } from './product_files.js';
 export type SceneKind =
   | 'Landsat product'
   | 'HLS product'
+  | 'EnMAP product'
   | 'stacked GeoTIFF'
   | 'patch file'
   | 'spectrometer product'
@@ -38,6 +40,7 @@ export async function kindOf(path: string): Promise<SceneKind> {
   if (info.isDirectory()) {
     if (await holdsLandsat(path)) return 'Landsat product';
     if (await holdsHls(path)) return 'HLS product';
+    if (enmapIn(path) !== undefined) return 'EnMAP product';
     throw new BandliftError('is a folder without a Landsat product', {
       file: path,
       expected: '*_SR_B1.TIF to *_SR_B7.TIF',
@@ -46,6 +49,7 @@ export async function kindOf(path: string): Promise<SceneKind> {
   }
   if (isLandsatPart(path)) return 'Landsat product';
   if (isHlsPart(path)) return 'HLS product';
+  if (isEnmapPart(path)) return 'EnMAP product';
   // what is no archive, or holds something else, is told as such
   if (isArchiveName(path) && (await beginsLikeTar(path)) && (await holdsLandsat(path))) return 'Landsat product';
   if (isPatchFile(path)) return (await isProduct(path)) ? 'spectrometer product' : 'patch file';

@@ -10,6 +10,7 @@ import { writeCube } from '../support/envi_cubes.js';
 import { describeShared } from '../support/shared.js';
 import { cube, NEON_MAP_INFO, writeEmit, writeNeon } from '../support/spectrometer_products.js';
 import { temporaryFolder } from '../support/temporary.js';
+import { makeTiff, type TiffToMake } from '../support/tiff_bytes.mjs';
 
 const folder = temporaryFolder();
 const SIDE = 30;
@@ -115,6 +116,35 @@ it('an imitation of EMIT, and a table too narrow for OLI', async () => {
   for (const [name, values] of Object.entries(theirs)) expect(ours[name], name).toEqual(values);
   // the layout on the ground decides what the patches are
   expect(await sceneKey({ scene: emit, out: 'x' })).not.toBe(await sceneKey({ scene: emit, out: 'x', ortho: true }));
+});
+
+it('a cube in a GeoTIFF, in compressed tiles', async () => {
+  const items = (name: string, values: readonly number[]) =>
+    values.map((value, b) => `<Item name="${name}" sample="${b}" domain="IMAGERY">${value / 1000}</Item>`).join('');
+  const xml = `<GDALMetadata>${items('CENTRAL_WAVELENGTH_UM', CENTRES)}${items('FWHM_UM', WIDTHS)}</GDALMetadata>`;
+  const value = (y: number, x: number, b: number) => (y < 2 ? -9999 : stored(9, y + x, b) / 8192);
+  const tiff = join(folder, 'cube.tif');
+  const tags = { 42113: [2, '-9999'], 42112: [2, xml] } as NonNullable<TiffToMake['tags']>;
+  const shape = { width: SIDE, height: SIDE, bands: CENTRES.length, bits: 32, format: 3, compression: 8, tile: 16 };
+  writeFileSync(tiff, makeTiff({ ...shape, tags, value }));
+  const twin = writeCube(join(folder, 'cube_twin'), {
+    lines: SIDE,
+    samples: SIDE,
+    bands: CENTRES.length,
+    value,
+    entries: { ...entries, 'data ignore value': -9999 },
+  });
+  const outs = [join(folder, 'cube_patches.h5'), join(folder, 'cube_twin_patches.h5')];
+  for (const [i, scene] of [tiff, twin].entries())
+    await prepareScene({ scene, out: outs[i]!, patch: 2, keepGsd: true, gsd: 4, maxNodata: 0.3 });
+  const [ours, theirs] = [await datasets(outs[0]!), await datasets(outs[1]!)];
+  // the twin has no place
+  expect(Object.keys(ours).filter((name) => name !== 'geotransforms')).toEqual(Object.keys(theirs));
+  // micrometres times 1000 are off by rounding, and with them the weights of the bands
+  for (const [name, values] of Object.entries(theirs)) {
+    const worst = values.reduce((most, v, i) => Math.max(most, Math.abs(v - ours[name]![i]!) / (Math.abs(v) + 1)), 0);
+    expect(worst, name).toBeLessThan(name.startsWith('aviris') || name.startsWith('mask') ? 1e-15 : 1e-6);
+  }
 });
 
 describeShared(

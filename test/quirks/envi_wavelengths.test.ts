@@ -97,18 +97,18 @@ const units: Quirk[] = [
 ];
 
 const FOREIGN = [
-  [
-    'emit.nc',
-    '\x89HDF\r\n\x1a\n',
-    /emit\.nc: is a netCDF file \(such as products of EMIT.*not an ENVI cube; write it as/,
-  ],
-  ['neon.h5', '\x89HDF\r\n\x1a\n', /neon\.h5: is an HDF5 file \(such as products of NEON/],
-  ['prisma.he5', '\x89HDF\r\n\x1a\n', /prisma\.he5: is an HDF5 file/],
+  ['emit.nc', '\x89HDF\r\n\x1a\n', /emit\.nc: cannot be read as HDF5: .*; it is damaged or incomplete/],
+  ['neon.h5', '\x89HDF\r\n\x1a\n', /neon\.h5: cannot be read as HDF5/],
+  ['prisma.he5', '\x89HDF\r\n\x1a\n', /prisma\.he5: cannot be read as HDF5/],
   ['old.nc', 'CDF\x01', /old\.nc: is a netCDF file, not an ENVI cube/],
   ['modis.hdf', '\x0e\x03\x13\x01', /modis\.hdf: is an HDF4 file/],
-  ['enmap.TIF', 'II*\0', /enmap\.TIF: is a TIFF file, not an ENVI cube.*gdal_translate -of ENVI/],
+  ['enmap.TIF', 'II*\0', /enmap\.TIF: directory: cannot be read as TIFF; .*the file is damaged or incomplete/],
   ['mosaic.vrt', '<VRTDataset>', /mosaic\.vrt: is a GDAL virtual raster, not an ENVI cube/],
-  ['LC08_MTL.txt', 'GROUP = LANDSAT_METADATA_FILE', /MTL\.txt: is a Landsat product's metadata, not an ENVI cube/],
+  [
+    'LC08_MTL.txt',
+    'GROUP = LANDSAT_METADATA_FILE',
+    /MTL\.txt: is no cube to make patches of; found a Landsat product, expected an ENVI cube/,
+  ],
   [
     'LC09.tar',
     'a',
