@@ -26,7 +26,13 @@ function initialised(addon: string, names: readonly string[]): { name: string } 
   const result = spawnSync(process.execPath, ['-e', script, addon, JSON.stringify(names)], {
     encoding: 'utf8',
     timeout: PATIENCE,
-    env: { ...env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' },
+    env: {
+      UCX_MEM_EVENTS: 'n',
+      OMPI_MCA_memory: '^patcher',
+      ...env,
+      OMPI_ALLOW_RUN_AS_ROOT: '1',
+      OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
+    },
   });
   if (result.status === 0) return { name: result.stdout.trim().split('\n').at(-1)! };
   const lines = result.stderr.trim().split('\n');

@@ -29,6 +29,21 @@ export interface Ranks {
 export async function joinRanks(stopAsked: () => boolean): Promise<Ranks | undefined> {
   const placement = placementOf(process.env);
   if (placement === undefined) return undefined;
+  // until there is a watch, a rank that died leaves the others inside MPI
+  const late = setTimeout(() => {
+    process.stderr.write(
+      `error: rank of ${placement.size} (${hostname()}): the ranks did not come together within ${TOGETHER / 1000} s; look for one that ended\n`,
+    );
+    loadAddon().exitNow(EXIT.failure);
+  }, TOGETHER + 5000);
+  try {
+    return await comeTogether(placement, stopAsked);
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+async function comeTogether(placement: Placement, stopAsked: () => boolean): Promise<Ranks> {
   const communicator = await open(placement);
   const { rank } = communicator;
   const all = await gatherTexts(communicator, JSON.stringify({ host: hostname(), version: version() }));

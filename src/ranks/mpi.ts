@@ -31,11 +31,23 @@ export function namesOfTypes(text: string): string {
 }
 
 /**
+ * UCX (below MPICH and Open MPI) and Open MPI itself watch memory: they write over the first instructions of mmap, munmap and brk,
+ * and UCX tries its own by moving the heap's end up and down again. JavaScript's threads are inside these functions at any time and
+ * lose what they got in between: with Debian's MPICH a process crashed now and then (1 start of 8 that made garbage meanwhile; none
+ * of 8 with this). What is lost is a cache of registered memory, for networks that need one. Whoever sets these variables knows better.
+ */
+export function keepMemoryAlone(env: Record<string, string | undefined>): void {
+  env.UCX_MEM_EVENTS ??= 'n';
+  env.OMPI_MCA_memory ??= '^patcher';
+}
+
+/**
  * Opens MPI. Throws (exit 1) where there is none, or where it sees another number of ranks than the launcher started: an MPI
  * that does not know its launcher starts every rank as rank 0 of 1, without a word.
  */
 export async function openMpi({ size, from }: MpiPlacement): Promise<Communicator> {
   const names = mpiNames(process.env);
+  keepMemoryAlone(process.env);
   const communicator = await loadAddon()
     .openMpi(names)
     .catch((error: Error) => {

@@ -1,7 +1,7 @@
 /** What launchers leave in the environment, and what follows from it. */
 import { describe, expect, it } from 'vitest';
 import { jobOf } from '../../src/cli/requeue.js';
-import { mpiNames, namesOfTypes } from '../../src/ranks/mpi.js';
+import { keepMemoryAlone, mpiNames, namesOfTypes } from '../../src/ranks/mpi.js';
 import { placementOf, unusedTasks } from '../../src/ranks/placement.js';
 
 const TORCHRUN = {
@@ -74,6 +74,14 @@ describe('SLURM', () => {
     expect(jobOf({ SLURM_JOB_ID: '17' })).toBe('17');
     expect(jobOf({ SLURM_JOB_ID: '19', SLURM_ARRAY_JOB_ID: '17', SLURM_ARRAY_TASK_ID: '2' })).toBe('17_2');
     expect(jobOf({})).toBeUndefined();
+  });
+});
+
+describe('keepMemoryAlone', () => {
+  it('sets what is not set', () => {
+    const env: Record<string, string | undefined> = { UCX_MEM_EVENTS: 'y' };
+    keepMemoryAlone(env);
+    expect(env).toEqual({ UCX_MEM_EVENTS: 'y', OMPI_MCA_memory: '^patcher' });
   });
 });
 
