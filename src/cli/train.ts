@@ -156,6 +156,11 @@ ${RUN_FOLDER}`,
     );
   const options = new Options(command, STAGE1_DEFAULTS);
   addData(options, 'folder or file of HDF5 patches (datasets aviris, landsat); without it the generated sample')
+    .add(
+      '--crop <pixels>',
+      'train on random crops of this side where patches are larger; they are validated and tested on in tiles of it',
+      integer(0, 4096),
+    )
     .choice('--balance <kind>', 'scene: every scene gives an epoch as many patches as every other', ['none', 'scene'])
     .choice('--grid <name>', "auto: Landsat's own grid (landsat_lr, aviris_lr) where the files hold it, else patch", [
       'auto',

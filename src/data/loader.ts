@@ -9,7 +9,7 @@ import { locate } from './patches.js';
 import { meanSpectra, type Quantiles, quantiles, type Spectra, sampleSpectra } from './statistics.js';
 import type { LoadedBatch, LoaderOptions, Normalization, PatchSet } from './types.js';
 import { type ReaderOptions, WorkerPool } from './worker_pool.js';
-import type { Buffers } from './worker_protocol.js';
+import type { Buffers, PatchAddress } from './worker_protocol.js';
 
 export type { Spectra } from './statistics.js';
 export type { ReaderOptions } from './worker_pool.js';
@@ -34,7 +34,7 @@ export class PatchReader {
     const { batchSize, startBatch = 0, prefetch = 2 } = options;
     if (!Number.isSafeInteger(batchSize) || batchSize < 1)
       throw new BandliftError('batch size', { found: batchSize, expected: 'a whole number >= 1' });
-    const { order, turns } = schedule(options, this.set.height === this.set.width);
+    const { order, turns, moves } = schedule(options, this.set.height === this.set.width);
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const queue: Promise<LoadedBatch>[] = [];
     let next = startBatch * batchSize;
@@ -43,7 +43,13 @@ export class PatchReader {
         const range = ownRange(options, next, order.length);
         const whole = options.part ? { whole: order.slice(next, next + batchSize) } : {};
         next += batchSize;
-        const part = this.#assemble(order.slice(...range), turns.slice(...range), options, cancelled);
+        const part = this.#assemble(
+          order.slice(...range),
+          turns.slice(...range),
+          moves?.slice(...range),
+          options,
+          cancelled,
+        );
         const batch = part.then((own) => ({ ...own, ...whole }));
         batch.catch(() => {}); // reported when its turn comes
         queue.push(batch);
@@ -68,6 +74,7 @@ export class PatchReader {
   async #assemble(
     patches: readonly number[],
     turns: readonly number[],
+    moves: readonly Move[] | undefined,
     options: LoaderOptions,
     cancelled: Int32Array,
   ): Promise<LoadedBatch> {
@@ -76,7 +83,10 @@ export class PatchReader {
     const pixels = this.set.height * this.set.width;
     const inputPixels = this.set.inputHeight * this.set.inputWidth;
     const buffers = this.#takeBuffers(Math.min(options.part?.size ?? batchSize, options.patches.length));
-    const places = patches.map((patch, place) => ({ ...locate(this.set, patch), place, turn: turns[place]! }));
+    const places = patches.map((patch, place) => ({
+      ...this.#address(patch, options.movable?.has(patch) ? moves?.[place] : undefined),
+      ...{ place, turn: turns[place]! },
+    }));
     const request = {
       window: this.#pool.window,
       input: normalize?.input,
@@ -112,6 +122,19 @@ export class PatchReader {
         this.#spare.push(buffers);
         if (this.#spare.length > MAX_SPARE) this.#spare.shift();
       },
+    };
+  }
+
+  /** A tile's own place, or another one in its stored patch. */
+  #address(patch: number, move: Move | undefined): PatchAddress {
+    const address = locate(this.set, patch);
+    const { tiles } = this.set.files[address.file]!;
+    if (move === undefined || tiles === undefined) return address;
+    const from = (share: number, stored: number, side: number) => Math.floor(share * (stored - side + 1));
+    return {
+      ...address,
+      y: from(move[0], tiles.storedHeight, this.set.height),
+      x: from(move[1], tiles.storedWidth, this.set.width),
     };
   }
 
@@ -202,12 +225,23 @@ export function ownRange({ batchSize, part }: LoaderOptions, start: number, coun
   return [own, Math.min(own + part.size, end)];
 }
 
+/** Where in its stored patch a tile is read from: shares of the way down and across, from 0 to less than 1. */
+type Move = readonly [down: number, across: number];
+
 /** Order of the patches, and a turn 0..7 for each (assemble.ts); patches that are not square are only flipped. */
-export function schedule(options: LoaderOptions, square: boolean): { order: number[]; turns: number[] } {
+export function schedule(
+  options: LoaderOptions,
+  square: boolean,
+): { order: number[]; turns: number[]; moves?: Move[] } {
   const order = [...options.patches];
   const { seed, epoch } = options.shuffle ?? { seed: 0, epoch: 0 };
   const random = new Random(seed, 1000 + epoch);
   if (options.shuffle) random.shuffle(order);
   const turns = order.map(() => random.integer(8));
-  return { order, turns: turns.map((turn) => (options.augment ? (square ? turn : turn & 6) : 0)) };
+  const moves = options.movable && order.map((): Move => [random.uniform(), random.uniform()]);
+  return {
+    order,
+    turns: turns.map((turn) => (options.augment ? (square ? turn : turn & 6) : 0)),
+    ...(moves && { moves }),
+  };
 }

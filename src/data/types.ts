@@ -120,6 +120,11 @@ export interface LoaderOptions {
   /** Order, flips and turns come from (seed, epoch) alone, so that a resumed epoch is the same epoch. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
   readonly augment?: boolean;
+  /**
+   * Tiles that are read from anywhere in their stored patch instead of from their own place: random crops, from (seed, epoch)
+   * alone. All tiles of these stored patches must be in one part of the split.
+   */
+  readonly movable?: ReadonlySet<number>;
   /** First batch to deliver (resume within an epoch). */
   readonly startBatch?: number;
   /** Only this share of every batch: `size` patches from place `index * size` on, fewer or none at the end of a batch. */

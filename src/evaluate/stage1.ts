@@ -2,7 +2,9 @@
 
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
+import type { CheckpointContract } from '../checkpoint/checkpoint.js';
 import { openPatchSet } from '../data/patches.js';
+import type { PatchSet } from '../data/types.js';
 import {
   aboutData,
   coarseInput,
@@ -13,7 +15,7 @@ import {
   sceneOf,
   withOpen,
 } from './common.js';
-import { checkData, choosePatches, countedBands, openModel } from './evaluation_data.js';
+import { checkData, choosePatches, countedBands, isOwnData, openModel } from './evaluation_data.js';
 import { baselinesOf } from './fit_baselines.js';
 import { baselineStatistics, oracleDirections } from './fitted_on.js';
 import { openLibrary } from './library.js';
@@ -24,6 +26,19 @@ import { checkPixels } from './picks.js';
 import type { EvaluationResult } from './result.js';
 import { runEvaluation } from './run.js';
 import { oracles, spectralBaselines, spectralModel } from './stage1_methods.js';
+
+/** The patches cut into tiles as those of the run were (--crop), where they are its own. */
+async function asTrained(
+  stored: PatchSet,
+  contract: CheckpointContract,
+  cut: () => Promise<PatchSet>,
+): Promise<PatchSet> {
+  const { places } = contract;
+  const smaller = places && places.height === places.width && places.height < Math.min(stored.height, stored.width);
+  if (!smaller || isOwnData(contract, stored)) return stored;
+  const tiled = await cut();
+  return isOwnData(contract, tiled) ? tiled : stored;
+}
 
 /**
  * Stage 1 of a checkpoint on patches. Throws a BandliftError when their bands, units or wavelengths are not those of the
@@ -38,7 +53,11 @@ export async function evaluateStage1(
   const { contract } = model;
   if ('up' in contract.model || contract.model.kind === 'cascade')
     throw new BandliftError('not a spectral model', { file: path, hint: 'give it as --stage2' }, EXIT.usage);
-  const set = await openPatchSet([options.data], { sides: contract.sides ?? 'auto' });
+  const sides = contract.sides ?? 'auto';
+  const stored = await openPatchSet([options.data], { sides });
+  const set = await asTrained(stored, contract, () =>
+    openPatchSet([options.data], { sides, tile: contract.places!.height }),
+  );
   for (const warning of set.warnings) report.warn(warning);
   checkData(model, set, contract.model.inBands);
   const good = countedBands([model], set);

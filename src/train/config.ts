@@ -68,6 +68,8 @@ export const stage1Schema = z.strictObject({
   model: z.enum(['spectral_sr', 'spectral_unmixing', 'ridge', 'quadratic_ridge']).default(STAGE1_DEFAULTS.model),
   /** scene: every scene gives an epoch as many patches as every other. */
   balance: z.enum(['none', 'scene']).default(STAGE1_DEFAULTS.balance),
+  /** Side in pixels of what is trained on, where patches are larger; 0: patches as they are. */
+  crop: z.number().int().min(0).default(STAGE1_DEFAULTS.crop),
   /** auto: Landsat's own grid where the files hold it (landsat_lr, aviris_lr), else the patches as stored. */
   grid: z.enum(['auto', '30m', 'patch']).default(STAGE1_DEFAULTS.grid),
   blocks: z.number().int().min(0).default(STAGE1_DEFAULTS.blocks),

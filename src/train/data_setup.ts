@@ -3,6 +3,7 @@
 import type { Reporter } from '../base/reporter.js';
 import { oneGrid } from '../data/assemble.js';
 import { bandsOfAny } from '../data/band_masks.js';
+import { movableTiles } from '../data/crops.js';
 import { fitNormalization } from '../data/fit_normalization.js';
 import { openReader, type PatchReader } from '../data/loader.js';
 import { openPatchSet } from '../data/patches.js';
@@ -31,6 +32,8 @@ export interface TrainingData {
   readonly normalization: Normalization;
   /** From the files' good-band lists: 1 = good; absent when all are good. */
   readonly bandMask?: Float32Array;
+  /** Training patches that are cropped anew in every epoch. */
+  readonly movable?: ReadonlySet<number>;
   /** Whether patches carry invalid pixels (nodata, mask): batches then have a pixel mask. */
   readonly masked: boolean;
   /** What stage 2 is given, for the final table. */
@@ -58,7 +61,8 @@ export async function openTrainingData(
   known?: Known,
   interrupted?: () => boolean,
 ): Promise<TrainingData> {
-  const set = await openPatchSet([config.data_dir], { sides: SIDES[config.grid] });
+  const { crop } = config;
+  const set = await openPatchSet([config.data_dir], { sides: SIDES[config.grid], ...(crop > 0 && { tile: crop }) });
   return readTrainingData(set, config, report, known, interrupted);
 }
 
@@ -103,8 +107,12 @@ export async function readTrainingData(
     const quantiles = quantilesFor(config, reader);
     const normalization =
       known?.normalization ?? (await fitNormalization(reader, split.train, config.normalization, quantiles));
+    const movable = 'crop' in config && Number(config.crop) > 0 ? movableTiles(set, split.train) : undefined;
+    if (movable)
+      report.line(`crops: ${movable.size} of ${split.train.length} training tiles are cropped anew in every epoch`);
     return {
       set,
+      ...(movable && { movable }),
       reader,
       split,
       normalization,

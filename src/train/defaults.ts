@@ -44,6 +44,7 @@ export const STAGE1_DEFAULTS = {
   ...SHARED,
   model: 'spectral_sr',
   balance: 'none',
+  crop: 0,
   grid: 'auto',
   blocks: 4,
   hidden: 128,

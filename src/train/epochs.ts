@@ -95,6 +95,7 @@ async function epochsToDo(run: Run, stepsPerEpoch: number): Promise<boolean> {
         normalize: { input: run.data.normalization.input, target: run.data.normalization.target },
         shuffle: { seed: config.seed, epoch: at.epoch },
         augment: config.augment,
+        ...(run.data.movable && { movable: run.data.movable }),
         startBatch: at.batch,
         mask: run.data.masked,
         ...partOf(config, run.session),

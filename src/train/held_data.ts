@@ -82,7 +82,13 @@ export async function batchSources(
       EXIT.usage,
     );
   if (data.set.bandMasks) return streamed;
-  if (wanted === 'on' || (wanted === 'auto' && onGpu)) {
+  if (data.movable && wanted === 'on')
+    throw new BandliftError(
+      'random crops are not held on the device',
+      { field: '--data-on-device', found: wanted, hint: 'leave out --data-on-device or --crop' },
+      EXIT.usage,
+    );
+  if (!data.movable && (wanted === 'on' || (wanted === 'auto' && onGpu))) {
     const held = await holdData(config, data, session, report);
     if (held) return held;
   }

@@ -47,6 +47,7 @@ const DECIDED_AT_START = [
   'val_scenes',
   'test_scenes',
   'normalization',
+  'crop',
   'ridge_lambda',
   'zero_start',
 ] as const;
