@@ -90,6 +90,15 @@ export async function openHdf5(path: string): Promise<{ file: Hdf5File; bytes: n
   }
 }
 
+/** Closes a file that was only read: where the library fails in it (a damaged file), nothing is lost. */
+export function closeHdf5(file: Hdf5File): void {
+  try {
+    file.close();
+  } catch {
+    // the file stays open until the process ends
+  }
+}
+
 function reserve(bytes: number, path: string): number {
   if (block.bytes >= bytes) return block.pointer;
   if (block.pointer) library!._free(block.pointer);

@@ -2,6 +2,7 @@
 import { BandliftError } from '../base/errors.js';
 import { allocate } from '../base/files.js';
 import { checkStillWhole } from '../data/hdf5_fields.js';
+import { closeHdf5 } from '../data/hdf5_library.js';
 import { checkWindow } from '../raster/geo.js';
 import type { GeoReference, Window } from '../raster/types.js';
 import { keepBands } from '../spectra/bands.js';
@@ -204,7 +205,7 @@ export class CubeScene implements LineScene {
   async close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
-    this.#product.file.close();
+    closeHdf5(this.#product.file);
   }
 }
 

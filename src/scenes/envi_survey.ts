@@ -57,9 +57,9 @@ export interface BandSurvey {
 }
 
 /** Rows 0 .. height - 1 in an order that covers the scene evenly from the start: bit-reversed fractions. */
-function* spreadRows(height: number): Generator<number> {
+function* spreadRows(height: number, most: number): Generator<number> {
   const seen = new Set<number>();
-  for (let k = 0; seen.size < Math.min(height, MOST_ROWS) && k < 8 * MOST_ROWS; k++) {
+  for (let k = 0; seen.size < Math.min(height, most) && k < 8 * most; k++) {
     let fraction = 0;
     for (let bit = 0, rest = k + 1; rest > 0; bit++, rest >>= 1) fraction += (rest & 1) / 2 ** (bit + 1);
     const row = Math.floor(fraction * height);
@@ -108,8 +108,8 @@ class Survey {
     this.#example = new Float32Array(bands);
   }
 
-  /** @param enough rows with data to judge by */
-  run(open: () => RowSource, enough: number): BandSurvey {
+  /** @param enough rows with data to judge by, of at most `most` */
+  run(open: () => RowSource, enough: number, most: number): BandSurvey {
     const { lines, samples } = this.#header;
     const bands = this.#bands;
     const width = Math.max(1, Math.min(samples, Math.floor(MOST_ROW_VALUES / bands)));
@@ -120,7 +120,7 @@ class Survey {
     let rows = 0;
     let looked = 0;
     try {
-      for (const row of spreadRows(lines)) {
+      for (const row of spreadRows(lines, most)) {
         if (rows >= enough || looked >= MOST_VALUES) break;
         windows.read(row, (samples - width) >> 1, 1, width, values, valid);
         looked += values.length;
@@ -220,8 +220,12 @@ class Survey {
  * @param fills stored values that mean "no data"
  */
 export const surveyBands = (cube: EnviCube, fills: readonly number[]): BandSurvey =>
-  new Survey(cube.header, fills).run(() => new EnviWindows(cube, everyBand(cube.header.bands), true), ENOUGH_ROWS);
+  new Survey(cube.header, fills).run(
+    () => new EnviWindows(cube, everyBand(cube.header.bands), true),
+    ENOUGH_ROWS,
+    MOST_ROWS,
+  );
 
 /** The same of a cube in another container, by fewer rows: where blocks are compressed a row costs all blocks it touches. */
 export const surveyRows = (header: SurveyedCube, rows: RowSource, enough: number): BandSurvey =>
-  new Survey(header, []).run(() => rows, enough);
+  new Survey(header, []).run(() => rows, enough, 4 * enough);

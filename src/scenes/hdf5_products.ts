@@ -1,7 +1,7 @@
 /** Products of imaging spectrometers in HDF5 and netCDF-4: told apart by what is in them, not by their names. */
 import type { File as Hdf5File } from 'h5wasm/node';
 import { BandliftError } from '../base/errors.js';
-import { openHdf5, reason } from '../data/hdf5_library.js';
+import { closeHdf5, openHdf5, reason } from '../data/hdf5_library.js';
 import { describeAviris, isAviris } from './aviris_netcdf.js';
 import { type CubeProduct, CubeScene } from './cube_scene.js';
 import { describeEmit, isEmit } from './emit.js';
@@ -32,7 +32,7 @@ async function guarded<T>(path: string, work: (file: Hdf5File, bytes: number) =>
   try {
     return work(file, bytes);
   } catch (error) {
-    file.close();
+    closeHdf5(file);
     if (error instanceof BandliftError)
       throw error.detail.file === undefined ? new BandliftError(error.message, { file: path }) : error;
     throw new BandliftError(`cannot be read: ${reason(error)}`, {
@@ -46,7 +46,7 @@ async function guarded<T>(path: string, work: (file: Hdf5File, bytes: number) =>
 export const isHdf5Product = (path: string): Promise<boolean> =>
   guarded(path, (file, bytes) => {
     const found = READERS.some(({ is }) => is({ file, path, bytes }));
-    file.close();
+    closeHdf5(file);
     return found;
   });
 

@@ -1,9 +1,12 @@
 /** EMIT's netCDF-4 files: imitations in the layout of the products, and the real crop of three bands. */
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import h5wasm, { type Dataset } from 'h5wasm/node';
 import { describe, expect, it } from 'vitest';
 import { BandliftError } from '../../src/base/errors.js';
 import { type OpenOptions, openScene } from '../../src/scenes/open.js';
 import { openLine } from '../../src/scenes/open_line.js';
+import { refusedHere, sameModel } from '../support/predictions.js';
 import { describeShared } from '../support/shared.js';
 import {
   EMIT_CENTRES,
@@ -96,6 +99,39 @@ describe('an imitation of EMIT L2A', () => {
     // no list of good bands counts; the band that holds the mark of deleted ones everywhere is bad for what it holds
     expect([...scene.goodBands!]).toEqual([1, 1, 0, 1]);
     await scene.close();
+  });
+
+  it('is refused by a model that takes Landsat, naming the bands that it lacks', async () => {
+    await sameModel(folder);
+    const refused = async (path: string) => refusedHere(folder, 3, basename(path), '--out', 'never');
+    expect(await refused(await writeEmit(join(folder, 'lacks.nc')))).toMatch(
+      /lacks\.nc: bands: wrong number of bands for this model; found 4, expected 7 .*it has no band near 482, 561, 865, 1609 nm/,
+    );
+    const names = ['wavelengths', 'fwhm', 'good_wavelengths'].map((name) => `sensor_band_parameters/${name}`);
+    expect(await refused(await writeEmit(join(folder, 'bare.nc'), { without: names }))).toMatch(
+      /bare\.nc: bands: wrong number of bands.*the file has no wavelengths to find them by/,
+    );
+  });
+
+  it('a cube of 38 GB that is sparse takes the memory of a window', async () => {
+    const path = await writeEmit(join(folder, 'sparse.nc'), { without: ['reflectance'] });
+    const [lines, samples] = [60_000, 40_000];
+    const file = new h5wasm.File(path, 'a');
+    const data = new Float32Array(4);
+    const shape = { shape: [1, 1, 4], maxshape: [null, null, 4], chunks: [64, 64, 4] };
+    file.create_dataset({ name: 'reflectance', data, ...shape });
+    (file.get('reflectance') as Dataset).resize([lines, samples, 4]);
+    file.close();
+    expect(statSync(path).size).toBeLessThan(1e6);
+    const before = process.memoryUsage().rss;
+    const scene = await openLine(path, { cacheBytes: 2 ** 22 });
+    expect(scene).toMatchObject({ height: lines, width: samples });
+    const { valid } = await scene.read({ y: lines - 300, x: samples - 400, height: 300, width: 400 });
+    // what was never written is 0: nothing is valid
+    expect(valid.every((v) => v === 0)).toBe(true);
+    await scene.close();
+    // a row of 40,000 pixels is looked at, in float32 with masks
+    expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 27);
   });
 
   it('says what does not fit', async () => {
