@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BandliftError, EXIT } from '../src/base/errors.js';
 import type { Addon } from './addon.js';
 import { addonProblem, platformPackage, type Tried } from './addon_problem.js';
 import { highestVersion, readNeeds } from './shared_object.js';
@@ -154,12 +155,14 @@ export function loadAddon(): Addon {
       failures.push(tried(path, error));
     }
   }
-  throw new Error(
+  throw new BandliftError(
     addonProblem({
       ...{ platform: process.platform, arch: process.arch, glibc: glibcVersion() },
       ...{ processor: cpus()[0]?.model ?? '', asked: Boolean(process.env.BANDLIFT_ADDON), checkout: isCheckout() },
       ...{ tried: failures, ...platformPackages() },
     }),
+    {},
+    EXIT.failure,
   );
 }
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { addonPath, loadAddon } from '../../bindings/load.js';
+import { bandlift } from '../support/cli.js';
 import { additionProgram } from './programs.js';
 
 /** Names of the members that bindings/addon.d.ts gives an interface, sorted. */
@@ -103,5 +104,14 @@ describe('loading', () => {
       `the native addon could not be loaded (${missing}: not there); correct or unset BANDLIFT_ADDON`,
     );
     expect(status).toBe(3);
+  });
+
+  it('is one line of the command line, and no defect', () => {
+    const missing = join(tmpdir(), 'bandlift-not-there', 'bandlift.node');
+    const { status, stderr } = bandlift(['check-pipeline'], tmpdir(), { BANDLIFT_ADDON: missing });
+    expect(stderr).toBe(
+      `error: the native addon could not be loaded (${missing}: not there); correct or unset BANDLIFT_ADDON\n`,
+    );
+    expect(status).toBe(1);
   });
 });
