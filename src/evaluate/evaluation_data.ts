@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { type CheckpointContract, checkCompatible, loadModel, type StoredModel } from '../checkpoint/checkpoint.js';
+import type { SceneModelFacts } from '../checkpoint/schema.js';
 import { bandsOfSet } from '../data/band_masks.js';
 import { checkSplit } from '../data/split.js';
 import type { PatchSet } from '../data/types.js';
@@ -17,12 +18,25 @@ export interface KnownModel {
 
 export async function openModel(path: string): Promise<KnownModel> {
   const stored = await loadModel(path);
+  if (stored.scenes) return { path, stored, contract: contractOfScenes(stored.model, stored.scenes.facts) };
   if (!stored.contract)
     throw new BandliftError('holds weights only: neither its bands nor its normalisation are known', {
       file: path,
       hint: 'train from it with `bandlift train ... --init` and evaluate that checkpoint',
     });
   return { path, stored, contract: stored.contract };
+}
+
+/** A closed-form model of scenes was no run: no patches are its own, and all can be measured. */
+function contractOfScenes(model: StoredModel['model'], facts: SceneModelFacts): CheckpointContract {
+  const { bands, goodBands, sensor, responseHash, normalization, version } = facts;
+  const description = `fitted to ${facts.scenes.map(({ name }) => name).join(', ')}`;
+  return {
+    ...{ model, bands, goodBands, sensor, responseHash, normalization, version, data: [], seed: 0 },
+    split: { method: 'scene', seed: 0, train: [], validation: [], test: [], guard: [], description },
+    loss: { l1: 0, l2: 0, sam: 0, gradient: 0 },
+    optimizer: { kind: 'adam', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, batchSize: 1, emaDecay: 0 },
+  };
 }
 
 const unitsOf = (units: string | null | undefined) => units || 'unknown units';

@@ -15,6 +15,7 @@ import {
   sceneOf,
   withOpen,
 } from './common.js';
+import { coverageNotes } from './coverage.js';
 import { checkData, choosePatches, countedBands, isOwnData, openModel } from './evaluation_data.js';
 import { baselinesOf } from './fit_baselines.js';
 import { baselineStatistics, oracleDirections } from './fitted_on.js';
@@ -77,6 +78,11 @@ export async function evaluateStage1(
     const statistics = await baselineStatistics(model, own, set.sides, options, report);
     const directions = await oracleDirections(model, chosen, data, options, report);
     const { wavelength } = set.files[0]!;
+    const { scenes } = model.stored;
+    const covered = scenes
+      ? await coverageNotes({ ...model.stored, scenes }, data, (patch) => sceneOf(set, patch))
+      : [];
+    for (const note of covered) report.line(note);
     const plan = {
       stage: 'stage 1' as const,
       models: [await describeModel(1, model)],
@@ -92,6 +98,7 @@ export async function evaluateStage1(
       notes: [
         ...splitNotes(chosen, contract.split.description, statistics.on, directions.on),
         ...seen,
+        ...covered,
         ...unitNotes(contract.bands.units),
         ...definitionNotes(1),
       ],

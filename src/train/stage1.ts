@@ -64,7 +64,13 @@ async function testReport(
 /** What the settings leave open about a new run's network: taken from the weights it starts from, or from the data. */
 async function decideNetwork(settings: Stage1Config, data: TrainingData, report: Reporter): Promise<Stage1Config> {
   if (settings.init === '') return chooseRegression(settings, data, report);
-  const { model } = await loadModel(settings.init);
+  const { model, scenes } = await loadModel(settings.init);
+  if (scenes !== undefined)
+    throw new BandliftError('is fitted in closed form to scenes: there is nothing in it to train on', {
+      file: settings.init,
+      field: '--init',
+      hint: 'leave out --init; train stage1 starts from a regression of its own',
+    });
   if (model.inBands !== data.set.inBands || model.outBands !== data.set.outBands)
     throw new BandliftError('the weights are for other bands than the data', {
       file: settings.init,
