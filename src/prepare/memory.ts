@@ -14,10 +14,15 @@ const THREAD_BYTES = 128 * MIB;
 /** Copies of a patch in the HDF5 library's memory, which does not shrink: the values, and their chunks being compressed. */
 const LIBRARY_COPIES = 1.5;
 
-/** Bytes for patches of `side` coarse pixels, in a thread. */
-export function sceneBytes(scene: LineScene, grid: FineGrid, side: number): number {
-  const patch = (FACTOR * side) ** 2 * scene.bands * 4;
+/**
+ * Bytes for patches of `side` coarse pixels, in a thread.
+ * @param resampled bands that spectra are brought to, 0: the scene's own are stored
+ */
+export function sceneBytes(scene: LineScene, grid: FineGrid, side: number, resampled = 0): number {
+  const pixels = (FACTOR * side) ** 2 + side * side;
+  const patch = (FACTOR * side) ** 2 * (resampled || scene.bands) * 4;
   return (
+    pixels * resampled * 4 +
     THREAD_BYTES +
     scene.workBytes +
     readerBytes(side, scene.bands) +
@@ -28,10 +33,17 @@ export function sceneBytes(scene: LineScene, grid: FineGrid, side: number): numb
 }
 
 /** Throws a BandliftError where a scene does not fit into `limit` bytes, with what would. */
-export function checkMemory(scene: LineScene, grid: FineGrid, side: number, limit: number | undefined): void {
-  if (limit === undefined || sceneBytes(scene, grid, side) <= limit) return;
+export function checkMemory(
+  scene: LineScene,
+  grid: FineGrid,
+  side: number,
+  limit: number | undefined,
+  resampled = 0,
+): void {
+  const bytes = sceneBytes(scene, grid, side, resampled);
+  if (limit === undefined || bytes <= limit) return;
   let fits = side - 2;
-  while (fits >= 2 && sceneBytes(scene, grid, fits) > limit) fits -= 2;
+  while (fits >= 2 && sceneBytes(scene, grid, fits, resampled) > limit) fits -= 2;
   throw new BandliftError(
     'does not fit into the memory allowed for it',
     {
@@ -40,8 +52,8 @@ export function checkMemory(scene: LineScene, grid: FineGrid, side: number, limi
       // below 0 when the process itself already takes more than the limit
       found:
         limit > 0 ? `${formatBytes(limit)} for this scene` : 'nothing left for this scene beside the program itself',
-      expected: `at least ${formatBytes(sceneBytes(scene, grid, side))} for patches of ${side} Landsat pixels`,
-      hint: `raise the limit by ${formatBytes(sceneBytes(scene, grid, side) - limit)}, use fewer --workers${fits >= 2 ? `, or --patch ${fits}` : ''}`,
+      expected: `at least ${formatBytes(bytes)} for patches of ${side} Landsat pixels`,
+      hint: `raise the limit by ${formatBytes(bytes - limit)}, use fewer --workers${fits >= 2 ? `, or --patch ${fits}` : ''}`,
     },
     EXIT.outOfMemory,
   );
@@ -54,9 +66,10 @@ export function tiledBytes(
   side: number,
   inBands: number,
   limit: number | undefined,
+  resampled = 0,
 ): number {
-  const patch = side * side * (scene.bands + inBands) * 4;
-  const fixed = THREAD_BYTES + scene.workBytes + grid.workBytes;
+  const patch = side * side * ((resampled || scene.bands) + inBands) * 4;
+  const fixed = THREAD_BYTES + scene.workBytes + grid.workBytes + side * side * resampled * 4;
   const bytes = fixed + tileBytes(side, scene.bands, inBands) + LIBRARY_COPIES * patch + side * grid.width;
   if (limit !== undefined && bytes > limit)
     throw new BandliftError(

@@ -127,8 +127,9 @@ async function openJob(options: PrepareOptions): Promise<{ job: Job; bytes: numb
     if (options.pairs === 'spectral') return spectralJob(scene, options);
     const grid = fineGrid(scene, options);
     const { side, note } = patchSide(grid, options.patch, options.scene);
-    const bytes = sceneBytes(scene, grid, side);
-    checkMemory(scene, grid, side, options.maxMemory);
+    const resampled = options.bands?.wavelength.length;
+    const bytes = sceneBytes(scene, grid, side, resampled);
+    checkMemory(scene, grid, side, options.maxMemory, resampled);
     const phases = layPhases(grid, side, options);
     return { job: { options, scene, grid, phases, ...seenBy(scene, options) }, bytes, notes: note ? [note] : [] };
   } catch (error) {
@@ -167,7 +168,14 @@ function spectralJob(scene: LineScene, options: PrepareOptions): { job: Job; byt
   const grid = spectralGrid(scene, options.gsd);
   const seen = seenBy(scene, options);
   const tiles = new TileGrid(grid, options.tile ?? DEFAULT_SIDE, options.maxNodata ?? PREPARE_DEFAULTS.maxNodata);
-  const bytes = tiledBytes(scene, grid, tiles.side, seen.weights.length, options.maxMemory);
+  const bytes = tiledBytes(
+    scene,
+    grid,
+    tiles.side,
+    seen.weights.length,
+    options.maxMemory,
+    options.bands?.wavelength.length,
+  );
   return { job: { options, scene, grid, phases: [], tiles, ...seen }, bytes, notes: [] };
 }
 
