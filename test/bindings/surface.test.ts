@@ -108,7 +108,7 @@ describe('loading', () => {
 
   it('is one line of the command line, and no defect', () => {
     const missing = join(tmpdir(), 'bandlift-not-there', 'bandlift.node');
-    const { status, stderr } = bandlift(['check-pipeline'], tmpdir(), { BANDLIFT_ADDON: missing });
+    const { status, stderr } = bandlift(['predict', 'x.hdr', '--out', 'y'], tmpdir(), { BANDLIFT_ADDON: missing });
     expect(stderr).toBe(
       `error: the native addon could not be loaded (${missing}: not there); correct or unset BANDLIFT_ADDON\n`,
     );
