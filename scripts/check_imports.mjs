@@ -29,6 +29,7 @@ const ROOMS = [
   'train',
   'sample', // the generated scene
   'verify', // the checks of `bandlift verify`
+  'view', // the viewer: a local server and its page
   'library', // what a program imports
   'cli',
   'index.ts', // the library's faces

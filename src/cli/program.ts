@@ -70,6 +70,11 @@ const COMMANDS: readonly CommandEntry[] = [
     define: async (command) => (await import('./inspect.js')).defineInspect(command),
   },
   {
+    name: 'view',
+    description: 'look at cubes and predictions in a browser: images, spectra, several cubes at the same place',
+    define: async (command) => (await import('./view.js')).defineView(command),
+  },
+  {
     name: 'check-pipeline',
     description:
       'a tiny model of every network through data, one training step, a checkpoint and back; then the whole way to 4 m',

@@ -85,6 +85,8 @@ export class EnviScene implements LineScene {
   /** The file behind the scene. */
   readonly cube: EnviCube;
   readonly #windows: EnviWindows;
+  readonly #fills: readonly number[];
+  readonly #order: Int32Array;
 
   private constructor(path: string, cube: EnviCube, order: Int32Array, fills: readonly number[]) {
     const { header } = cube;
@@ -120,6 +122,8 @@ export class EnviScene implements LineScene {
       );
     warnings.push(...surveyRemarks(survey, header, order, units).map((remark) => `${path}: ${remark}`));
     this.warnings = warnings;
+    this.#fills = fills;
+    this.#order = order;
     this.#windows = new EnviWindows(cube, {
       stored: order,
       good: this.goodBands,
@@ -149,6 +153,22 @@ export class EnviScene implements LineScene {
   readInto(window: Window, values: Float32Array | undefined, valid: Uint8Array): void {
     checkWindow(window, this.height, this.width, this.path);
     this.#windows.read(window.y, window.x, window.height, window.width, values, valid);
+  }
+
+  /**
+   * A reader of some bands alone, bad ones as they are: where bands lie apart in the file, no others are read. A pixel is valid
+   * where these bands have data. The caller closes it.
+   * @param bands numbers from 0 of the scene's bands
+   */
+  bandWindows(bands: readonly number[]): EnviWindows {
+    const { header } = this.cube;
+    return new EnviWindows(this.cube, {
+      stored: Int32Array.from(bands, (b) => this.#order[b]!),
+      good: new Uint8Array(bands.length).fill(1),
+      fills: this.#fills,
+      scale: header.reflectanceScale ?? 1,
+      lowest: lowestValue(header),
+    });
   }
 
   async close(): Promise<void> {

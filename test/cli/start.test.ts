@@ -64,6 +64,7 @@ describe('start', () => {
     ['import', 'a'],
     ['verify'],
     ['inspect'],
+    ['view', 'a', '--port', '0'],
     ['check-pipeline', '--fast'],
     ['doctor', '--fast'],
   ])('%s %s: options alone', (...args) => {
