@@ -10,8 +10,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byVersion, highestVersion, readNeeds } from '../../bindings/shared_object.js';
 import { projectRoot } from '../../src/base/version.js';
 import { cliPath, temporaryFolder } from '../support/cli.js';
-import { describeLong } from '../support/long.js';
-import { makeOldSystem, npmThere, type OldSystem, type Ran, whyNoOldSystem } from '../support/old_system.js';
+import { describeLong, runLong } from '../support/long.js';
+import {
+  makeOldSystem,
+  npmThere,
+  type OldSystem,
+  type Ran,
+  whyNoOldSystem,
+  whyNoSysroot,
+} from '../support/old_system.js';
 import { landsatCube, sameModel } from '../support/predictions.js';
 
 const root = projectRoot();
@@ -21,8 +28,8 @@ const platform = `linux-${process.arch}`;
 const tarballs = ['bandlift-0.1.0.tgz', `bandlift-${platform}-0.1.0.tgz`];
 /** In the folder where the packages are installed. */
 const MAIN = 'node_modules/bandlift/dist/src/cli/main.js';
-const noOldSystem = whyNoOldSystem();
-const hasApt = spawnSync('apt-get', ['--version']).status === 0;
+const noSysroot = runLong ? whyNoSysroot() : undefined;
+const noOldSystem = noSysroot ?? whyNoOldSystem();
 /** The addon with CUDA where it is built already: it takes minutes. */
 const withCuda = existsSync(join(root, `build/portable-${process.arch}-cuda/.built`));
 
@@ -58,7 +65,7 @@ describeLong('npm run prebuild', () => {
 
   beforeAll(async () => {
     const cuda = withCuda ? ['--cuda'] : [];
-    run(process.execPath, ['scripts/prebuild.mjs', ...(hasApt ? cuda : ['--local'])], root);
+    run(process.execPath, ['scripts/prebuild.mjs', ...(noSysroot === undefined ? cuda : ['--local'])], root);
     if (noOldSystem === undefined) {
       old = makeOldSystem();
       work = old.home;
@@ -105,11 +112,11 @@ describeLong('npm run prebuild', () => {
       expect(existsSync(join(bundled, name)), name).toBe(false);
     const own = JSON.parse(readFileSync(join(work, `node_modules/@bandlift/${platform}/package.json`), 'utf8'));
     expect(own).toMatchObject({ os: ['linux'], cpu: [process.arch], libc: ['glibc'] });
-    if (hasApt) expect(own.config).toEqual({ glibc: '>=2.28' });
+    if (noSysroot === undefined) expect(own.config).toEqual({ glibc: '>=2.28' });
   });
 
-  const floor = `needs glibc 2.28 at most${hasApt ? '' : ' (skipped: no apt to get an old C library with)'}`;
-  it.skipIf(!hasApt)(floor, () => {
+  const floor = `needs glibc 2.28 at most${noSysroot === undefined ? '' : ` (skipped: ${noSysroot})`}`;
+  it.skipIf(noSysroot !== undefined)(floor, () => {
     const addon = join(work, `node_modules/@bandlift/${platform}/bandlift.node`);
     const needs = readNeeds(readFileSync(addon));
     // the same from binutils: 'Name: GLIBC_2.17' in the version needs, 'Shared library: [libc.so.6]'

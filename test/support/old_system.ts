@@ -27,9 +27,16 @@ const NPM = '/usr/lib/node_modules/npm';
 /** The only variables a process there has. */
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME };
 
-/** Why there can be none here; undefined where there can. */
+/** Why packages for old systems cannot be built here; undefined where they can. Downloads what they are built against. */
+export function whyNoSysroot(): string | undefined {
+  const { status, stderr } = spawnSync(join(projectRoot(), 'scripts/sysroot'), [process.arch], { encoding: 'utf8' });
+  return status === 0
+    ? undefined
+    : (/^error: (.*?)(?:;|: run this|$)/m.exec(stderr ?? '')?.[1] ?? 'scripts/sysroot failed');
+}
+
+/** Why there can be no such system here, where packages for it can be built; undefined where there can. */
 export function whyNoOldSystem(): string | undefined {
-  if (spawnSync('apt-get', ['--version']).status !== 0) return 'no apt to get Debian 11 with';
   if (spawnSync('unshare', ['-m', 'chroot', '/', 'true']).status !== 0) return 'mounts and chroot are not permitted';
   const needed = highestVersion(readNeeds(readFileSync(process.execPath)), 'GLIBC');
   if (needed !== undefined && byVersion(needed, GLIBC) > 0) return `this Node needs glibc ${needed}`;
