@@ -105,6 +105,9 @@ function wholeScene(): void {
 
 // ---- drawing
 
+/** Stretches on their way. */
+let stretching = 0;
+
 let asked = false;
 function redraw(): void {
   if (asked) return;
@@ -114,7 +117,7 @@ function redraw(): void {
     for (const pane of panes) drawPane(pane);
     drawCurves();
     drawScale();
-    document.body.dataset.waiting = `${pictures.reduce((sum, picture) => sum + picture.waiting, 0)}`;
+    document.body.dataset.waiting = `${pictures.reduce((sum, picture) => sum + picture.waiting, stretching)}`;
   });
 }
 
@@ -209,6 +212,7 @@ function drawScale(): void {
 let colouring = 0;
 async function recolour(): Promise<void> {
   const mine = ++colouring;
+  stretching++;
   const ends = [opened.shares.indexOf(state.cut), opened.shares.indexOf(1 - state.cut)] as const;
   const asking = state.shown.map(async (id) => {
     const bands = bandsOf(scenes[id]!, state, byBand);
@@ -223,6 +227,8 @@ async function recolour(): Promise<void> {
     byId('legend').textContent = legend(scenes[all[0]!.id]!, all[0]!.bands, all[0]!.ranges);
   } catch (error) {
     say((error as Error).message);
+  } finally {
+    stretching--;
   }
   keep();
   redraw();
