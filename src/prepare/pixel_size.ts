@@ -46,6 +46,7 @@ export function pixelSize(scene: Placed): [down: number, across: number] | undef
       field: 'map info',
       found: latitude,
       expected: '-90 to 90',
+      hint: 'correct the header, or give --gsd METRES',
     });
   const [north, east] = metresPerDegree(latitude);
   return [Math.hypot(east * g2, north * g5), Math.hypot(east * g1, north * g4)];

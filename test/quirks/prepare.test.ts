@@ -427,7 +427,7 @@ const ground: Quirk[] = [
   ...(
     [
       ['units=Furlongs', /x\.hdr: map info, units: an unknown unit of length; found Furlongs, expected Meters, Feet/],
-      ['units=Degrees', /x\.hdr: map info: the size of its pixels is unknown.*give --gsd METRES/],
+      ['units=Degrees', /x\.hdr: map info: not a latitude; found 4078046\.75, expected -90 to 90; .*give --gsd METRES/],
     ] as const
   ).map(
     ([entry, line]): Quirk => ({
