@@ -8,7 +8,8 @@ import { fitNormalization } from '../src/data/fit_normalization.js';
 import { openReader } from '../src/data/loader.js';
 import { openPatchSet } from '../src/data/patches.js';
 import type { Quantiles } from '../src/data/statistics.js';
-import { openDevice, parseDevice } from '../src/engine/device.js';
+import { openDevice } from '../src/engine/device.js';
+import { parseDevice } from '../src/engine/device_choice.js';
 import { deviceQuantiles } from '../src/train/quantiles.js';
 
 const [folder, text = 'cpu'] = process.argv.slice(2);

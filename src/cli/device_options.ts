@@ -1,6 +1,6 @@
 /** The options that say what computes; the same for every command that does. */
 import { type Command, Option } from 'commander';
-import { checkDevice, type DeviceChoice, parseDevice } from '../engine/device.js';
+import { type DeviceChoice, parseDevice } from '../engine/device_choice.js';
 import { PRECISIONS } from '../engine/precision.js';
 import { integer } from './options.js';
 
@@ -27,8 +27,9 @@ export function addDeviceOptions(command: Command): Command {
 }
 
 /** Throws (exit 2) on a name that is none, and for a device that cannot be used: no data are read for it then. */
-export function deviceChoice({ device, precision, threads }: DeviceFlags): DeviceChoice {
+export async function deviceChoice({ device, precision, threads }: DeviceFlags): Promise<DeviceChoice> {
   const choice = { ...parseDevice(device, precision), ...(threads === undefined ? {} : { threads }) };
+  const { checkDevice } = await import('../engine/device.js'); // the addon: not to print a help text
   checkDevice(choice);
   return choice;
 }

@@ -121,7 +121,7 @@ same command then continues. While it runs, PATH.work holds what is needed for t
 
 async function start(input: string[], flags: PredictFlags, command: Command): Promise<void> {
   checkCombination(flags);
-  const device = deviceChoice(flags);
+  const device = await deviceChoice(flags);
   const { runPredict } = await import('./predict_run.js');
   await runPredict(input, flags, { device, cloudsGiven: command.getOptionValueSource('clouds') === 'cli' });
 }

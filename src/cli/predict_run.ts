@@ -4,7 +4,7 @@ import { duration } from '../base/duration.js';
 import { EXIT } from '../base/errors.js';
 import { peakMemory } from '../base/peak_memory.js';
 import { inspectCheckpoint } from '../checkpoint/checkpoint.js';
-import type { DeviceChoice } from '../engine/device.js';
+import type { DeviceChoice } from '../engine/device_choice.js';
 import { checkDefaultModel, defaultModelPath } from '../predict/default_model.js';
 import { outputPath } from '../predict/outputs.js';
 import { boundedShare, type PredictOptions, type PredictResult, planOnly, predict } from '../predict/predict.js';

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { BandliftError, type ErrorDetail, EXIT } from '../base/errors.js';
-import { checkDevice, parseDevice } from '../engine/device.js';
+import { checkDevice } from '../engine/device.js';
+import { parseDevice } from '../engine/device_choice.js';
 import { runFrom, SavedAbort } from '../library/train.js';
 import type { Ranks } from '../ranks/join.js';
 import { placementOf, unusedTasks } from '../ranks/placement.js';

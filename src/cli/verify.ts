@@ -16,7 +16,7 @@ export function defineVerify(command: Command): void {
       '\nTolerance: |a-b| <= 1e-5 + 1e-4 |b| for outputs and losses, 1e-5 + 1e-3 |b| for gradients and parameters.\nExit 1 when anything lies beyond it.',
     )
     .action(async (file: string, flags: VerifyFlags) => {
-      const device = deviceChoice(flags);
+      const device = await deviceChoice(flags);
       const { runVerify } = await import('./verify_run.js');
       await runVerify(file, flags, device);
     });

@@ -1,7 +1,7 @@
 /** `bandlift verify` at work: the engine against numbers from PyTorch. */
 import { EXIT } from '../base/errors.js';
 import { alignRows } from '../base/text_table.js';
-import type { DeviceChoice } from '../engine/device.js';
+import type { DeviceChoice } from '../engine/device_choice.js';
 import { type VerifyRow, verifyGolden } from '../verify/verify.js';
 import type { DeviceFlags } from './device_options.js';
 import { Output } from './output.js';

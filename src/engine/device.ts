@@ -2,12 +2,10 @@
 import type { CudaReport, DeviceOptions, NativeDevice } from '../../bindings/addon.js';
 import { libraryFolders, loadAddon } from '../../bindings/load.js';
 import { BandliftError, EXIT } from '../base/errors.js';
-import { PRECISIONS, type Precision } from './precision.js';
-import type { SessionOptions } from './types.js';
+import { type DeviceChoice, parseDevice } from './device_choice.js';
+import type { Precision } from './precision.js';
 
 const MOST_THREADS = 1024;
-
-export type DeviceChoice = NonNullable<SessionOptions['device']>;
 
 export interface OpenDevice {
   readonly device: NativeDevice;
@@ -17,24 +15,6 @@ export interface OpenDevice {
    */
   readonly name: string;
   readonly precision: Precision;
-}
-
-/** 'auto', 'cpu', 'cuda' or 'cuda:1', with a precision ('auto': the device's own). Throws (exit 2) on anything else. */
-export function parseDevice(text: string, precision = 'auto'): DeviceChoice {
-  const match = /^(auto|cpu|cuda(?::(\d{1,3}))?)$/.exec(text);
-  if (match === null) {
-    const expected = 'auto, cpu, cuda or cuda:NUMBER';
-    throw new BandliftError('no such device', { field: '--device', found: text, expected }, EXIT.usage);
-  }
-  if (precision !== 'auto' && !(PRECISIONS as readonly string[]).includes(precision)) {
-    const expected = `auto, ${PRECISIONS.join(', ')}`;
-    throw new BandliftError('no such precision', { field: '--precision', found: precision, expected }, EXIT.usage);
-  }
-  return {
-    kind: match[1]!.startsWith('cuda') ? 'cuda' : (match[1] as 'auto' | 'cpu'),
-    ...(match[2] === undefined ? {} : { index: Number(match[2]) }),
-    ...(precision === 'auto' ? {} : { precision: precision as Precision }),
-  };
 }
 
 /** Throws (exit 2), as `openDevice` would, for a device or precision that this machine lacks; nothing is opened. */

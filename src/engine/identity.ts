@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { addonPath } from '../../bindings/load.js';
 import { version } from '../base/version.js';
-import { type DeviceChoice, openDevice } from './device.js';
+import { openDevice } from './device.js';
+import type { DeviceChoice } from './device_choice.js';
 
 /**
  * bandlift's version, the addon's contents, the device's kind and instruction set (of a GPU also its name and who computes

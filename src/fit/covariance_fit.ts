@@ -1,7 +1,8 @@
 /** Mean and covariance of spectra, streamed: the sums are made natively in float64, patch by patch. */
 import type { NativeDevice } from '../../bindings/addon.js';
 import { BandliftError } from '../base/errors.js';
-import { type DeviceChoice, openDevice } from '../engine/device.js';
+import { openDevice } from '../engine/device.js';
+import type { DeviceChoice } from '../engine/device_choice.js';
 import { GraphRunner } from '../engine/graph_runner.js';
 import { GraphBuilder } from '../graph/ir.js';
 import { normalEquations } from '../graph/ops/normal_equations.js';

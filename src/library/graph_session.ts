@@ -1,6 +1,7 @@
 /** A graph of one's own on a device. */
 import { fuse } from '../compiler/fuse.js';
-import { openDevice, parseDevice } from '../engine/device.js';
+import { openDevice } from '../engine/device.js';
+import { parseDevice } from '../engine/device_choice.js';
 import { GraphRunner } from '../engine/graph_runner.js';
 import type { Precision } from '../engine/precision.js';
 import type { Graph } from '../graph/ir.js';

@@ -1,7 +1,8 @@
 /** What all long work of the library has: a reporter, a signal to end it, and the device it computes on. */
 import { BandliftError, EXIT } from '../base/errors.js';
 import { type Reporter, silentReporter } from '../base/reporter.js';
-import { checkDevice, type DeviceChoice, parseDevice } from '../engine/device.js';
+import { checkDevice } from '../engine/device.js';
+import { type DeviceChoice, parseDevice } from '../engine/device_choice.js';
 import type { Precision } from '../engine/precision.js';
 
 export interface WorkOptions {

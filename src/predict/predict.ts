@@ -3,7 +3,8 @@
  * and disk as a value; run (run.ts) the plan.
  */
 import type { Reporter } from '../base/reporter.js';
-import { type DeviceChoice, openDevice } from '../engine/device.js';
+import { openDevice } from '../engine/device.js';
+import type { DeviceChoice } from '../engine/device_choice.js';
 import { isSpectral } from '../models/spec.js';
 import type { CubeDescription } from '../scenes/cube_description.js';
 import type { OutputReport } from '../scenes/envi_output.js';

@@ -1,4 +1,4 @@
-import { parseDevice } from '../engine/device.js';
+import { parseDevice } from '../engine/device_choice.js';
 import type { SessionOptions } from '../engine/types.js';
 import type { TrainConfig } from './config.js';
 

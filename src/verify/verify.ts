@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path';
 import { BandliftError } from '../base/errors.js';
-import type { DeviceChoice } from '../engine/device.js';
+import type { DeviceChoice } from '../engine/device_choice.js';
 import { createSession } from '../engine/session.js';
 import { type Batch, COMBINED_LOSS, type Session, type SessionOptions, SPATIAL_LOSS } from '../engine/types.js';
 import { readSafetensors, type SafetensorsFile } from '../io/safetensors.js';
