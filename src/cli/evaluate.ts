@@ -32,11 +32,11 @@ async function start(flags: EvaluateFlags): Promise<void> {
   // before the work, not after it
   if (existsSync(flags.out) && !statSync(flags.out).isDirectory())
     throw new BandliftError('not a folder', { file: flags.out, hint: 'give another --out' });
-  await deviceChoice(flags); // throws for a device that is not there
   if (flags.stage1 === undefined && flags.stage2 === undefined)
     throw new BandliftError('nothing to evaluate', { expected: '--stage1 or --stage2, or both' }, EXIT.usage);
   if (flags.stage2 !== undefined && flags.library !== undefined)
     throw new BandliftError('is a baseline of stage 1 alone', { field: '--library' }, EXIT.usage);
+  await deviceChoice(flags); // throws for a device that is not there
   const { runEvaluate } = await import('./evaluate_run.js');
   await runEvaluate(flags);
 }

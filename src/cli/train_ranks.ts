@@ -1,5 +1,6 @@
 /** A training process that was launched with others: rank 0 runs the command, the others serve it. */
 import { hostname } from 'node:os';
+import { loadAddon } from '../../bindings/load.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { dismiss, farewell, giveUp, joinRanks, type Ranks } from '../ranks/join.js';
 import { followRun } from '../train/follow.js';
@@ -10,13 +11,19 @@ export async function trainTogether(stage: 1 | 2, lead: (ranks?: Ranks) => Promi
   // from here on a signal is a request that all ranks agree on
   const interrupt = onInterrupt('');
   try {
-    const ranks = await joinRanks(() => interrupt.requested);
+    const ranks = await joinRanks(() => interrupt.requested, leave);
     if (ranks === undefined) return await lead();
     if (ranks.group.rank > 0) return await serve(stage, ranks);
     await leadAll(ranks, lead);
   } finally {
     interrupt.dispose();
   }
+}
+
+/** Ends a process that waits inside MPI. */
+function leave(problem: string): void {
+  process.stderr.write(`error: ${problem}\n`);
+  loadAddon().exitNow(EXIT.failure);
 }
 
 async function leadAll(ranks: Ranks, lead: (ranks: Ranks) => Promise<void>): Promise<void> {

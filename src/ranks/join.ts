@@ -25,16 +25,20 @@ export interface Ranks {
   readonly localRank: number;
 }
 
-/** Joins the ranks that this process was launched with; undefined where it is alone. Throws BandliftErrors (exit 1, 2). */
-export async function joinRanks(stopAsked: () => boolean): Promise<Ranks | undefined> {
+/**
+ * Joins the ranks that this process was launched with; undefined where it is alone. Throws BandliftErrors (exit 1, 2). `tooLate` is
+ * told where the ranks do not meet, and ends the process: this one waits inside MPI then.
+ */
+export async function joinRanks(
+  stopAsked: () => boolean,
+  tooLate: (problem: string) => void,
+): Promise<Ranks | undefined> {
   const placement = placementOf(process.env);
   if (placement === undefined) return undefined;
   // until there is a watch, a rank that died leaves the others inside MPI
   const late = setTimeout(() => {
-    process.stderr.write(
-      `error: rank of ${placement.size} (${hostname()}): the ranks did not come together within ${TOGETHER / 1000} s; look for one that ended\n`,
-    );
-    loadAddon().exitNow(EXIT.failure);
+    const problem = `the ranks did not come together within ${TOGETHER / 1000} s; look for one that ended`;
+    tooLate(`rank of ${placement.size} (${hostname()}): ${problem}`);
   }, TOGETHER + 5000);
   try {
     return await comeTogether(placement, stopAsked);

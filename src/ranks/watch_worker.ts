@@ -42,7 +42,7 @@ function leave(code: number): void {
 function say(text: string): void {
   const { exitNow } = loadAddon();
   try {
-    // process.stderr of a worker goes through the main thread, which may be waiting
+    // the error stream of a worker goes through the main thread, which may be waiting
     writeSync(2, `${text}\n`);
   } catch {
     exitNow(1);
