@@ -3,8 +3,10 @@ import { truncateSync } from 'node:fs';
 import { request } from 'node:http';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Spectrum } from '../../src/view/page/ask.js';
+import { bounds } from '../../src/view/page/pins.js';
 import { startViewer, type Viewer } from '../../src/view/server.js';
-import { writeCube } from '../support/envi_cubes.js';
+import { braces, writeCube } from '../support/envi_cubes.js';
 import { temporaryFolder } from '../support/temporary.js';
 import { BAD, BANDS, COARSE, coarseValue, FINE, fineValue, hasData, WAVELENGTH, writeScenes } from './view_scenes.js';
 
@@ -251,6 +253,31 @@ describe('scenes', () => {
     expect([status, body.toString()]).toEqual([400, expect.stringMatching(reason)]);
     expect(body.toString().trim().split('\n')).toHaveLength(1);
   });
+});
+
+it('intervals, whose file holds all lower and then all upper bounds, become the bounds of each band', async () => {
+  const twice = [...WAVELENGTH, ...WAVELENGTH];
+  const interval = writeCube(join(folder, 'interval'), {
+    ...COARSE,
+    bands: 2 * BANDS,
+    value: (_, __, b) => (b < BANDS ? 0.1 + b / 100 : 5 + b),
+    entries: {
+      wavelength: braces(twice),
+      'wavelength units': 'Nanometers',
+      bbl: braces(twice.map((_, b) => (BAD.includes(b % BANDS) ? 0 : 1))),
+    },
+  });
+  const one = await startViewer({ files: [join(folder, 'coarse.hdr')], uncertainty: interval, port: 0 });
+  const spectrum = async (id: number): Promise<Spectrum> =>
+    JSON.parse(
+      (
+        await ask(`${new URL(one.address).pathname}api/spectrum?scene=${id}&x=9&y=9`, {}, 'GET', one.port)
+      ).body.toString(),
+    );
+  const found = bounds(await spectrum(0), await spectrum(1), Array.from(one.scenes[1]!.scene.wavelength!));
+  await one.close();
+  const good = (value: (b: number) => number) => WAVELENGTH.map((_, b) => (BAD.includes(b) ? null : value(b)));
+  expect(found).toEqual({ lower: good((b) => Math.fround(0.1 + b / 100)), upper: good((b) => 5 + BANDS + b) });
 });
 
 describe('files', () => {

@@ -34,15 +34,25 @@ export function boxOf({ facts, toScene }: OnGround, place: Place): [number, numb
 const shifted = (a: Spectrum, b: readonly (number | null)[], sign: number) =>
   a.mean.map((v, i) => (v === null || b[i] === null || b[i] === undefined ? null : v + sign * b[i]!));
 
-/** Lower and upper bounds: an interval, a deviation, or the spread of a box. */
-function bounds(found: Spectrum, doubt: Spectrum | undefined): Pick<Series, 'lower' | 'upper'> {
+/**
+ * Lower and upper bounds: an interval, a deviation, or the spread of a box. An interval's file holds all lower bounds, then all
+ * upper ones; where it has wavelengths the scene's bands are sorted by them, and the two of a band follow each other.
+ */
+export function bounds(
+  found: Spectrum,
+  doubt: Spectrum | undefined,
+  wavelength?: readonly number[],
+): Pick<Series, 'lower' | 'upper'> {
   const bands = found.mean.length;
+  const paired = wavelength !== undefined && wavelength[0] === wavelength[1];
+  const low = (b: number) => (paired ? 2 * b : b);
+  const high = (b: number) => (paired ? 2 * b + 1 : bands + b);
   if (doubt !== undefined && doubt.pixels > 0) {
     if (doubt.mean.length === 2 * bands) {
-      const both = doubt.mean.slice(0, bands).map((v, b) => v !== null && doubt.mean[bands + b] !== null);
+      const both = found.mean.map((_, b) => doubt.mean[low(b)] !== null && doubt.mean[high(b)] !== null);
       return {
-        lower: both.map((ok, b) => (ok ? doubt.mean[b]! : null)),
-        upper: both.map((ok, b) => (ok ? doubt.mean[bands + b]! : null)),
+        lower: both.map((ok, b) => (ok ? doubt.mean[low(b)]! : null)),
+        upper: both.map((ok, b) => (ok ? doubt.mean[high(b)]! : null)),
       };
     }
     return { lower: shifted(found, doubt.mean, -1), upper: shifted(found, doubt.mean, 1) };
@@ -78,7 +88,7 @@ export async function curvesAt(
         dash: DASHES[i % DASHES.length]!,
         x: byBand || facts.wavelength === undefined ? spectrumHere.mean.map((_, b) => b + 1) : facts.wavelength,
         y: spectrumHere.mean,
-        ...bounds(spectrumHere, i === 0 ? doubt : undefined),
+        ...bounds(spectrumHere, i === 0 ? doubt : undefined, doubtful?.facts.wavelength),
       },
     ];
   });
