@@ -14,9 +14,9 @@ import { applyFit, type SceneFit, type SceneSpectra } from '../fit/scene_ridge.j
 import { narrowed } from '../fit/scene_uncertainty.js';
 import type { Scene } from '../scenes/types.js';
 import { regionMask } from '../spectra/bands.js';
+import { resampleBands } from '../spectra/resample_bands.js';
 import { evenly, meanAngle } from './candidates.js';
 import type { KnownSpectra } from './known_pixels.js';
-import { regrid, regridding } from './regrid.js';
 
 /** Numbers of known pixels that the curve is printed for. */
 const CURVE = [0, 5, 10, 20, 50, 100] as const;
@@ -38,7 +38,8 @@ export async function knownScene(
   scene: Scene,
   bands: { readonly wavelength: readonly number[]; readonly fwhm: readonly number[] },
 ): Promise<{ pixels: SceneSpectra; names: string[]; skipped: string[] }> {
-  const way = regridding(known.wavelength, known.good, bands.wavelength, bands.fwhm);
+  const grid = { wavelength: Float64Array.from(bands.wavelength), fwhm: Float64Array.from(bands.fwhm) };
+  const way = resampleBands(known, grid, known.path);
   const count = bands.wavelength.length;
   const kept: { name: string; x: number[]; y: Float32Array }[] = [];
   const skipped: string[] = [];
@@ -51,7 +52,7 @@ export async function knownScene(
     }
     const y = new Float32Array(count);
     const own = known.spectra.subarray(k * known.wavelength.length, (k + 1) * known.wavelength.length);
-    regrid(way, own, y, 0);
+    way.apply(own, y);
     kept.push({ name: known.names[k]!, x, y });
   }
   const spectra = new Float32Array(kept.length * count);
@@ -63,7 +64,7 @@ export async function knownScene(
     count: kept.length,
     x: Float64Array.from(kept.flatMap(({ x }) => x)),
     y: spectra,
-    good: way.known,
+    good: way.good,
     brightness: Float64Array.from(kept, ({ x }) => x.reduce((sum, v) => sum + v, 0) / x.length),
   };
   return { pixels, names: kept.map(({ name }) => name), skipped };

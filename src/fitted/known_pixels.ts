@@ -9,6 +9,8 @@ import { toNanometres } from '../spectra/units.js';
 
 /** Spectra as they were measured, and the pixel of the scene that each belongs to. */
 export interface KnownSpectra {
+  /** The file that they come from. */
+  readonly path: string;
   /** For messages: a line of the table, a pixel. */
   readonly names: readonly string[];
   /** Rows and columns of the scene, from 0. */
@@ -124,7 +126,7 @@ export async function readKnownTable(path: string, scene: Scene): Promise<KnownS
       spectra[i * bands.length + b] = value;
     });
   });
-  return { ...known, spectra, wavelength, good: new Uint8Array(bands.length).fill(1) };
+  return { path, ...known, spectra, wavelength, good: new Uint8Array(bands.length).fill(1) };
 }
 
 /** Pixels of the scene that are taken of an overlap, spread evenly over it. */
@@ -190,5 +192,12 @@ export async function readKnownCube(cube: Scene, scene: Scene): Promise<KnownSpe
     const isPlausible = rows.every((spectrum) => spectrum[b]! >= RANGE[0] && spectrum[b]! <= RANGE[1]);
     return cube.goodBands?.[b] !== 0 && isFilled && isPlausible ? 1 : 0;
   });
-  return { names: pixels.map(([r, c]) => `row ${r}, column ${c}`), pixels, spectra, wavelength: cube.wavelength, good };
+  return {
+    path: cube.path,
+    names: pixels.map(([r, c]) => `row ${r}, column ${c}`),
+    pixels,
+    spectra,
+    wavelength: cube.wavelength,
+    good,
+  };
 }

@@ -7,9 +7,9 @@ import { openEnvi, readEnviLines } from '../raster/envi.js';
 import type { EnviCube } from '../raster/envi_cube.js';
 import { loadBandCentres } from '../spectra/band_centres_csv.js';
 import { keepBands } from '../spectra/bands.js';
+import { resampleBands } from '../spectra/resample_bands.js';
 import { bandWeights, LANDSAT8_OLI } from '../spectra/response.js';
 import { AVIRIS_NG_FWHM, AVIRIS_NG_WAVELENGTH } from '../spectra/tables/aviris_ng_2017.js';
-import { regrid, regridding } from './regrid.js';
 
 export interface Source {
   readonly name: string;
@@ -138,8 +138,8 @@ export function spectraOf(
   file = name,
 ): SceneSpectra {
   const grid = commonGrid();
-  const way = regridding(wavelength, good, grid.wavelength, grid.fwhm);
-  const known = [...way.known.keys()].filter((b) => way.known[b] === 1);
+  const way = resampleBands({ wavelength, good }, grid, file);
+  const known = [...way.good.keys()].filter((b) => way.good[b] === 1);
   const weights = bandWeights(
     LANDSAT8_OLI,
     known.map((b) => grid.wavelength[b]!),
@@ -152,7 +152,8 @@ export function spectraOf(
   const x = new Float64Array(count * inBands);
   for (let p = 0; p < count; p++) {
     const [to, at] = [kept.length * bands, kept.length * inBands];
-    regrid(way, reflectance.subarray(p * wavelength.length, (p + 1) * wavelength.length), y, to);
+    const own = reflectance.subarray(p * wavelength.length, (p + 1) * wavelength.length);
+    way.apply(own, y.subarray(to, to + bands));
     for (let i = 0; i < inBands; i++) {
       let sum = 0;
       known.forEach((b, k) => {
@@ -177,7 +178,7 @@ export function spectraOf(
     ...(width !== undefined && kept.length === count ? { width } : {}),
     x: x.slice(0, kept.length * inBands),
     y: y.slice(0, kept.length * bands),
-    good: way.known,
+    good: way.good,
     brightness,
   };
 }
