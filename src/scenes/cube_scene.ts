@@ -1,6 +1,5 @@
 /** The cube of a product in HDF5 or netCDF-4 as a scene: bands sorted by wavelength, physical units, read by windows. */
 import { BandliftError } from '../base/errors.js';
-import { allocate } from '../base/files.js';
 import { checkStillWhole } from '../data/hdf5_fields.js';
 import { closeHdf5 } from '../data/hdf5_library.js';
 import { checkWindow } from '../raster/geo.js';
@@ -10,7 +9,7 @@ import { sceneName } from './envi_scene.js';
 import { surveyRows } from './envi_survey.js';
 import type { ProductFile } from './hdf5_array.js';
 import { type CubeBand, type CubePart, chunkBytes, Hdf5Windows } from './hdf5_windows.js';
-import type { LineOptions, LineScene } from './line_scene.js';
+import { type LineOptions, type LineScene, readWindow } from './line_scene.js';
 import type { LookupTable } from './lookup_table.js';
 import type { Pixels } from './types.js';
 
@@ -125,12 +124,7 @@ export class CubeScene implements LineScene {
   }
 
   async read(window: Window): Promise<Pixels> {
-    const pixels = window.height * window.width;
-    checkWindow(window, this.height, this.width, this.path);
-    const values = new Float32Array(allocate(pixels * this.bands * 4, this.path, 'a window of the scene'));
-    const valid = new Uint8Array(pixels);
-    this.readInto(window, values, valid);
-    return { values, valid };
+    return readWindow(this, window);
   }
 
   readInto(window: Window, values: Float32Array | undefined, valid: Uint8Array): void {

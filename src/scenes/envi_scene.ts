@@ -1,7 +1,6 @@
 /** An ENVI cube as a scene: bands sorted by wavelength, physical units, nodata found, read by windows. */
 import { basename } from 'node:path';
 import { BandliftError } from '../base/errors.js';
-import { allocate } from '../base/files.js';
 import { openEnvi } from '../raster/envi.js';
 import { wktOfMapInfo } from '../raster/envi_crs.js';
 import type { EnviCube } from '../raster/envi_cube.js';
@@ -14,7 +13,7 @@ import type { BandCentres } from '../spectra/band_centres_csv.js';
 import { bandOrder, fillValues } from './envi_bands.js';
 import { surveyRemarks } from './envi_remarks.js';
 import { lowestValue, surveyBands } from './envi_survey.js';
-import type { LineOptions, LineScene } from './line_scene.js';
+import { type LineOptions, type LineScene, readWindow } from './line_scene.js';
 import type { Pixels, Scene } from './types.js';
 
 export type EnviSceneOptions = Pick<LineOptions, 'bands' | 'bandCentres'>;
@@ -141,12 +140,7 @@ export class EnviScene implements LineScene {
   }
 
   async read(window: Window): Promise<Pixels> {
-    const pixels = window.height * window.width;
-    checkWindow(window, this.height, this.width, this.path);
-    const values = new Float32Array(allocate(pixels * this.bands * 4, this.path, 'a window of the scene'));
-    const valid = new Uint8Array(pixels);
-    this.readInto(window, values, valid);
-    return { values, valid };
+    return readWindow(this, window);
   }
 
   /** As `read`, into memory that the caller keeps; without `values` the validity alone is found, which costs less. */

@@ -1,7 +1,9 @@
 /** What `prepare` works on: a scene of an imaging spectrometer that can be read at once into memory that the caller keeps. */
+import { allocate } from '../base/files.js';
+import { checkWindow } from '../raster/geo.js';
 import type { Window } from '../raster/types.js';
 import type { BandCentres } from '../spectra/band_centres_csv.js';
-import type { Scene } from './types.js';
+import type { Pixels, Scene } from './types.js';
 
 export interface LineScene extends Scene {
   /** 1 = carries data that can be used. */
@@ -27,4 +29,14 @@ export interface LineOptions {
   readonly ortho?: boolean;
   /** Decoded blocks kept in memory. */
   readonly cacheBytes?: number;
+}
+
+/** A window in memory of its own. Errors: BandliftError where it leaves the scene, or for what the file cannot give. */
+export function readWindow(scene: LineScene, window: Window): Pixels {
+  checkWindow(window, scene.height, scene.width, scene.path);
+  const pixels = window.height * window.width;
+  const values = new Float32Array(allocate(pixels * scene.bands * 4, scene.path, 'a window of the scene'));
+  const valid = new Uint8Array(pixels);
+  scene.readInto(window, values, valid);
+  return { values, valid };
 }

@@ -1,6 +1,5 @@
 /** A cube of many bands in one GeoTIFF as a scene: bands sorted by wavelength, physical units, read by windows. */
 import { BandliftError } from '../base/errors.js';
-import { allocate } from '../base/files.js';
 import { LARGEST_VALUE } from '../raster/envi_window.js';
 import { checkWindow } from '../raster/geo.js';
 import { readGeoReference } from '../raster/geotiff_keys.js';
@@ -9,7 +8,7 @@ import type { TiffRaster } from '../raster/tiff_raster.js';
 import type { GeoReference, Window } from '../raster/types.js';
 import { keepBands } from '../spectra/bands.js';
 import { surveyRows } from './envi_survey.js';
-import type { LineOptions, LineScene } from './line_scene.js';
+import { type LineOptions, type LineScene, readWindow } from './line_scene.js';
 import type { Pixels } from './types.js';
 
 export interface TiffCubeInfo {
@@ -122,12 +121,7 @@ export class TiffCube implements LineScene {
   }
 
   async read(window: Window): Promise<Pixels> {
-    const pixels = window.height * window.width;
-    checkWindow(window, this.height, this.width, this.path);
-    const values = new Float32Array(allocate(pixels * this.bands * 4, this.path, 'a window of the scene'));
-    const valid = new Uint8Array(pixels);
-    this.readInto(window, values, valid);
-    return { values, valid };
+    return readWindow(this, window);
   }
 
   readInto(window: Window, values: Float32Array | undefined, valid: Uint8Array): void {
