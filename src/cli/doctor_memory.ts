@@ -36,7 +36,7 @@ export function inspectMemory(group = memoryLimit(), space = addressSpaceLimit(o
   const limited = group !== undefined && group < total;
   findings.push({
     what: 'memory limit',
-    found: limited ? `${formatBytes(group)} (control group: container or job)` : 'none (control group)',
+    found: limited ? `${formatBytes(group)} (control group: container or job)` : 'unlimited (control group)',
     ok: true,
     ...remedy(limited && group < ENOUGH ? 'ask for more (SLURM: --mem=16G), or train with a smaller --batch-size' : ''),
   });
