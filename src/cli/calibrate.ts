@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { CalibrateFlags } from './calibrate_run.js';
+import { real, realAbove } from './options.js';
 
 export function defineCalibrate(command: Command): void {
   command
@@ -15,6 +16,8 @@ export function defineCalibrate(command: Command): void {
       'known spectra (CSV): columns x,y in map coordinates or row,column in pixels from 0, then wavelengths in nm; reflectance 0 to 1',
     )
     .option('--cube <path>', 'known spectra: a cube of reflectance that overlaps the scene, in its coordinate system')
+    .option('--input-scale <x>', 'scale of a stacked GeoTIFF: reflectance = stored * scale + offset', realAbove(0))
+    .option('--input-offset <x>', 'offset of a stacked GeoTIFF (see --input-scale)', real(Number.NEGATIVE_INFINITY))
     .option('--model <file>', 'model to calibrate (default: the one that comes with bandlift)')
     .option('--keep-outliers', 'take known spectra that contradict the others')
     .option('--force', 'replace --out if it exists')

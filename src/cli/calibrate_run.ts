@@ -4,9 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../base/atomic.js';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { loadModel, saveSceneModel } from '../checkpoint/checkpoint.js';
-import { calibrateModel, knownScene } from '../fitted/calibrate.js';
+import { calibratable, calibrateModel, knownScene } from '../fitted/calibrate.js';
 import { type KnownSpectra, readKnownCube, readKnownTable } from '../fitted/known_pixels.js';
 import { checkDefaultModel, defaultModelPath } from '../predict/default_model.js';
+import { checkValues } from '../predict/plausibility.js';
 import { openScene } from '../scenes/open.js';
 import type { Scene } from '../scenes/types.js';
 import { Output } from './output.js';
@@ -18,6 +19,8 @@ export interface CalibrateFlags {
   readonly cube?: string;
   readonly model?: string;
   readonly keepOutliers?: boolean;
+  readonly inputScale?: number;
+  readonly inputOffset?: number;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -42,12 +45,20 @@ export async function runCalibrate(flags: CalibrateFlags): Promise<void> {
   if (!/\.safetensors$/i.test(flags.out)) throw fail('a checkpoint ends in .safetensors', `${flags.out}.safetensors`);
   if (existsSync(flags.out) && !flags.force) throw fail('exists already', 'give another name, or --force');
   const stored = await loadModel(path);
-  const scene = await openScene(flags.scene, { enviBands: 'all' });
+  const ofScenes = calibratable(stored, path);
+  const scene = await openScene(flags.scene, {
+    enviBands: 'all',
+    ...(flags.inputScale === undefined ? {} : { scale: flags.inputScale }),
+    ...(flags.inputOffset === undefined ? {} : { offset: flags.inputOffset }),
+  });
   try {
     for (const warning of scene.warnings) output.warn(warning);
     checkDefaultModel(scene, false);
+    const { bands, normalization } = ofScenes.facts;
+    const model = { path, normalization, ...(bands.units === null ? {} : { units: bands.units }) };
+    const whole = { y: 0, x: 0, height: scene.height, width: scene.width };
+    for (const warning of await checkValues(model, scene, whole, 'never')) output.warn(warning);
     const known = await readKnown(flags, scene);
-    const bands = stored.scenes?.facts.bands ?? { wavelength: [], fwhm: [] };
     const { pixels, names, skipped } = await knownScene(known, scene, bands);
     if (skipped.length > 0)
       output.warn(
@@ -59,7 +70,7 @@ export async function runCalibrate(flags: CalibrateFlags): Promise<void> {
       output.event('calibrate', { out: flags.out, pixels: 0 });
       return;
     }
-    const found = calibrateModel(stored, path, pixels, names, flags.keepOutliers === true);
+    const found = calibrateModel(stored, ofScenes, pixels, names, flags.keepOutliers === true);
     await saveSceneModel(flags.out, found.model, found.parameters, found.scenes);
     const { strength } = found.scenes.facts.calibration!;
     output.line(`${pixels.count} known pixels of ${scene.name}, prior times ${strength}`);

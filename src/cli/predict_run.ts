@@ -151,11 +151,8 @@ function predictOptions(flags: PredictFlags, scene: Scene, device: DeviceChoice)
 function tell(result: PredictResult, output: Output): void {
   const { output: cube, stage1, description, seconds, bounded, stage1Bounded, uncertainty } = result;
   const { counts } = cube;
-  const values = counts.pixels * description.bands;
-  if (counts.clamped > 0)
-    output.warn(
-      `${counts.clamped} values (${((100 * counts.clamped) / values).toFixed(3)} %) lie beyond int16 at scale ${description.scale} and were cut off; give a smaller --scale`,
-    );
+  tellClamped(cube, description.scale, '', output);
+  if (uncertainty) tellClamped(uncertainty.cube, description.scale, 'uncertainty: ', output);
   if (counts.nodata === counts.pixels) output.warn('no pixel of the input is valid: the whole result is nodata');
   const share = boundedShare(cube, description.bands);
   const held = (part: number) =>
@@ -188,6 +185,21 @@ function tell(result: PredictResult, output: Output): void {
         }
       : {}),
   });
+}
+
+const INT16_BYTES = 2;
+
+function tellClamped(
+  { counts: { clamped }, bytes }: PredictResult['output'],
+  scale: number | undefined,
+  what: string,
+  output: Output,
+): void {
+  if (clamped === 0) return;
+  const share = ((100 * clamped * INT16_BYTES) / bytes).toFixed(3);
+  output.warn(
+    `${what}${clamped} values (${share} %) lie beyond int16 at scale ${scale} and were cut off; give a smaller --scale`,
+  );
 }
 
 function tellUncertainty(

@@ -21,10 +21,12 @@ import type { KnownSpectra } from './known_pixels.js';
 /** Numbers of known pixels that the curve is printed for. */
 const CURVE = [0, 5, 10, 20, 50, 100] as const;
 
+type SceneKnowledge = NonNullable<StoredModel['scenes']>;
+
 export interface CalibratedModel {
   readonly model: StoredModel['model'];
   readonly parameters: ReadonlyMap<string, Float32Array>;
-  readonly scenes: NonNullable<StoredModel['scenes']>;
+  readonly scenes: SceneKnowledge;
   /** Mean angle of the known pixels in clear bands, each left out: before and after; degrees. */
   readonly before: number;
   readonly after: number;
@@ -70,19 +72,8 @@ export async function knownScene(
   return { pixels, names: kept.map(({ name }) => name), skipped };
 }
 
-/**
- * Corrects a model by known pixels, of which there is at least one.
- *
- * @param keepOutliers takes pixels that contradict the others
- * @throws BandliftError that names the pixels which contradict the others, or says why the model cannot be calibrated
- */
-export function calibrateModel(
-  { model, tensors, scenes }: StoredModel,
-  path: string,
-  pixels: SceneSpectra,
-  names: readonly string[],
-  keepOutliers: boolean,
-): CalibratedModel {
+/** What a model that can be calibrated knows of scenes. Errors: BandliftError for one that cannot be, or is already. */
+export function calibratable({ model, scenes }: StoredModel, path: string): SceneKnowledge {
   if (scenes === undefined)
     throw new BandliftError('does not know how scenes differ, so that it cannot be calibrated', {
       file: path,
@@ -90,13 +81,29 @@ export function calibrateModel(
       expected: 'a closed-form model of scenes',
       hint: 'leave out --model for the one that comes with bandlift',
     });
-  const { facts, tables } = scenes;
-  if (facts.calibration)
-    throw new BandliftError('is calibrated already', {
-      file: path,
-      found: `${facts.calibration.pixels} pixels of ${facts.calibration.scene}`,
-      hint: 'calibrate the model in the box with all known pixels at once',
-    });
+  const { calibration } = scenes.facts;
+  if (calibration === undefined) return scenes;
+  throw new BandliftError('is calibrated already', {
+    file: path,
+    found: `${calibration.pixels} pixels of ${calibration.scene}`,
+    hint: 'calibrate the model in the box with all known pixels at once',
+  });
+}
+
+/**
+ * Corrects a model by known pixels, of which there is at least one.
+ *
+ * @param known what `calibratable` gave
+ * @param keepOutliers takes pixels that contradict the others
+ * @throws BandliftError that names the pixels which contradict the others
+ */
+export function calibrateModel(
+  { model, tensors }: StoredModel,
+  { facts, tables }: SceneKnowledge,
+  pixels: SceneSpectra,
+  names: readonly string[],
+  keepOutliers: boolean,
+): CalibratedModel {
   const weight = Float32Array.from(tensors.parameters.get('regression.weight')!);
   const bias = Float32Array.from(tensors.parameters.get('regression.bias')!);
   const fit: SceneFit = {

@@ -79,8 +79,9 @@ export async function readKnownTable(path: string, scene: Scene): Promise<KnownS
   if (!byMap && !(row >= 0 && column >= 0))
     throw new BandliftError('columns missing', {
       file: path,
-      found: head.slice(0, 4).join(',') || 'an empty file',
+      found: head.slice(0, 4).join(',').slice(0, 60) || 'an empty file',
       expected: 'x,y (map coordinates) or row,column (pixels from 0), then wavelengths',
+      ...(/["';\t]/.test(head[0]!) ? { hint: 'write a plain CSV: commas, decimal points, no quotes' } : {}),
     });
   const bands = head.flatMap((cell, at) => (/^[\d.]+(\s*(nm|um))?$/.test(cell) ? [at] : []));
   if (bands.length < 2)
@@ -101,6 +102,13 @@ export async function readKnownTable(path: string, scene: Scene): Promise<KnownS
       if (Number.isFinite(value)) return value;
       throw new BandliftError('is no number', { file: where, field: head[at]!, found: cells[at] || 'nothing' });
     };
+    if (cells.length > head.length && cells.slice(head.length).some((cell) => cell !== ''))
+      throw new BandliftError('has more cells than the first line', {
+        file: where,
+        found: cells.length,
+        expected: head.length,
+        hint: 'commas divide the cells: give decimal points, and names without commas',
+      });
     known.names.push(name >= 0 && cells[name] ? cells[name]! : `line ${i + 2}`);
     if (byMap) known.pixels.push(pixelAt(scene, number(x), number(y), where));
     else {

@@ -7,6 +7,7 @@ import type { Scene } from '../scenes/types.js';
 import { checkOutputs } from './outputs.js';
 import { checkPlace, checkValues } from './plausibility.js';
 import { chooseWindow, cropScene, type RegionChoice } from './region.js';
+import { isOfUnfinished } from './stage_run.js';
 import { chooseStages, type Stage, type StageOptions } from './stages.js';
 import { readSettings, workFolder } from './work_folder.js';
 
@@ -45,8 +46,11 @@ async function lookAtOutputs(scene: Scene, stages: readonly Stage[], options: Lo
   const { out, keepStage1, overwrite, resume } = options;
   const unfinishedOne = resume === 'restart' ? undefined : await readSettings(workFolder(out));
   const kept = stages.filter(({ side }, i) => side || keepStage1 === true || i === stages.length - 1);
+  // what goes with an unfinished prediction that is discarded stands in nobody's way
+  const discarded = resume === 'restart' ? await Promise.all(kept.map(isOfUnfinished)) : [];
   return checkOutputs({
     cubes: kept.map((stage) => stage.out),
+    replaced: kept.filter((_, i) => discarded[i]).map((stage) => stage.out),
     out,
     inputs: [...(scene.files ?? [scene.path]), ...stages.map(({ model }) => model.path)],
     overwrite: overwrite === true,

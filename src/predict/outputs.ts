@@ -71,9 +71,22 @@ function isSameFile(a: string, b: string): boolean {
   return basename(a).toLowerCase() === basename(b).toLowerCase() && place(a) === place(b);
 }
 
+/** Cubes that went with an older result of this name, and would be taken for those of the new one. */
+function leftBeside(out: string, cubes: readonly string[]): string[] {
+  const { dataPath, headerPath } = cubePaths(out);
+  if (!existsSync(dataPath)) return [];
+  const written = cubes.map((cube) => cubePaths(cube).dataPath);
+  return ['_stage1', '_uncertainty', '_distance']
+    .map((suffix) => headerPath.replace(/\.hdr$/, `${suffix}.img`))
+    .filter((path) => existsSync(path) && !written.includes(path))
+    .map((path) => `${path} stays, and belongs to the older result: remove it`);
+}
+
 export interface OutputCheck {
   /** Names of the cubes that stay: the result, and stage 1's where it is kept. */
   readonly cubes: readonly string[];
+  /** Of these, those that may be replaced in any case. */
+  readonly replaced: readonly string[];
   /** The result's name, beside which the work folder lies. */
   readonly out: string;
   /** Every file that the prediction reads. */
@@ -87,7 +100,7 @@ export interface OutputCheck {
  * Throws a BandliftError when a file that would be written is one of the input, exists and may not be replaced, or has no
  * folder that can be written to. Returns what the user should know as sentences.
  */
-export function checkOutputs({ cubes, out, inputs, overwrite, resumes }: OutputCheck): string[] {
+export function checkOutputs({ cubes, replaced, out, inputs, overwrite, resumes }: OutputCheck): string[] {
   const warnings: string[] = [];
   const fail = (file: string, message: string, hint: string) => new BandliftError(message, { file, hint }, EXIT.usage);
   checkFolder(dirname(out));
@@ -99,7 +112,8 @@ export function checkOutputs({ cubes, out, inputs, overwrite, resumes }: OutputC
         throw fail(path, 'is a file of the input, which is never written over', 'give another --out');
       const found = statOf(path);
       if (found?.isDirectory()) throw fail(path, 'is a folder', 'give another --out');
-      if (found && !overwrite && !resumes) throw fail(path, 'exists already', 'give another name, or --overwrite');
+      if (found && !overwrite && !resumes && !replaced.includes(cube))
+        throw fail(path, 'exists already', 'give another name, or --overwrite');
     }
     // GDAL and ENVI look for NAME.img.hdr before NAME.hdr
     const before = `${dataPath}.hdr`;
@@ -110,6 +124,7 @@ export function checkOutputs({ cubes, out, inputs, overwrite, resumes }: OutputC
         `${dataPath}.aux.xml belongs to an older file, and GDAL would believe it before the new header: remove it`,
       );
   }
+  warnings.push(...leftBeside(out, cubes));
   const work = workFolder(out);
   if (existsSync(work) && !isWorkFolder(work))
     throw fail(work, 'is needed for what is unfinished, and holds something else', 'move it, or give another --out');

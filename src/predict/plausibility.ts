@@ -78,7 +78,7 @@ async function typicalValue(scene: Scene, region: Window): Promise<number | unde
 }
 
 /** The largest value that the training's normalisation spans; undefined where it does not normalise. */
-function reachOf({ normalization }: StageModel): number | undefined {
+function reachOf({ normalization }: Pick<StageModel, 'normalization'>): number | undefined {
   if (normalization.method === 'none') return undefined;
   const { offset, scale } = normalization.input;
   const at = (list: readonly number[], b: number) => list[list.length === 1 ? 0 : b]!;
@@ -89,20 +89,25 @@ function reachOf({ normalization }: StageModel): number | undefined {
 /**
  * Looks at some pixels of the region. Throws a BandliftError where reflectance lies far above 1; returns what else is odd.
  *
- * @param force only says it
+ * @param force only says it; 'never' where the command has no --force-units
  */
-export async function checkValues(model: StageModel, scene: Scene, region: Window, force: boolean): Promise<string[]> {
+export async function checkValues(
+  model: Pick<StageModel, 'path' | 'units' | 'normalization'>,
+  scene: Scene,
+  region: Window,
+  force: boolean | 'never',
+): Promise<string[]> {
   const typical = await typicalValue(scene, region);
   if (typical === undefined || typical === 0) return [];
   const found = `half of the values that were looked at are above ${number(typical)}`;
   if (plainUnits(scene.units ?? model.units ?? '') === 'reflectance' && typical > MOST_REFLECTANCE) {
-    if (force) return [`${scene.path}: ${found}, which cannot be reflectance`];
+    if (force === true) return [`${scene.path}: ${found}, which cannot be reflectance`];
     const factor = typical > 200 ? 10000 : 100;
     throw new BandliftError('holds values that cannot be reflectance', {
       file: scene.path,
       found,
       expected: 'about 0 to 1',
-      hint: `if they are reflectance times ${factor}, give --input-scale ${1 / factor} for a GeoTIFF, or "reflectance scale factor = ${factor}" in an ENVI header; --force-units predicts anyway`,
+      hint: `if they are reflectance times ${factor}, give --input-scale ${1 / factor} for a GeoTIFF, or "reflectance scale factor = ${factor}" in an ENVI header${force === 'never' ? '' : '; --force-units predicts anyway'}`,
     });
   }
   const reach = reachOf(model);

@@ -1,5 +1,6 @@
 /** The third act of a prediction: running. It executes a plan and nothing else; stage 2 reads what stage 1 wrote. */
 import { statfsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { formatBytes } from '../base/bytes.js';
 import { BandliftError, EXIT } from '../base/errors.js';
@@ -11,7 +12,7 @@ import type { Scene } from '../scenes/types.js';
 import type { Monitor } from './monitor.js';
 import { type Machine, type PredictionPlan, tilesOf } from './plan.js';
 import { Slab } from './slab.js';
-import { finishedStage, isResumable, runStage } from './stage_run.js';
+import { finishedStage, isOfUnfinished, isResumable, runStage } from './stage_run.js';
 import { beginWork, endWork } from './work_folder.js';
 
 export interface RunOptions {
@@ -36,6 +37,7 @@ export async function runPlan(
     // another process may have finished it while this one came for the lock
     checkName(out, { overwrite });
     checkDisk(plan);
+    await discardCubes(plan);
     await beginWork(out, { format: 1, key: plan.key, tiles: tilesOf(plan) });
   }
   const reports = await runStages(plan, machine, input, options);
@@ -44,11 +46,12 @@ export async function runPlan(
 }
 
 async function runStages(
-  { stages, key }: PredictionPlan,
+  plan: PredictionPlan,
   { programs }: Machine,
   scene: Scene,
   { out: name, overwrite, begin, monitor, interrupted }: RunOptions,
 ): Promise<OutputReport[]> {
+  const { stages, key } = plan;
   // one block for all stages: what the first leaves would not be given back in time
   const slab = new Slab(Math.max(...stages.map(({ plan }) => plan.bufferBytes)));
   const reports: OutputReport[] = [];
@@ -76,12 +79,22 @@ async function runStages(
   } catch (error) {
     // what an earlier run has done is not lost to a wrong option of this one
     const isUsage = error instanceof BandliftError && error.exitCode === EXIT.usage;
-    if (!isResumable(error) && (begin || !isUsage)) await endWork(name);
+    if (!isResumable(error) && (begin || !isUsage)) {
+      await discardCubes(plan);
+      await endWork(name);
+    }
     throw error;
   } finally {
     monitor.stop();
     if (input !== scene) await input.close();
   }
+}
+
+/** Removes the cubes beside the result that an unfinished prediction has finished, before what tells them apart is removed. */
+async function discardCubes({ stages }: PredictionPlan): Promise<void> {
+  for (const stage of stages.slice(0, -1))
+    if (await isOfUnfinished(stage))
+      for (const path of Object.values(cubePaths(stage.out))) await rm(path, { force: true });
 }
 
 /** Throws when the disk cannot hold result, stage 1's output and scratch together. */

@@ -1,5 +1,5 @@
 /** One stage over its input: all passes, then the finished cube. */
-
+import { readFile } from 'node:fs/promises';
 import { BandliftError, EXIT } from '../base/errors.js';
 import { Normalizer } from '../data/normalize.js';
 import { isSpectral } from '../models/spec.js';
@@ -40,6 +40,12 @@ export async function finishedStage(stage: Pick<StageRun, 'out' | 'description' 
   if (!(await isFinished(out, description, state.result.header))) return undefined;
   const report: OutputReport = { ...cubePaths(out), bytes: cubeBytes(description), counts: state.result.counts };
   return report;
+}
+
+/** Whether the cube of this name is the finished one of an unfinished prediction, and no other's. */
+export async function isOfUnfinished({ out, folder }: Pick<StageRun, 'out' | 'folder'>): Promise<boolean> {
+  const header = (await readScratch(folder))?.result?.header;
+  return header !== undefined && (await readFile(cubePaths(out).headerPath, 'utf8').catch(() => undefined)) === header;
 }
 
 /**

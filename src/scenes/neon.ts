@@ -77,6 +77,8 @@ function placeOf(product: ProductFile, folder: string): { georeference?: GeoRefe
 /** Describes a file. Errors: BandliftError naming the dataset that is missing or does not fit. */
 export function describeNeon(product: ProductFile, options: LineOptions): CubeProduct {
   const { path } = product;
+  if (options.ortho)
+    throw new BandliftError('lies on the map already', { file: path, field: '--ortho', hint: 'leave --ortho out' });
   const root = `${siteOf(product)}/Reflectance`;
   const name = `${root}/Reflectance_Data`;
   const array = describeNumbers(product, name, 3);

@@ -83,7 +83,9 @@ export async function openStackScene(path: string, options: StackOptions = {}): 
     const centres = centresOf(path, bands, items, options);
     const expected = options.bands ?? LANDSAT_BANDS;
     const given = options.cube ?? (options.bandCentres ? 'all' : undefined);
-    const cube = given ?? (bands !== expected && centres ? 'all' : undefined);
+    const isMixed = centres?.wavelength.some((nm, b) => b > 0 && nm < centres.wavelength[b - 1]!);
+    // the file says which band is which: they are sorted, as those of an ENVI cube
+    const cube = given ?? (centres && (bands !== expected || isMixed) ? 'all' : undefined);
     if (!cube && bands !== expected)
       throw new BandliftError('has the wrong number of bands', {
         file: path,
@@ -104,6 +106,7 @@ export async function openStackScene(path: string, options: StackOptions = {}): 
         ...info,
         ...(mask === undefined ? {} : { mask }),
         units: 'reflectance',
+        ...(centres ? { wavelength: Float64Array.from(centres.wavelength) } : {}),
         warnings,
       });
     if (mask !== undefined) warnings.push('its mask is not read; fill is found by its value');

@@ -14,7 +14,7 @@ import { readEnvi } from '../../src/raster/envi.js';
 import { expectOneError } from '../support/broken.js';
 import { bandliftHere, temporaryFolder } from '../support/cli.js';
 import { braces, utm, writeCube } from '../support/envi_cubes.js';
-import { landsatCube } from '../support/predictions.js';
+import { landsatCube, landsatStack } from '../support/predictions.js';
 import { generatedScene } from './generated_scenes.js';
 
 const folder = temporaryFolder();
@@ -170,12 +170,46 @@ describe('bandlift calibrate', () => {
       [write('b.csv', 'row,column,500,600\n1,99,0.2,0.2\n'), /line 2.*no pixel.*column 99/],
       [write('c.csv', 'row,column,500,600\n1,1,0.2,\n'), /line 2.*600.*nothing/],
       [write('d.csv', 'row,column,500,600\n1,1,2000,3000\n'), /no reflectance.*2000/],
+      [
+        write('f.csv', 'row,column,500,600\n1,1,0,2,0,3\n'),
+        /line 2: has more cells.*found 6, expected 4; .*decimal points/,
+      ],
+      [write('g.csv', 'row;column;500;600\n1;1;0,2;0,3\n'), /columns missing.*commas, decimal points, no quotes/],
       [write('e.csv', 'x,y,500,600\n1,1,0.2,0.2\n'), /outside of the scene/],
     ] as const) {
       const ran = await calibrate('--spectra', file, '--out', at('no.safetensors'));
       expect(ran.status).not.toBe(0);
       expect(expectOneError(ran.stderr)).toMatch(word);
     }
+  });
+
+  it('refuses a scene that is no reflectance, and takes an integer GeoTIFF by the scale that is given', async () => {
+    const values = (y: number, x: number, b: number) => Math.round(10000 * scene.x[7 * (y * WIDTH + x) + b]!);
+    const lines = scene.count / WIDTH;
+    const numbers = landsatCube(at('numbers'), { type: 2, lines, samples: WIDTH, value: values });
+    const known = table('of_numbers.csv', scene, pixels);
+    const refused = await calibrate('--spectra', known, '--out', at('no.safetensors'), '--scene', numbers);
+    expect(refused.status).toBe(3);
+    const message = expectOneError(refused.stderr.replace(/^warning: .*\n/gm, ''));
+    expect(message).toMatch(/numbers\.hdr: holds values that cannot be reflectance/);
+    expect(message).not.toContain('--force-units');
+    // the numbers as they are, with the scale in the header or on the command line
+    const told = {
+      type: 2 as const,
+      lines,
+      samples: WIDTH,
+      value: values,
+      entries: { 'reflectance scale factor': '10000' },
+    };
+    const wanted = await calibrate(
+      ...['--spectra', known, '--out', at('told.safetensors'), '--scene', landsatCube(at('numbers'), told)],
+    );
+    const stack = { width: WIDTH, height: lines, bits: 16, format: 2, value: values };
+    const scale = ['--scene', landsatStack(at('numbers.tif'), stack), '--input-scale', '0.0001'];
+    const given = await calibrate('--spectra', known, '--out', at('given.safetensors'), ...scale);
+    expect([given.status, given.stderr]).toEqual([0, '']);
+    expect(given.stdout).toContain('20 known pixels of numbers');
+    expect(given.stdout.replaceAll('given', 'told')).toBe(wanted.stdout);
   });
 
   it('closes more than half of the gap by the protocol of the accuracy page', () => {

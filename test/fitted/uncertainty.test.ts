@@ -1,4 +1,5 @@
 /** What predict writes of a model's error: against the formula in double precision, and metamers against the promised share. */
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.js';
@@ -11,8 +12,11 @@ import { CANDIDATES, SumsOf } from '../../src/fitted/candidates.js';
 import { fitSceneModel } from '../../src/fitted/scene_model.js';
 import { commonGrid, spectraOf } from '../../src/fitted/sources.js';
 import { defaultModelPath } from '../../src/predict/default_model.js';
+import { Interrupted } from '../../src/predict/segment_run.js';
 import { readEnvi } from '../../src/raster/envi.js';
+import { openScene } from '../../src/scenes/open.js';
 import { bandWeights, LANDSAT8_OLI } from '../../src/spectra/response.js';
+import { predicted } from '../predict/support.js';
 import { expectOneError } from '../support/broken.js';
 import { bandliftHere, temporaryFolder } from '../support/cli.js';
 import { landsatCube, OLI, reflectance, sameModel } from '../support/predictions.js';
@@ -91,6 +95,50 @@ describe('predict --uncertainty', () => {
     }
     const done = ran.stdout.split('\n').find((line) => line.includes('"done"'))!;
     expect(JSON.parse(done)).toMatchObject({ calibration_scenes: 6, beyond_training_share: expect.any(Number) });
+  });
+
+  it('begins again where it was interrupted after a cube beside the result, and says what stays of an older one', async () => {
+    const scene = landsatCube(at('again'));
+    const started = at('again_out.work');
+    const run = (...more: string[]) =>
+      bandliftHere(['predict', scene, '--out', at('again_out'), '--device', 'cpu', ...more], folder);
+    const kept = ['again_out_uncertainty', 'again_out_distance'].flatMap((name) => [`${name}.img`, `${name}.hdr`]);
+    // a run that was stopped in stage 1: the two cubes are there, and the work folder says that they are its own
+    const opened = await openScene(scene);
+    let tiles = 0;
+    // 6 tiles each of deviations, distances and spectra
+    const options = { stage1: defaultModelPath(), tile: 4, out: at('again_out'), uncertainty: 'sd' as const };
+    await expect(predicted(opened, options, () => ++tiles >= 14)).rejects.toThrow(Interrupted);
+    await opened.close();
+    expect([existsSync(started), existsSync(at('again_out.img'))]).toEqual([true, false]);
+    for (const name of kept) expect(existsSync(at(name))).toBe(true);
+    const restarted = await run('--uncertainty', 'interval', '--restart');
+    expect([restarted.status, restarted.stderr]).toEqual([0, '']);
+    expect((await readEnvi(at('again_out_uncertainty.img'))).header.bands).toBe(680);
+    expect(existsSync(started)).toBe(false);
+    const plain = await run('--overwrite');
+    expect(plain.status).toBe(0);
+    expect(plain.stderr).toMatch(/again_out_uncertainty\.img stays, and belongs to the older result: remove it/);
+    expect(plain.stderr).toMatch(/again_out_distance\.img stays/);
+    // no work folder says whose they are
+    rmSync(at('again_out.img'));
+    rmSync(at('again_out.hdr'));
+    const other = await run('--uncertainty', 'sd', '--restart');
+    expect(other.status).toBe(2);
+    expect(expectOneError(other.stderr)).toMatch(/again_out_uncertainty\.img: exists already/);
+  });
+
+  it('tells of bounds that int16 cannot hold', async () => {
+    const scene = landsatCube(at('clamped'));
+    const args = ['predict', scene, '--out', at('clamped_out'), '--device', 'cpu', '--uncertainty', 'interval'];
+    const ran = await bandliftHere([...args, '--format', 'int16', '--scale', '200000'], folder);
+    expect(ran.status).toBe(0);
+    const { data } = await readEnvi(at('clamped_out_uncertainty.img'));
+    const cut = data.filter((value) => value === 32767).length;
+    const told = Number(/warning: uncertainty: (\d+) values .* beyond int16/.exec(ran.stderr)?.[1]);
+    expect(told).toBeGreaterThan(0.99 * cut);
+    // a few are the largest number without having been cut off
+    expect(told).toBeLessThanOrEqual(cut);
   });
 
   it('is refused with stage 2, and for a model that does not know its error', async () => {

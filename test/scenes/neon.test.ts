@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BandliftError } from '../../src/base/errors.js';
-import { openScene } from '../../src/scenes/open.js';
+import { type OpenOptions, openScene } from '../../src/scenes/open.js';
 import {
   NEON_CENTRES,
   NEON_SIZE,
@@ -45,14 +45,15 @@ describe('an imitation of NEON AOP reflectance', () => {
   });
 
   it('says what does not fit', async () => {
-    const failure = async (name: string, options: NeonOptions) =>
-      openScene(await writeNeon(join(folder, name), options)).then(
+    const failure = async (name: string, options: NeonOptions, asked: OpenOptions = {}) =>
+      openScene(await writeNeon(join(folder, name), options), asked).then(
         (scene) => scene.close().then(() => scene.warnings.join()),
         (error: unknown) => {
           expect(error).toBeInstanceOf(BandliftError);
           return (error as Error).message;
         },
       );
+    expect(await failure('ortho.h5', {}, { ortho: true })).toMatch(/ortho\.h5: --ortho: lies on the map already/);
     expect(await failure('none.h5', { without: [`${ROOT}/Reflectance_Data`] })).toMatch(/has no Reflectance_Data/);
     expect(await failure('nowhere.h5', { without: [`${ROOT}/Metadata/Coordinate_System/Map_Info`] })).toMatch(
       /does not say where on the ground it lies/,

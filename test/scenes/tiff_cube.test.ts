@@ -116,6 +116,20 @@ describe('wavelengths of a GeoTIFF', () => {
     expect(bare.warnings.join()).toMatch(/bare\.tif: the file has no wavelengths \(--wavelengths FILE/);
     await bare.close();
   });
+
+  it('say which of seven bands is which, in any order', async () => {
+    const oli = [443, 482, 561, 655, 865, 1609, 2201];
+    const swapped = [2201, 1609, 865, 655, 561, 482, 443];
+    const items = (centres: readonly number[]) =>
+      item('wavelength', centres) + item('wavelength_units', Array(7).fill('Nanometers')) + SCALES;
+    for (const centres of [oli, swapped]) {
+      const scene = await openScene(write('seven.tif', items(centres), { bands: 7 }));
+      expect([...scene.wavelength!]).toEqual(oli);
+      const { values } = await scene.read({ y: 2, x: 3, height: 1, width: 1 });
+      expect([...values]).toEqual(oli.map((nm) => Math.fround(stored(2, 3, centres.indexOf(nm)) * 0.0001)));
+      await scene.close();
+    }
+  });
 });
 
 const STEM = 'ENMAP01-____L2A-DT0000001867_20220724T104526Z_008_V010302_20230628T165614Z';
