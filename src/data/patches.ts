@@ -89,6 +89,19 @@ function differingBand(first: PatchFile, file: PatchFile): number {
 const differsWithin = ({ bandMask, goodBands, outBands }: PatchFile): boolean =>
   bandMask?.some((good, i) => good !== (goodBands?.[i % outBands] ?? 1)) === true;
 
+/** Whether two inputs are of different sensors; those that are not named may be any, and Landsat 8 and 9 see nearly the same. */
+export const isOtherSensor = (a: string | undefined | null, b: string | undefined | null): boolean =>
+  Boolean(a && b) && a !== b && !(/\bOLI/i.test(a!) && /\bOLI/i.test(b!));
+
+/** What to say of files whose Landsat bands are those of different sensors. */
+function mixedSensors(files: readonly PatchFile[], first: PatchFile): string[] {
+  const other = files.find((file) => isOtherSensor(file.sensor, first.sensor));
+  if (other === undefined || !first.sides.input.startsWith('landsat')) return [];
+  return [
+    `${other.path} holds bands of ${other.sensor}, ${first.path} of ${first.sensor}: they are taken for the same`,
+  ];
+}
+
 /** Combines described files into a set. Throws a BandliftError naming the file, the field and both values. */
 export function makePatchSet(files: readonly PatchFile[], extraWarnings: readonly string[] = []): PatchSet {
   // the first file that knows its bands is what the others are held against
@@ -98,6 +111,7 @@ export function makePatchSet(files: readonly PatchFile[], extraWarnings: readonl
   const more = plain.length > 1 ? ` and ${plain.length - 1} more` : '';
   const warnings = [
     ...extraWarnings,
+    ...mixedSensors(files, first),
     ...(plain.length > 0
       ? [`${plain[0]}${more}: wavelengths unknown (plain layout); bands are told apart by number only`]
       : []),

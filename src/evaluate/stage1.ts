@@ -3,7 +3,7 @@
 import { BandliftError, EXIT } from '../base/errors.js';
 import type { Reporter } from '../base/reporter.js';
 import type { CheckpointContract } from '../checkpoint/checkpoint.js';
-import { openPatchSet } from '../data/patches.js';
+import { isOtherSensor, openPatchSet } from '../data/patches.js';
 import type { PatchSet } from '../data/types.js';
 import {
   aboutData,
@@ -61,6 +61,9 @@ export async function evaluateStage1(
   );
   for (const warning of set.warnings) report.warn(warning);
   checkData(model, set, contract.model.inBands);
+  const { path: file, sensor } = set.files[0]!;
+  if (isOtherSensor(sensor, contract.sensor))
+    report.warn(`${file} holds bands of ${sensor}; ${path} was trained on those of ${contract.sensor}`);
   const good = countedBands([model], set);
   const library = options.library === undefined ? undefined : await openLibrary(options.library, set.files[0]!);
   const chosen = choosePatches(model, set, options.split);

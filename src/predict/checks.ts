@@ -28,6 +28,7 @@ export interface Incoming {
   readonly bands: number;
   readonly wavelength?: Float64Array;
   readonly units?: string;
+  readonly sensor?: string;
 }
 
 /**
@@ -92,8 +93,12 @@ function bandHint({ spec }: StageModel, { wavelength }: Incoming | Scene): { hin
 /** Stage 1 takes bands in an order, whose wavelengths the checkpoint does not hold: its sensor is named, or it is taken for OLI. */
 function checkSensor({ spec, sensor, path }: StageModel, input: Incoming | Scene, force: boolean): string[] {
   const { wavelength } = input;
-  if ('up' in spec || spec.inBands !== OLI.length || wavelength === undefined) return [];
-  if (sensor !== undefined && !/\bOLI/i.test(sensor)) return [];
+  if ('up' in spec) return [];
+  if (sensor !== undefined && !/\bOLI/i.test(sensor))
+    return input.sensor !== undefined && input.sensor !== sensor
+      ? [`${input.path} is of ${input.sensor}; ${path} was trained on bands of ${sensor}`]
+      : [];
+  if (spec.inBands !== OLI.length || wavelength === undefined) return [];
   const shifts = OLI.map((nm, b) => Math.abs(nm - wavelength[b]!));
   const worst = shifts.indexOf(Math.max(...shifts));
   if (shifts[worst]! <= SAME_BAND) return [];

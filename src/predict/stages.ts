@@ -79,7 +79,12 @@ export async function chooseStages(
     const own = model.scenes?.facts.calibration;
     if (own !== undefined && own.scene !== scene.name)
       warn(`${model.path} is calibrated to ${own.scene}, not to ${scene.name}`);
-    for (const warning of checkInput(model, { ...before, path }, options.forceUnits === true)) warn(warning);
+    for (const warning of checkInput(
+      model,
+      { ...before, path, ...(i === 0 && scene.sensor ? { sensor: scene.sensor } : {}) },
+      options.forceUnits === true,
+    ))
+      warn(warning);
     const output = stageOutput(model, before);
     used.push({ stage: name, model });
     const final = { ...options.format };

@@ -5,6 +5,9 @@ import { nanometreFactor, toNanometres } from './units.js';
 
 const LARGEST_FILE = 16 * 1024 * 1024;
 
+/** Bands are not narrower or wider than this, nm: what is was given in another unit. */
+const WIDTHS = [0.01, 1000] as const;
+
 /** nm, in the order of the stored bands. */
 export interface BandCentres {
   readonly wavelength: Float64Array;
@@ -28,8 +31,8 @@ function readText(path: string): string {
 }
 
 /**
- * Reads a CSV file with a column wavelength (or wavelength_nm, wavelength_um) and, if it has one, fwhm in the same unit; one
- * row a band, in the order of the cube's bands. Errors: BandliftError naming file and line.
+ * Reads a CSV file with a column wavelength (or wavelength_nm, wavelength_um) and, if it has one, fwhm (in the same unit, or
+ * fwhm_nm, fwhm_um); one row a band, in the order of the cube's bands. Errors: BandliftError naming file and line.
  */
 export function loadBandCentres(path: string): BandCentres {
   const lines = readText(path)
@@ -58,10 +61,19 @@ export function loadBandCentres(path: string): BandCentres {
       return Number(cell);
     });
   const centres = column(at);
-  const units = /_(um|nm)$/.exec(names[at]!)?.[1];
-  const factor = nanometreFactor(centres, units, path);
-  return {
-    wavelength: toNanometres(centres, units, path),
-    ...(width < 0 ? {} : { fwhm: Float64Array.from(column(width), (w) => w * factor) }),
-  };
+  const unitOf = (index: number) => /_(um|nm)$/.exec(names[index]!)?.[1];
+  const units = unitOf(at);
+  const own = width < 0 ? undefined : unitOf(width);
+  const factor = own === undefined ? nanometreFactor(centres, units, path) : own === 'um' ? 1000 : 1;
+  const fwhm = width < 0 ? undefined : Float64Array.from(column(width), (w) => w * factor);
+  const odd = fwhm?.findIndex((w) => !(w >= WIDTHS[0] && w <= WIDTHS[1])) ?? -1;
+  if (odd >= 0)
+    throw new BandliftError('not the width of a band', {
+      file: path,
+      field: `line ${odd + 2}, ${names[width]}`,
+      found: `${fwhm![odd]} nm`,
+      expected: `${WIDTHS[0]} to ${WIDTHS[1]} nm`,
+      hint: 'name the columns by their units: wavelength_nm,fwhm_nm or wavelength_um,fwhm_um',
+    });
+  return { wavelength: toNanometres(centres, units, path), ...(fwhm ? { fwhm } : {}) };
 }

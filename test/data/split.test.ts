@@ -21,6 +21,24 @@ function setOf(scenes: Record<string, readonly Origin[] | number>): PatchSet {
   return makePatchSet(files);
 }
 
+describe('a set of files', () => {
+  const file = (path: string, sensor?: string): PatchFile => {
+    const sides = { input: 'landsat', target: 'aviris' } as const;
+    const grid = { height: SIDE, width: SIDE, inputHeight: SIDE, inputWidth: SIDE, sides, ratio: LANDSAT_TO_AVIRIS_NG };
+    const wavelength = Float64Array.of(500, 600, 700);
+    const known = { path, ...grid, inBands: 7, outBands: 3, scene: path, masked: false, patches: 1, wavelength };
+    return sensor === undefined ? known : { ...known, sensor };
+  };
+
+  it('tells of bands of different sensors', () => {
+    expect(makePatchSet([file('a.h5', 'Landsat 8 OLI'), file('b.h5', 'msi.csv')]).warnings).toEqual([
+      'b.h5 holds bands of msi.csv, a.h5 of Landsat 8 OLI: they are taken for the same',
+    ]);
+    const alike = [file('a.h5', 'Landsat 8 OLI'), file('b.h5', 'Landsat 9 OLI-2'), file('c.h5')];
+    expect(makePatchSet(alike).warnings).toEqual([]);
+  });
+});
+
 const PARTS = ['train', 'validation', 'test'] as const;
 
 /** Pixel by pixel: no pixel of a scene is in two parts, and every patch is in one part or the guard. */

@@ -99,6 +99,16 @@ it('tells the share inside for each scene and over scenes, and for other shares 
   expect(new Set(shares.map((share) => share.toFixed(1))).size).toBeGreaterThan(1);
 });
 
+it('tells of patches whose bands are those of another sensor', async () => {
+  const data = await writeTinyScenes(join(folder, 'msi'), { scenes: 1, bands: BANDS, sensor: 'msi.csv' });
+  const out = ['--data-dir', data, '--baselines-from', data, '--out', join(folder, 'msi_out'), '--device', 'cpu'];
+  const ran = await bandliftHere(['evaluate', '--stage1', await model(), ...out], folder);
+  expect(ran.status).toBe(0);
+  expect(ran.stderr).toMatch(
+    /warning: .* holds bands of msi\.csv; .*model\.safetensors was trained on those of Landsat 8 OLI/,
+  );
+});
+
 it('is nothing to train on', async () => {
   const data = await writeTinyScenes(join(folder, 'training'), { bands: BANDS });
   const args = ['train', 'stage1', '--data-dir', data, '--output-dir', join(folder, 'run'), '--init', await model()];

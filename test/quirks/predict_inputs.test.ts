@@ -122,6 +122,18 @@ quirks('predict: another scale, another sensor', [
     },
   },
   {
+    name: 'a model of another sensor',
+    source: 'found by trying: prepare --sensor CSV, then a Landsat scene',
+    input: 'OLI to a model whose sensor is a table of responses',
+    right: 'told with both sensors',
+    async check(folder) {
+      landsatCube(join(folder, 'scene'), { entries: { 'sensor type': 'Landsat 8 OLI' } });
+      await sameModel(folder, { sensor: 'msi.csv' });
+      const { stderr } = await predictedHere(folder, 'out', 'scene.img');
+      expect(warnings(stderr)).toEqual([expect.stringMatching(/is of Landsat 8 OLI; .* trained on bands of msi\.csv/)]);
+    },
+  },
+  {
     name: 'bands that are nearly the same',
     source: 'related to a case of the review of input files: Sentinel-2 at 443 to 2190 nm',
     input: '443, 490, 560, 665, 865, 1610, 2190 nm',

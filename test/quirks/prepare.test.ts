@@ -482,6 +482,13 @@ const calls: Quirk[] = [
       writeFileSync(join(folder, 'bands.csv'), `band,wavelength_um,fwhm_um\n${rows.join('\n')}\n`);
       const bandCentres = loadBandCentres(join(folder, 'bands.csv'));
       expect(bandCentres.fwhm![0]).toBeCloseTo(5.5, 9);
+      // every column in its own unit; a unit that its name denies
+      writeFileSync(join(folder, 'both.csv'), `wavelength_um,fwhm_nm\n0.45,5.5\n`);
+      expect([...loadBandCentres(join(folder, 'both.csv')).fwhm!]).toEqual([5.5]);
+      writeFileSync(join(folder, 'odd.csv'), `wavelength_um,fwhm\n0.45,5.5\n`);
+      expect(() => loadBandCentres(join(folder, 'odd.csv'))).toThrow(
+        /line 2, fwhm: not the width of a band; found 5500 nm/,
+      );
       // fwhm of 5.5 nm would leave gaps between bands 20 nm apart
       const { of, warnings } = await prepare(
         folder,

@@ -5,6 +5,7 @@ import { Random } from '../../src/base/random.js';
 import { type Written, writeHdf5 } from './patch_files.js';
 
 export interface TinyScenes {
+  readonly sensor?: string;
   readonly scenes?: number;
   readonly patches?: number;
   readonly side?: number;
@@ -66,7 +67,11 @@ export async function writeTinyScenes(folder: string, options: TinyScenes = {}):
         data: Int32Array.from({ length: 2 * patches }, (_, i) => (i % 2 === 0 ? 0 : side * ((i - 1) / 2))),
         shape: [patches, 2],
       };
-    await writeHdf5(join(folder, `${name(scene)}.h5`), datasets, { units, source_scene: name(scene) });
+    await writeHdf5(join(folder, `${name(scene)}.h5`), datasets, {
+      units,
+      source_scene: name(scene),
+      ...(options.sensor === undefined ? {} : { sensor: options.sensor }),
+    });
   }
   return folder;
 }
