@@ -65,7 +65,7 @@ const OPTIONS_OF: readonly [
   ['bandCentres', '--wavelengths', ['ENVI cube', 'spectrometer product', 'EnMAP product', 'stacked GeoTIFF'], {}],
 ];
 
-const withArticle = (kind: SceneKind) => `${/^E/.test(kind) ? 'an' : 'a'} ${kind}`;
+const withArticle = (kind: SceneKind) => `${/^(E|HLS)/.test(kind) ? 'an' : 'a'} ${kind}`;
 
 /** Throws a usage error for an option that would be ignored. */
 function refuseOptions(kind: SceneKind, path: string, options: OpenOptions): void {

@@ -310,7 +310,11 @@ quirks('predict: options that do not apply', [
         ['--input-offset', '2'],
         /--input-offset: is for a stacked GeoTIFF; found an ENVI cube/,
       ],
-      ['--clouds of an ENVI cube', ['--clouds', 'keep'], /--clouds: is for a Landsat product; found an ENVI cube/],
+      [
+        '--clouds of an ENVI cube',
+        ['--clouds', 'keep'],
+        /--clouds: is for a Landsat product or an HLS product; found an ENVI cube/,
+      ],
       ['--patch of an ENVI cube', ['--patch', '1'], /--patch: is for a patch file; found an ENVI cube/],
       ['--dataset of an ENVI cube', ['--dataset', 'landsat'], /--dataset: is for a patch file/],
     ] as [string, string[], RegExp][]
