@@ -1,5 +1,5 @@
 /** `bandlift calibrate` at work: a model and known pixels of a scene become a model for that scene. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../base/atomic.js';
 import { BandliftError, EXIT } from '../base/errors.js';
@@ -44,6 +44,8 @@ export async function runCalibrate(flags: CalibrateFlags): Promise<void> {
   const fail = (message: string, hint: string) => new BandliftError(message, { file: flags.out, hint }, EXIT.usage);
   if (!/\.safetensors$/i.test(flags.out)) throw fail('a checkpoint ends in .safetensors', `${flags.out}.safetensors`);
   if (existsSync(flags.out) && !flags.force) throw fail('exists already', 'give another name, or --force');
+  if (existsSync(flags.out) && realpathSync(flags.out) === realpathSync(path))
+    throw fail('is the model that is calibrated, which is never written over', 'give another name');
   const stored = await loadModel(path);
   const ofScenes = calibratable(stored, path);
   const scene = await openScene(flags.scene, {

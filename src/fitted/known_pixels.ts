@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { BandliftError } from '../base/errors.js';
 import { fileError } from '../base/files.js';
 import { crsName } from '../raster/crs.js';
-import { mapToPixel, pixelToMap } from '../raster/geo.js';
+import { type Geotransform, mapToPixel, pixelToMap } from '../raster/geo.js';
 import type { Scene } from '../scenes/types.js';
 import { toNanometres } from '../spectra/units.js';
 
@@ -140,6 +140,20 @@ export async function readKnownTable(path: string, scene: Scene): Promise<KnownS
 /** Pixels of the scene that are taken of an overlap, spread evenly over it. */
 const MOST_PIXELS = 200;
 
+type Range = readonly [first: number, end: number];
+
+/** Rows and columns of a scene that a cube may reach: a whole scene has sixty million pixels to look at. */
+function reachOf(cube: Scene, own: Geotransform, scene: Scene, other: Geotransform): [rows: Range, columns: Range] {
+  const corners = [0, cube.height].flatMap((y) =>
+    [0, cube.width].map((x) => mapToPixel(other, ...pixelToMap(own, x, y))),
+  );
+  const range = (k: 0 | 1, size: number): Range => {
+    const at = corners.map((corner) => corner[k]);
+    return [Math.max(0, Math.floor(Math.min(...at)) - 1), Math.min(size, Math.ceil(Math.max(...at)) + 1)];
+  };
+  return [range(1, scene.height), range(0, scene.width)];
+}
+
 /**
  * The spectra of a cube that overlaps the scene: for pixels of the scene that lie in it whole, the mean of the cube's pixels
  * whose centres lie in them. Both must be in one coordinate system. Errors: BandliftError naming the file.
@@ -171,8 +185,9 @@ export async function readKnownCube(cube: Scene, scene: Scene): Promise<KnownSpe
     const [y0, y1] = range(1).map((v) => Math.ceil(v - 0.5 - 1e-9)) as [number, number];
     return { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
   };
-  for (let row = 0; row < scene.height; row++)
-    for (let column = 0; column < scene.width; column++) {
+  const [rows, columns] = reachOf(cube, own.geotransform, scene, other.geotransform);
+  for (let row = rows[0]; row < rows[1]; row++)
+    for (let column = columns[0]; column < columns[1]; column++) {
       const { x, y, width, height } = window(row, column);
       if (x >= 0 && y >= 0 && width > 0 && height > 0 && x + width <= cube.width && y + height <= cube.height)
         inside.push([row, column]);
@@ -181,23 +196,23 @@ export async function readKnownCube(cube: Scene, scene: Scene): Promise<KnownSpe
     fail('does not overlap the scene, or its pixels are larger than the scene’s', { expected: scene.path });
   const step = Math.max(1, inside.length / MOST_PIXELS);
   const chosen = Array.from({ length: Math.floor(inside.length / step) }, (_, k) => inside[Math.floor(k * step)]!);
-  const rows: Float32Array[] = [];
+  const means: Float32Array[] = [];
   const pixels: [number, number][] = [];
   for (const [row, column] of chosen) {
     const { values, valid } = await cube.read(window(row, column));
     if (valid.includes(0)) continue;
     const mean = new Float32Array(cube.bands);
     for (let k = 0; k < values.length; k++) mean[k % cube.bands]! += values[k]! / valid.length;
-    rows.push(mean);
+    means.push(mean);
     pixels.push([row, column]);
   }
-  const spectra = new Float32Array(rows.length * cube.bands);
-  rows.forEach((spectrum, k) => {
+  const spectra = new Float32Array(means.length * cube.bands);
+  means.forEach((spectrum, k) => {
     spectra.set(spectrum, k * cube.bands);
   });
   const good = Uint8Array.from({ length: cube.bands }, (_, b) => {
-    const isFilled = rows.some((spectrum) => spectrum[b] !== 0);
-    const isPlausible = rows.every((spectrum) => spectrum[b]! >= RANGE[0] && spectrum[b]! <= RANGE[1]);
+    const isFilled = means.some((spectrum) => spectrum[b] !== 0);
+    const isPlausible = means.every((spectrum) => spectrum[b]! >= RANGE[0] && spectrum[b]! <= RANGE[1]);
     return cube.goodBands?.[b] !== 0 && isFilled && isPlausible ? 1 : 0;
   });
   return {

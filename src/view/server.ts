@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BandliftError, EXIT } from '../base/errors.js';
+import { crsName } from '../raster/crs.js';
 import { openScene } from '../scenes/open.js';
+import type { Scene } from '../scenes/types.js';
 import { admit } from './guard.js';
 import { answer } from './routes.js';
 import { type Role, tileCache, ViewedScene } from './viewed_scene.js';
@@ -51,16 +53,28 @@ async function openAll(options: ViewerOptions): Promise<ViewedScene[]> {
   return scenes;
 }
 
-/** Deviations have the bands of the first cube, intervals twice as many. */
+/** Deviations have the bands of the first cube, intervals twice as many; both lie where it does. */
 function checkUncertainty(scenes: readonly ViewedScene[]): void {
   const found = scenes.find(({ role }) => role === 'uncertainty')?.scene;
-  const { bands } = scenes[0]!.scene;
-  if (found !== undefined && found.bands !== bands && found.bands !== 2 * bands)
+  const first = scenes[0]!.scene;
+  if (found === undefined) return;
+  const { bands } = first;
+  if (found.bands !== bands && found.bands !== 2 * bands)
     throw new BandliftError('does not belong to the first cube', {
       file: found.path,
       field: 'bands',
       found: found.bands,
       expected: `${bands} (deviations) or ${2 * bands} (lower and upper bounds)`,
+    });
+  const bothOnMap = found.georeference && first.georeference;
+  const place = (scene: Scene) =>
+    bothOnMap ? crsName(scene.georeference!.crsWkt) : `${scene.height} x ${scene.width} pixels`;
+  // by relative position it would be drawn around spectra of other places
+  if (place(found) !== place(first))
+    throw new BandliftError('does not lie where the first cube does', {
+      file: found.path,
+      found: place(found),
+      expected: place(first),
     });
 }
 

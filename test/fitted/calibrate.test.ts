@@ -128,6 +128,13 @@ describe('bandlift calibrate', () => {
     expect(readFileSync(at('same.safetensors')).equals(readFileSync(model))).toBe(true);
   });
 
+  it('never writes over the model itself', async () => {
+    const known = table('itself.csv', scene, pixels);
+    const ran = await calibrate('--spectra', known, '--out', model, '--force');
+    expect(ran.status).toBe(2);
+    expect(expectOneError(ran.stderr)).toMatch(/is the model that is calibrated/);
+  });
+
   it('takes a cube that overlaps, whose pixels are averaged to those of the scene', async () => {
     // a cube of 2 x 2 pixels for each of the scene's, over its first 10 lines; the mean of the four is the truth
     const line = writeCube(at('line'), {

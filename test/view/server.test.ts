@@ -304,5 +304,12 @@ describe('files', () => {
     await expect(startViewer({ files: [join(folder, 'coarse.hdr')], uncertainty: other, port: 0 })).rejects.toThrow(
       /other\.hdr: bands: does not belong to the first cube; found 5, expected 24 .* or 48/,
     );
+    // of another zone it would be laid over by relative position
+    const info = '{UTM, 1, 1, 600000, 4200000, 30, 30, 12, North, WGS-84, units=Meters}';
+    const size = { lines: COARSE.lines, samples: COARSE.samples, bands: BANDS };
+    const away = writeCube(join(folder, 'away'), { ...size, value: () => 1, entries: { 'map info': info } });
+    await expect(startViewer({ files: [join(folder, 'coarse.hdr')], uncertainty: away, port: 0 })).rejects.toThrow(
+      /away\.hdr: does not lie where the first cube does; found EPSG:32612, expected EPSG:32611/,
+    );
   });
 });
