@@ -136,6 +136,13 @@ export function parseEnviHeader(text: string, file: string): EnviHeader {
     const factor = nanometreFactor(centres, units, file);
     const widths = numbers('fwhm');
     if (widths) fwhm = Float64Array.from(widths, (w) => w * factor);
+    // no band is as wide as its centre is long
+    const isTooWide = (w: number, b: number) => w >= wavelength![b]!;
+    if (widths && fwhm!.some(isTooWide)) {
+      if (widths.some(isTooWide)) fail('fwhm', Math.max(...fwhm!), 'widths of bands in the unit of the wavelengths');
+      fwhm = Float64Array.from(widths);
+      remarks.push(`fwhm: is not in ${units ?? 'the unit of the wavelengths'}, as the wavelengths are; taken as nm`);
+    }
   }
   const bbl = numbers('bbl');
   const scale = number('reflectance scale factor');

@@ -77,6 +77,21 @@ const units: Quirk[] = [
         refused(withWavelengths(folder, scale, `wavelength units = ${word}`), new RegExp(`x\\.hdr: .*${line.source}`)),
     }),
   ),
+  {
+    name: 'widths in nm beside wavelengths in um',
+    source: 'found by trying',
+    input: 'fwhm of 20, read as 20,000 nm; and of 2000',
+    right: 'read as nm and told; refused',
+    async check(folder) {
+      const header = (width: number) =>
+        withWavelengths(folder, 1e-3, `wavelength units = Micrometers\nfwhm = ${braces(CENTRES.map(() => width))}`);
+      const { header: read } = await openEnvi(header(20));
+      expect([...new Set(read.fwhm)]).toEqual([20]);
+      expect(read.remarks).toEqual(['fwhm: is not in Micrometers, as the wavelengths are; taken as nm']);
+      expect((await openEnvi(header(0.02))).header.fwhm![0]).toBeCloseTo(20, 9);
+      await refused(header(2000), /x\.hdr: fwhm: .*found 2000000/);
+    },
+  },
   ...(
     [
       ['[ 365.9 375.6 ]', /x\.hdr: wavelength: .*found 1 entries, expected 107/],
