@@ -134,6 +134,7 @@ export function cutIntoTiles(file: PatchFile, side: number): PatchFile {
       field: 'tile',
       found: side,
       expected: `1 to ${Math.min(file.height, file.width)} pixels`,
+      hint: 'a crop (--crop) is no larger than the smallest patch',
     });
   const each = rows * columns;
   const patches = file.patches * each;

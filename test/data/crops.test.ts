@@ -67,6 +67,12 @@ it('crops lie anywhere in a patch that is wholly trained on, and nowhere else', 
   }
 });
 
+it('a crop that is larger than a patch is refused', async () => {
+  await expect(openPatchSet([await file('narrow', 3)], { tile: 99 })).rejects.toThrow(
+    /narrow\.h5: tile: cannot be cut into tiles; found 99, expected 1 to \d+ pixels; a crop \(--crop\) is no larger/,
+  );
+});
+
 it('scenes weigh the same in an epoch when they are balanced', async () => {
   const set = await openPatchSet([await file('small', 1), await file('large', 9)]);
   const train = Array.from({ length: 10 }, (_, i) => i);
