@@ -72,7 +72,9 @@ function packaged(): string {
 function candidates(): Candidate[] {
   const asked = process.env.BANDLIFT_ADDON;
   if (asked) return [{ source: 'BANDLIFT_ADDON', path: asked }];
-  const builds = isCheckout() ? checkoutBuilds() : [];
+  // the archive for GPU machines has a build and no sources
+  const hasBuilds = isCheckout() || existsSync(join(packageRoot(), 'build'));
+  const builds = hasBuilds ? checkoutBuilds() : [];
   const path = packaged();
   return [
     ...builds.map((build) => ({ source: 'build of this checkout' as const, path: build })),

@@ -89,6 +89,8 @@ const WAY = [
 /** What a test does not have at hand, and what it leaves to other tests. */
 const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/LC09_L2SP/, 'a Landsat product: test/sample/level2.test.ts'],
+  [/prepare EMIT\.hdr/, 'a cube of 60 m pixels: test/prepare/spectral.test.ts'],
+  [/NEON\.hdr|--test-scenes EMIT/, 'cubes of three sensors: test/prepare/sensors.long.test.ts'],
   [/runs\/mine --resume$/, 'the job script goes on with a run of its own: test/cli/resume.test.ts'],
 ];
 
@@ -123,7 +125,7 @@ describeLong('the lines of the sample, on a smaller one', () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   beforeAll(async () => {
     await writeSmallSample(join(folder, 'sample'));
-    symlinkSync(resolve('configs'), join(folder, 'configs'));
+    for (const name of ['configs', 'models']) symlinkSync(resolve(name), join(folder, name));
   });
 
   const way = WAY.flatMap((page) => ours.filter((line) => line.page === page)).filter(
