@@ -72,5 +72,5 @@ export function describeMpi(mpi: Omit<Mpi, 'mpirun'> & { mpirun: string | undefi
   const { mpirun } = mpi;
   if (mpirun !== undefined) return void describe(mpi.name, () => body({ ...mpi, mpirun }));
   if (process.env.BANDLIFT_REQUIRE_ALL === '1') throw new Error(`${mpi.name} is not installed`);
-  describe.skip(`${mpi.name} (skipped: it is not installed)`, () => body({ ...mpi, mpirun: 'mpirun' }));
+  describe.skip(`ranks (skipped: ${mpi.name} is not installed)`, () => body({ ...mpi, mpirun: 'mpirun' }));
 }
